@@ -1,0 +1,1 @@
+"""The six families of background rewriting (paper section II-G) and the composite (eq. 21)."""

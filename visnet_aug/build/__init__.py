@@ -1,0 +1,1 @@
+"""From dataset and recipe to files: plan, render, write."""
