@@ -231,9 +231,6 @@ def _height(mask: Mask) -> float:
 
 def _border_contact(mask: Mask) -> float:
     """Return the fraction of the image's border pixels that the mask covers."""
-    rows, columns = mask.shape
-    if rows < 3 or columns < 3:
-        return mask_area(mask)  # every pixel lies on the border
     border = (mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1])
     covered = sum(int(np.count_nonzero(side)) for side in border)
     return covered / sum(side.size for side in border)
