@@ -1,0 +1,39 @@
+# Everything from a machine that has only Python (>= 3.11) and make.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: help setup demo test lint clean
+
+help: ## Show what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+setup: $(READY) ## Create the virtual environment and install visnet into it
+
+# Both OpenCV wheels own the folder cv2; the headless one is written last, whole (docs/opencv.md).
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --force-reinstall --no-deps \
+	  opencv-python-headless==$$($(BIN)/python -c 'from importlib.metadata import version; print(version("opencv-python"))')
+	touch $@
+
+demo: $(READY) ## Draw a small dataset, build its augmented set, show contact sheets
+	rm -rf demo
+	$(BIN)/visnet-aug draw --out demo/drawn
+	$(BIN)/visnet-aug build --src demo/drawn --out demo/aug
+	$(BIN)/visnet-aug inspect demo/aug
+
+test: $(READY) lint ## Linters, types and tests
+	$(BIN)/python -m pytest -q -n 2
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/visnet-aug doctor
+
+clean: ## Remove the environment and the demo
+	rm -rf $(VENV) demo

@@ -1,0 +1,1 @@
+"""How the bundled person segmenter is trained: data, composites, loss, loop, judging."""

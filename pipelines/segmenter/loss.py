@@ -1,0 +1,69 @@
+"""The training loss: Ultralytics' assignment, box and class losses, with our own mask loss.
+
+Ultralytics rasterises polygons cut to whole pixels and compares inside the box only. At 128x64
+half a pixel is several points of IoU, so masks stay rasters here and are compared at the crop's
+full resolution, over the whole crop.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from ultralytics.utils import IterableSimpleNamespace
+from ultralytics.utils.loss import v8DetectionLoss
+
+GAINS = IterableSimpleNamespace(box=5.0, cls=0.7, dfl=1.0)
+BCE_GAIN, DICE_GAIN = 8.0, 2.0
+ANCHORS_PER_BATCH_IMAGE = 4
+"""Mask losses per image and step, at most: ten anchors answer for a person, few teach enough."""
+
+
+class PersonLoss:
+    """Sum of box, class, distance and mask losses of a one-class YOLOv8-Seg."""
+
+    def __init__(self, network: nn.Module) -> None:
+        network.args = GAINS
+        self._detection = v8DetectionLoss(network)
+
+    def __call__(self, predictions: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the named parts; their sum is the loss.
+
+        Args:
+            predictions: What the network returns in training mode.
+            batch: ``batch_idx`` (I,), ``cls`` (I,), ``bboxes`` (I,4) as centre and size in 0-1,
+                ``masks`` (I,H,W) uint8; I persons over the batch, ordered by image.
+        """
+        predictions = {
+            name: value.float() if torch.is_tensor(value) else value
+            for name, value in predictions.items()
+        }
+        assigned, parts, _ = self._detection.get_assigned_targets_and_loss(predictions, batch)
+        foreground, target_index = assigned[0], assigned[1]
+        bce, dice = _mask_losses(predictions, batch, foreground, target_index)
+        return {"box": parts[0], "cls": parts[1], "dfl": parts[2], "bce": bce, "dice": dice}
+
+
+def _mask_losses(
+    predictions: dict[str, Tensor],
+    batch: dict[str, Tensor],
+    foreground: Tensor,
+    target_index: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Cross-entropy and Dice loss of a sample of the assigned anchors' masks."""
+    prototypes = predictions["proto"]
+    image, anchor = foreground.nonzero(as_tuple=True)
+    if not len(image):
+        return prototypes.sum() * 0, prototypes.sum() * 0
+    keep = torch.randperm(len(image))[: ANCHORS_PER_BATCH_IMAGE * len(prototypes)]
+    image, anchor = image[keep], anchor[keep]
+    coefficients = predictions["mask_coefficient"].permute(0, 2, 1)[image, anchor]
+    low = torch.einsum("kc,kchw->khw", coefficients, prototypes[image])
+    first = torch.searchsorted(batch["batch_idx"].contiguous(), torch.arange(len(prototypes)))
+    truth = batch["masks"][first[image] + target_index[image, anchor]].float()
+    logits = F.interpolate(low[:, None], truth.shape[-2:], mode="bilinear")[:, 0]
+    bce = F.binary_cross_entropy_with_logits(logits, truth)
+    probability = logits.sigmoid()
+    overlap = 2 * (probability * truth).sum((1, 2)) + 1
+    dice = 1 - overlap / (probability.sum((1, 2)) + truth.sum((1, 2)) + 1)
+    return BCE_GAIN * bce, DICE_GAIN * dice.mean()

@@ -1,0 +1,219 @@
+"""YOLOv8-Seg over batches of crops: images in, one judged person mask each out.
+
+Ultralytics builds the network; batching, decoding and the choice of the person are ours. Its own
+``predict`` decodes every instance of every image, which at 128×64 costs more than the network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from visnet_aug.masks.person import Boxes, PersonMask, Probability, person_mask
+from visnet_aug.masks.settings import MaskSettings
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Image: TypeAlias = npt.NDArray[np.uint8]
+
+BATCH = 64
+"""Images a forward pass. A last, smaller batch is filled up, so that the arithmetic, and with it
+every bit of a mask, does not depend on how many images there were."""
+
+CANDIDATES = 16
+"""Anchors an image, best first, among which its person is chosen. The person of a crop is
+answered for by about ten; the rest of the 168 and more are noise."""
+
+BOX_MARGIN = 0.08
+"""A mask is cut off this far outside its box, as a fraction of the box: enough for a box that is
+a few pixels short, not enough for a second person."""
+
+
+class PersonSegmenter:
+    """A YOLOv8-Seg network ready to find the person of each crop.
+
+    Attributes:
+        key: Names the weights, the input size and the number format: whatever decides a mask
+            besides the image and the ``MaskSettings``.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        input_size: tuple[int, int],
+        *,
+        person_class: int = 0,
+        device: str = "cpu",
+        weights_key: str = "",
+        settings: MaskSettings,
+    ) -> None:
+        """Prepare a network; ``visnet_aug.masks.weights`` finds and loads one.
+
+        Args:
+            network: An Ultralytics ``SegmentationModel``; fused and moved by this call.
+            input_size: Height and width that every crop is resized to.
+            person_class: Index of the class that means a person.
+            device: A torch device, or ``auto`` for the first GPU if there is one.
+            weights_key: The weights' checksum, for ``key``.
+            settings: How masks are cleaned and judged.
+        """
+        import torch
+
+        self._device = choose_device(device)
+        self._dtype = choose_dtype(self._device)
+        self._size, self._person, self._settings = input_size, person_class, settings
+        self._network = network.eval().to(self._device, self._dtype, memory_format=torch.channels_last)
+        self._head: Any = self._network.model[-1]
+        # Raw outputs instead of decoded ones: boxes decoded in bf16 are rounded to half a pixel.
+        self._head.training = True
+        self.key = f"{weights_key}@{input_size[0]}x{input_size[1]}:{str(self._dtype)[6:]}"
+
+    @classmethod
+    def for_network(
+        cls, network: nn.Module, input_size: tuple[int, int], settings: MaskSettings
+    ) -> PersonSegmenter:
+        """Wrap a copy of a network in training, on the CPU."""
+        import copy
+
+        fused = copy.deepcopy(network).eval().fuse(verbose=False)
+        return cls(fused, input_size, settings=settings)
+
+    def segment(self, images: Sequence[Image]) -> list[PersonMask]:
+        """Find the person of each crop.
+
+        Args:
+            images: RGB uint8 H×W×3, each of any size; resized to the network's input and the
+                mask brought back to the image's size.
+
+        Returns:
+            One mask an image, in order, judged by the settings.
+        """
+        masks: list[PersonMask] = []
+        for first in range(0, len(images), BATCH):
+            masks += self._segment_batch(images[first : first + BATCH])
+        return masks
+
+    def _segment_batch(self, images: Sequence[Image]) -> list[PersonMask]:
+        scores, boxes, coefficients, prototypes = self._forward(images)
+        return [
+            self._one(image.shape[:2], scores[i], boxes[i], coefficients[i], prototypes[i])
+            for i, image in enumerate(images)
+        ]
+
+    def _forward(self, images: Sequence[Image]) -> tuple[npt.NDArray[np.float32], ...]:
+        """Run the network; keep each image's best anchors.
+
+        Returns:
+            Scores (N,K), boxes (N,K,4) in input pixels, mask coefficients (N,K,C) and prototypes
+            (N,C,h,w), all float32, N images and K candidates.
+        """
+        import torch
+
+        height, width = self._size
+        batch = np.zeros((BATCH, height, width, 3), np.uint8)
+        for row, image in zip(batch, images, strict=False):
+            row[:] = _fit(image, (width, height))
+        with torch.inference_mode():
+            pixels = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2)
+            raw = self._network(pixels.to(self._dtype) / 255)
+            confidence = raw["scores"][:, self._person].float().sigmoid()
+            scores, best = confidence.topk(min(CANDIDATES, confidence.shape[1]), dim=1)
+            boxes = _decode_boxes(self._head, raw).gather(1, best[..., None].expand(-1, -1, 4))
+            coefficients = raw["mask_coefficient"].float().transpose(1, 2)
+            coefficients = coefficients.gather(
+                1, best[..., None].expand(-1, -1, coefficients.shape[-1])
+            )
+            prototypes = raw["proto"].float().contiguous()
+            return tuple(t.cpu().numpy() for t in (scores, boxes, coefficients, prototypes))
+
+    def _one(
+        self,
+        shape: tuple[int, int],
+        scores: npt.NDArray[np.float32],
+        boxes: Boxes,
+        coefficients: npt.NDArray[np.float32],
+        prototypes: npt.NDArray[np.float32],
+    ) -> PersonMask:
+        """Turn one image's candidates into its mask."""
+        scale = np.float32([shape[1] / self._size[1], shape[0] / self._size[0]])
+        boxes = boxes * np.tile(scale, 2)
+
+        def decode(index: int) -> Probability:
+            logits = np.tensordot(coefficients[index], prototypes, axes=1)
+            # Logits, not probabilities, are interpolated: the outline then falls between the
+            # prototypes' pixels, where the network put it.
+            logits = cv2.resize(logits, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+            return _inside(boxes[index], 1 / (1 + np.exp(-np.clip(logits, -30, 30))))
+
+        return person_mask(boxes, scores, decode, shape, self._settings)
+
+
+def choose_device(device: str) -> torch.device:
+    """Return the torch device that ``device`` names; ``auto`` prefers a GPU.
+
+    Raises:
+        RecipeError: There is no such device here.
+    """
+    import torch
+
+    from visnet_aug.errors import RecipeError
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise RecipeError(f"--device {device}: {first}; try auto, cpu, cuda or cuda:0") from error
+    return chosen
+
+
+def choose_dtype(device: torch.device) -> torch.dtype:
+    """Return bf16 where the device computes in it, else fp32."""
+    import torch
+
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.bfloat16 if fast else torch.float32
+
+
+def _fit(image: Image, size: tuple[int, int]) -> Image:
+    """Resize a crop to the network's input (width, height)."""
+    if image.shape[1] > size[0] and image.shape[0] > size[1]:
+        return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _decode_boxes(head: Any, raw: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Turn the head's distance distributions into boxes (N,A,4) as corners in input pixels."""
+    import torch
+    from ultralytics.utils.tal import make_anchors
+
+    points, strides = make_anchors(raw["feats"], head.stride, 0.5)
+    images, _, anchors = raw["boxes"].shape
+    bins = raw["boxes"].float().view(images, 4, head.reg_max, anchors).softmax(2)
+    steps = torch.arange(head.reg_max, dtype=torch.float32, device=bins.device)
+    left, top, right, bottom = (bins * steps[None, None, :, None]).sum(2).unbind(1)
+    x, y = points.float().unbind(1)
+    corners = torch.stack((x - left, y - top, x + right, y + bottom), -1)
+    return corners * strides.float()
+
+
+def _inside(box: npt.NDArray[np.float32], probability: Probability) -> Probability:
+    """Zero a probability map outside of its box and margin."""
+    x0, y0, x1, y1 = (float(v) for v in box)
+    dx, dy = BOX_MARGIN * (x1 - x0), BOX_MARGIN * (y1 - y0)
+    kept = np.zeros_like(probability)
+    rows = slice(max(0, int(np.floor(y0 - dy))), max(0, int(np.ceil(y1 + dy))))
+    columns = slice(max(0, int(np.floor(x0 - dx))), max(0, int(np.ceil(x1 + dx))))
+    kept[rows, columns] = probability[rows, columns]
+    return kept

@@ -1,0 +1,222 @@
+"""Segmenter weights: the bundled ones, a local file, or an official name; known by checksum.
+
+Three kinds of ``--weights``:
+
+``builtin``
+    The one-class network shipped in the package (``weights/person.safetensors`` with its model
+    YAML); see ``weights/README.md`` for what it was trained on and how good it is.
+a path
+    ``*.safetensors`` with a model YAML of the same stem beside it, or an Ultralytics ``*.pt``. A
+    ``.pt`` is a pickle: it is loaded with Ultralytics' restricted loader, which builds known
+    model classes only and runs no code of the file's.
+an official name, such as ``yolov8n-seg.pt``
+    Downloaded once by Ultralytics into the user's cache. Its checksum is written beside it and
+    checked at every later use. This is the only thing in visnet-aug that uses the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from visnet_aug.errors import WeightsError
+from visnet_aug.masks.settings import MaskSettings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from visnet_aug.masks.segmenter import PersonSegmenter
+
+BUILTIN = "builtin"
+BUILTIN_FILE = Path(__file__).parent / "weights" / "person.safetensors"
+BUILTIN_SHA256 = "0" * 64
+
+OFFICIAL_NAME = re.compile(r"yolov8[nsmlx]-seg\.pt")
+OFFICIAL_INPUT = (256, 128)
+"""Input (height, width) for networks that say nothing about it: those trained at 640 pixels on
+whole scenes want people larger than 128 pixels; 640 itself would cost 25 times as much."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightsInfo:
+    """What ``--weights`` would use.
+
+    Attributes:
+        name: As the user wrote it.
+        path: The file, whether it exists or not.
+        sha256: Its checksum, or ``None`` if there is no file yet.
+        problem: Why it cannot be used and what to do, or ``None``.
+    """
+
+    name: str
+    path: Path
+    sha256: str | None
+    problem: str | None
+
+
+def describe_weights(name: str) -> WeightsInfo:
+    """Find weights and check their checksum, without loading, downloading or raising."""
+    path = _locate(name)
+    if not path.is_file():
+        return WeightsInfo(name, path, None, _why_missing(name, path))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    expected = _expected_sha256(name, path)
+    if expected is not None and sha256 != expected:
+        remedy = "reinstall visnet" if name == BUILTIN else "delete it to download it anew"
+        problem = f"{path}: checksum {sha256[:12]}… is not the known {expected[:12]}…; {remedy}"
+        return WeightsInfo(name, path, sha256, problem)
+    if path.suffix == ".safetensors" and not path.with_suffix(".yaml").is_file():
+        problem = f"{path}: its model YAML {path.stem}.yaml is missing; put it beside the weights"
+        return WeightsInfo(name, path, sha256, problem)
+    if path.suffix not in (".safetensors", ".pt"):
+        problem = f"{path}: not .safetensors or .pt; give YOLOv8-Seg weights in one of these"
+        return WeightsInfo(name, path, sha256, problem)
+    return WeightsInfo(name, path, sha256, None)
+
+
+def load_segmenter(name: str, device: str, settings: MaskSettings) -> PersonSegmenter:
+    """Load weights into a segmenter.
+
+    Args:
+        name: ``builtin``, a path, or an official name, which is downloaded if need be.
+        device: ``auto`` or a torch device.
+        settings: How masks are cleaned and judged.
+
+    Raises:
+        WeightsError: The weights are missing, damaged, or no YOLOv8-Seg that knows persons.
+        RecipeError: There is no such device.
+    """
+    from visnet_aug.masks.segmenter import PersonSegmenter
+
+    if OFFICIAL_NAME.fullmatch(name) and not _locate(name).is_file():
+        _download(name)
+    info = describe_weights(name)
+    if info.problem is not None or info.sha256 is None:
+        raise WeightsError(f"--weights {name}: {info.problem}")
+    silence_ultralytics()
+    try:
+        if info.path.suffix == ".safetensors":
+            network, size, person = _load_safetensors(info.path)
+        else:
+            network, size, person = _load_checkpoint(info.path)
+    except WeightsError:
+        raise
+    except Exception as error:
+        # Whatever a damaged or foreign file breaks inside the loaders is the file's fault.
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise WeightsError(
+            f"--weights {name}: {info.path} cannot be loaded ({first}); give YOLOv8-Seg weights"
+        ) from error
+    return PersonSegmenter(
+        network,
+        size,
+        person_class=person,
+        device=device,
+        weights_key=info.sha256,
+        settings=settings,
+    )
+
+
+def silence_ultralytics() -> None:
+    """Before its first import: no network look-up, no telemetry, no installing, no chatter.
+
+    Ultralytics resolves host names when imported, counts users through Google Analytics and
+    installs packages that it misses, unless told otherwise by these variables.
+    """
+    os.environ["YOLO_OFFLINE"] = "true"
+    os.environ["YOLO_AUTOINSTALL"] = "false"
+    os.environ.setdefault("YOLO_VERBOSE", "false")
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(_cache()))
+
+
+def _cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "visnet"
+
+
+def _locate(name: str) -> Path:
+    if name == BUILTIN:
+        return BUILTIN_FILE
+    if OFFICIAL_NAME.fullmatch(name) and not Path(name).exists():
+        return _cache() / "weights" / name
+    return Path(name).expanduser()
+
+
+def _why_missing(name: str, path: Path) -> str:
+    if name == BUILTIN:
+        return f"{path} is missing from the installed package; reinstall visnet"
+    if OFFICIAL_NAME.fullmatch(name):
+        return f"not downloaded yet; visnet-aug mask or build --weights {name} fetches it"
+    return f"{path}: no such file; give builtin, a path, or a name like yolov8n-seg.pt"
+
+
+def _expected_sha256(name: str, path: Path) -> str | None:
+    if name == BUILTIN:
+        return BUILTIN_SHA256
+    record = path.with_name(path.name + ".sha256")
+    if path.parent == _cache() / "weights" and record.is_file():
+        return record.read_text(encoding="ascii").split()[0]
+    return None
+
+
+def _download(name: str) -> None:
+    """Let Ultralytics fetch an official file into the cache; record its checksum."""
+    silence_ultralytics()
+    path = _locate(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    from ultralytics.utils.downloads import attempt_download_asset
+
+    os.environ["YOLO_OFFLINE"] = "false"
+    try:
+        attempt_download_asset(path)
+    except Exception as error:
+        # Network errors come in many classes; all mean the same to the user.
+        path.unlink(missing_ok=True)
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise WeightsError(
+            f"--weights {name}: download failed ({first}); fetch it elsewhere and give its path, "
+            "or use --weights builtin"
+        ) from error
+    finally:
+        os.environ["YOLO_OFFLINE"] = "true"
+    if not path.is_file():
+        raise WeightsError(
+            f"--weights {name}: download failed; fetch it elsewhere and give its path, "
+            "or use --weights builtin"
+        )
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.with_name(name + ".sha256").write_text(f"{digest}  {name}\n", encoding="ascii")
+
+
+def _load_safetensors(path: Path) -> tuple[nn.Module, tuple[int, int], int]:
+    """Build the network of the YAML beside ``path``, fuse it, and fill it in."""
+    import yaml
+    from safetensors.torch import load_file
+    from ultralytics.nn.tasks import SegmentationModel
+
+    description: dict[str, Any] = yaml.safe_load(path.with_suffix(".yaml").read_text("utf-8"))
+    network = SegmentationModel(description, verbose=False).eval().fuse(verbose=False)
+    # Stored as fp16 to halve the package; the arithmetic's format is the segmenter's choice.
+    state = {name: tensor.float() for name, tensor in load_file(path).items()}
+    network.load_state_dict(state, strict=True)
+    height, width = description.get("input", OFFICIAL_INPUT)
+    return network, (int(height), int(width)), 0
+
+
+def _load_checkpoint(path: Path) -> tuple[nn.Module, tuple[int, int], int]:
+    """Load an Ultralytics checkpoint through its restricted unpickler."""
+    from ultralytics.nn.tasks import SegmentationModel, torch_safe_load
+
+    checkpoint, _ = torch_safe_load(path, safe_only=True)
+    network = checkpoint.get("ema") or checkpoint.get("model")
+    if not isinstance(network, SegmentationModel):
+        raise WeightsError(f"{path}: holds no YOLOv8-Seg network (a detector has no masks)")
+    names = {str(name): index for index, name in dict(network.names).items()}
+    if "person" not in names:
+        raise WeightsError(f"{path}: none of its {len(names)} classes is called person")
+    fused: nn.Module = network.float().eval().fuse(verbose=False)
+    return fused, OFFICIAL_INPUT, int(names["person"])
