@@ -228,11 +228,14 @@ def _open(plugin: type[_ImageFile], data: bytes) -> _ImageFile:
     """Parse an image's header; no pixel is decoded yet."""
     stream = io.BytesIO(data)
     try:
-        return plugin(stream)
+        image = plugin(stream)
     except _DECODER_ERRORS as error:
         if stream.tell() >= len(data):
             raise _UnusableError("truncated", "the file ends within its header") from error
         raise _UnusableError("corrupt", _one_line(error)) from error
+    if not image.tile:
+        raise _UnusableError("truncated", "the file ends before its pixels")
+    return image
 
 
 def _check_jpeg(image: JpegImageFile) -> None:
