@@ -1,0 +1,278 @@
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from visnet_aug.datasets.record import ImageRecord
+from visnet_aug.errors import DatasetError, OutputError, WeightsError
+from visnet_aug.masks import compute
+from visnet_aug.masks.compute import MaskSummary, compute_masks
+from visnet_aug.masks.person import PersonMask, Reason
+from visnet_aug.masks.settings import MaskSettings
+from visnet_aug.masks.store import MaskStore, read_mask
+
+SETTINGS = MaskSettings()
+REASONS: tuple[Reason, ...] = ("border", "no_person", "too_small")
+
+
+class FakeSegmenter:
+    """Takes the bright half of an image for the person; rejects images whose corner is odd."""
+
+    def __init__(self, key: str = "weights", stop_after: int | None = None) -> None:
+        self.key = key
+        self.batches: list[int] = []
+        self._stop_after = stop_after
+
+    def segment(self, images: Sequence[np.ndarray]) -> list[PersonMask]:
+        if self._stop_after is not None and sum(self.batches) >= self._stop_after:
+            raise KeyboardInterrupt
+        self.batches.append(len(images))
+        return [self._one(image) for image in images]
+
+    def _one(self, image: np.ndarray) -> PersonMask:
+        mask = image[..., 0] > 127
+        corner = int(image[0, 0, 1])
+        reason = REASONS[corner % 3] if corner >= 200 else None
+        return PersonMask(mask, float(mask.mean()), 0.5, reason)
+
+
+def write_image(folder: Path, number: int, shape: tuple[int, int] = (16, 8)) -> ImageRecord:
+    """Write a PNG whose pixels follow from its number; every fourth one will be rejected."""
+    rng = np.random.default_rng(number)
+    pixels = rng.integers(0, 256, (*shape, 3)).astype(np.uint8)
+    pixels[0, 0, 1] = 200 + number % 12 if number % 4 == 0 else 10
+    path = folder / f"{number:04d}_c1s1_000001_00.png"
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "PNG")
+    path.write_bytes(data.getvalue())
+    return ImageRecord(
+        path=path,
+        name=path.name,
+        stem=path.stem,
+        split="train",
+        pid=number,
+        camid=1,
+        sequence=1,
+        frame=1,
+        box=0,
+        width=shape[1],
+        height=shape[0],
+        sha256=hashlib.sha256(data.getvalue()).hexdigest(),
+    )
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> list[ImageRecord]:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    return [write_image(folder, number) for number in range(30)]
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute, "BATCH", 4)
+    monkeypatch.setattr(compute, "FLUSH_BATCHES", 2)
+
+
+def run(
+    records: Sequence[ImageRecord],
+    out: Path,
+    segmenter: FakeSegmenter | None = None,
+    settings: MaskSettings = SETTINGS,
+    progress: Callable[[int, int], None] | None = None,
+) -> MaskSummary:
+    segmenter = segmenter or FakeSegmenter()
+    return compute_masks(
+        records,
+        MaskStore(out),
+        segmenter_key=segmenter.key,
+        load_segmenter=lambda: segmenter,
+        settings=settings,
+        progress=progress,
+    )
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
+
+
+def test_every_image_gets_a_verdict(records: list[ImageRecord], out: Path) -> None:
+    summary = run(records, out)
+    assert list(summary.entries) == [record.stem for record in records]
+    assert (summary.computed, summary.reused, summary.edited) == (30, 0, 0)
+    assert summary.rejected == {"border": 3, "too_small": 3, "no_person": 2}
+    assert summary.accepted == tuple(r.stem for r in records if r.pid % 4)
+    for record in records:
+        path = out / "masks" / f"{record.stem}.png"
+        assert path.exists() == (record.pid % 4 != 0)
+        if path.exists():
+            pixels = np.array(Image.open(record.path))
+            np.testing.assert_array_equal(read_mask(path), pixels[..., 0] > 127)
+            assert summary.entries[record.stem].area == round(read_mask(path).mean(), 6)
+
+
+def test_a_second_run_computes_nothing(records: list[ImageRecord], out: Path) -> None:
+    first = run(records, out)
+    before = files(out)
+    table = (out / "masks.csv").stat().st_mtime_ns
+    again = compute_masks(
+        records,
+        MaskStore(out),
+        segmenter_key="weights",
+        load_segmenter=lambda: pytest.fail("loaded for nothing"),
+        settings=SETTINGS,
+    )
+    assert (again.computed, again.reused) == (0, 30)
+    assert again.entries == first.entries
+    assert files(out) == before
+    assert (out / "masks.csv").stat().st_mtime_ns == table
+
+
+def test_only_what_changed_is_computed(records: list[ImageRecord], out: Path) -> None:
+    run(records, out)
+    records[3] = write_image(records[3].path.parent, 3, shape=(20, 8))
+    segmenter = FakeSegmenter()
+    summary = run(records, out, segmenter)
+    assert (segmenter.batches, summary.computed, summary.reused) == ([1], 1, 29)
+    assert read_mask(out / "masks" / f"{records[3].stem}.png").shape == (20, 8)
+    assert run(records, out, settings=MaskSettings(min_area=0.2)).computed == 30
+    assert run(records, out, FakeSegmenter("other weights")).computed == 30
+
+
+def test_images_left_out_keep_their_masks(records: list[ImageRecord], out: Path) -> None:
+    run(records, out)
+    summary = run(records[:10], out)
+    assert len(summary.entries) == summary.reused == 10
+    assert run(records, out).reused == 30
+
+
+def test_edits_and_damage_are_reported(records: list[ImageRecord], out: Path) -> None:
+    run(records, out)
+    path = out / "masks" / f"{records[1].stem}.png"
+    Image.new("1", (8, 16), 1).save(path)
+    (out / "masks" / f"{records[2].stem}.png").unlink()
+    summary = run(records, out)
+    assert (summary.computed, summary.reused, summary.edited) == (1, 29, 1)
+    assert summary.damaged == {"missing PNG": 1}
+    assert summary.entries[records[1].stem].area == 1
+    third = run(records, out)
+    assert (third.computed, third.edited, dict(third.damaged)) == (0, 1, {})
+
+
+@pytest.mark.parametrize("done", [4, 8, 12, 20])
+def test_a_stopped_run_is_taken_up_and_ends_the_same(
+    records: list[ImageRecord], out: Path, tmp_path: Path, done: int
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(records, out, FakeSegmenter(stop_after=done))
+    segmenter = FakeSegmenter()
+    summary = run(records, out, segmenter)
+    assert (summary.reused, summary.computed) == (done, 30 - done)
+    run(records, tmp_path / "straight")
+    assert files(out) == files(tmp_path / "straight")
+
+
+def test_a_kill_between_flushes_costs_little_and_poisons_nothing(
+    records: list[ImageRecord], out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With other weights before, so that old lines could have met new PNGs."""
+    run(records, out, FakeSegmenter("old weights"))
+    flushes = 0
+    flush = MaskStore.flush
+
+    def killed(store: MaskStore) -> None:
+        nonlocal flushes
+        flushes += 1
+        if flushes <= 2:  # forgetting, then the first eight images
+            flush(store)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MaskStore, "flush", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(records, out, FakeSegmenter(stop_after=12))
+    summary = run(records, out)
+    assert (summary.reused, summary.computed, summary.edited) == (8, 22, 0)
+    run(records, tmp_path / "straight")
+    assert files(out) == files(tmp_path / "straight")
+
+
+def test_batches_are_bounded_in_images_and_pixels(
+    records: list[ImageRecord], out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compute, "BATCH_PIXELS", 3 * 16 * 8)
+    large = write_image(records[0].path.parent, 99, shape=(64, 32))
+    segmenter = FakeSegmenter()
+    run([*records[:7], large, *records[7:9]], out, segmenter)
+    assert segmenter.batches == [3, 3, 1, 1, 2]
+
+
+def test_progress_counts_up_to_all(records: list[ImageRecord], out: Path) -> None:
+    run(records[:6], out)
+    calls: list[tuple[int, int]] = []
+    run(records, out, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(done, 30) for done in (6, 10, 14, 18, 22, 26, 30)]
+
+
+def test_no_images_need_no_network(out: Path) -> None:
+    summary = run([], out)
+    assert (summary.accepted, summary.computed, dict(summary.rejected)) == ((), 0, {})
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda path: path.unlink(), "cannot be read any more"),
+        (lambda path: path.write_bytes(b"new"), "changed while the build was running"),
+    ],
+)
+def test_an_image_that_changes_meanwhile_stops_with_its_name(
+    records: list[ImageRecord], out: Path, harm: Callable[[Path], object], message: str
+) -> None:
+    harm(records[9].path)
+    with pytest.raises(DatasetError, match=rf"0009_c1s1_000001_00\.png: {message}"):
+        run(records, out)
+    assert len(MaskStore(out).entries) == 8
+
+
+def test_an_unwritable_folder_stops_with_its_name(records: list[ImageRecord], out: Path) -> None:
+    out.mkdir()
+    (out / "masks").write_text("")
+    with pytest.raises(OutputError, match="cannot"):
+        run(records, out)
+
+
+def test_weights_that_fail_to_load_cost_no_stored_mask(
+    records: list[ImageRecord], out: Path
+) -> None:
+    run(records, out)
+
+    def fail() -> FakeSegmenter:
+        raise WeightsError("broken.pt: not weights")
+
+    with pytest.raises(WeightsError):
+        compute_masks(
+            records, MaskStore(out), segmenter_key="new", load_segmenter=fail, settings=SETTINGS
+        )
+    assert run(records, out).reused == 30
+
+
+def test_another_segmenter_than_announced_is_refused(records: list[ImageRecord], out: Path) -> None:
+    with pytest.raises(ValueError, match="announced"):
+        compute_masks(
+            records,
+            MaskStore(out),
+            segmenter_key="announced",
+            load_segmenter=FakeSegmenter,
+            settings=SETTINGS,
+        )

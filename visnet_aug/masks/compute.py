@@ -1,0 +1,207 @@
+"""The mask stage: a mask, or the reason for none, for every image; stored ones are reused.
+
+The images that need computing are cut into batches in the order of the records, so a killed run
+that is started again forms the same batches from there on. Whatever the batches, a mask depends
+on its image alone as far as the segmenter's arithmetic does; ours runs the network on batches of
+one fixed size for that reason.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from visnet_aug.datasets.images import decode_rgb
+from visnet_aug.datasets.record import ImageRecord
+from visnet_aug.errors import DatasetError
+from visnet_aug.masks.person import PersonMask
+from visnet_aug.masks.settings import MaskSettings
+from visnet_aug.masks.store import Damage, MaskEntry, MaskStore, mask_key
+
+Image: TypeAlias = npt.NDArray[np.uint8]
+
+BATCH: Final = 256
+"""Images handed to the segmenter at once: several of its forward passes."""
+
+BATCH_PIXELS: Final = 4096 * 4096
+"""Most pixels in one batch of several images: 48 MiB; bounds memory where images are large."""
+
+AHEAD: Final = 2
+"""Batches decoded ahead of the network, each by a thread of its own."""
+
+FLUSH_BATCHES: Final = 8
+"""Batches between two writings of ``masks.csv``: what a kill can cost, a few seconds' work."""
+
+
+class Segmenter(Protocol):
+    """What finds the person in each image; ``PersonSegmenter`` is one."""
+
+    @property
+    def key(self) -> str:
+        """Whatever decides a mask besides the image and the settings."""
+
+    def segment(self, images: Sequence[Image]) -> list[PersonMask]:
+        """Return one mask per RGB uint8 H×W×3 image, each of its image's own size."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaskSummary:
+    """What the mask stage did.
+
+    Attributes:
+        entries: The entry of each image, by stem, in the order of the records.
+        computed: Images that went through the network.
+        reused: Images whose stored verdict was taken, edits included.
+        edited: Images whose mask a person has mended.
+        damaged: What stored files and lines were unusable and so computed again, by kind.
+    """
+
+    entries: Mapping[str, MaskEntry]
+    computed: int
+    reused: int
+    edited: int
+    damaged: Mapping[Damage, int]
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """Stems of the images that have a mask, in order."""
+        return tuple(stem for stem, entry in self.entries.items() if entry.accepted)
+
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """Number of rejected masks by reason, the most frequent first."""
+        reasons = Counter(e.reason for e in self.entries.values() if not e.accepted)
+        return dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0])))
+
+
+def compute_masks(
+    records: Sequence[ImageRecord],
+    store: MaskStore,
+    *,
+    segmenter_key: str,
+    load_segmenter: Callable[[], Segmenter],
+    settings: MaskSettings,
+    progress: Callable[[int, int], None] | None = None,
+) -> MaskSummary:
+    """Bring the store up to date with the images.
+
+    Args:
+        records: The images to mask, of one split.
+        store: Where masks are kept.
+        segmenter_key: The key of the segmenter that ``load_segmenter`` would return, known
+            without loading it.
+        load_segmenter: Called at most once, and only if something must be computed.
+        settings: How masks are cleaned and judged; must be the segmenter's own.
+        progress: Called with (images done, images in all), reused ones first.
+
+    Returns:
+        All entries, with counts.
+
+    Raises:
+        DatasetError: An image changed or vanished since the dataset was read.
+        OutputError: The output folder cannot be written.
+    """
+    keys = {r.stem: mask_key(r.sha256, segmenter_key, settings) for r in records}
+    found = {r.stem: store.find(r.stem, r.sha256, keys[r.stem], _shape(r)) for r in records}
+    missing = [record for record in records if found[record.stem] is None]
+    done = len(records) - len(missing)
+    report = progress or (lambda done, total: None)
+    report(done, len(records))
+    try:
+        for entries in _compute(missing, store, keys, segmenter_key, load_segmenter):
+            found |= {entry.stem: entry for entry in entries}
+            done += len(entries)
+            report(done, len(records))
+    finally:
+        store.flush()
+    verdicts = {stem: entry for stem, entry in found.items() if entry is not None}
+    return MaskSummary(
+        entries=verdicts,
+        computed=len(missing),
+        reused=len(records) - len(missing),
+        edited=sum(entry.edited for entry in verdicts.values()),
+        damaged=store.damaged.copy(),
+    )
+
+
+def _compute(
+    missing: Sequence[ImageRecord],
+    store: MaskStore,
+    keys: Mapping[str, str],
+    segmenter_key: str,
+    load_segmenter: Callable[[], Segmenter],
+) -> Iterator[list[MaskEntry]]:
+    """Yield the entries of one batch after the other, saved; write the table now and then."""
+    if not missing:
+        return
+    segmenter = load_segmenter()
+    if segmenter.key != segmenter_key:
+        raise ValueError(f"segmenter {segmenter.key} was loaded, {segmenter_key} was announced")
+    store.forget(record.stem for record in missing)
+    with closing(_decoded(missing)) as batches:
+        for number, (batch, images) in enumerate(batches, 1):
+            masks = zip(batch, segmenter.segment(images), strict=True)
+            yield [store.save(r.stem, r.sha256, keys[r.stem], mask) for r, mask in masks]
+            if number % FLUSH_BATCHES == 0:
+                store.flush()
+
+
+def _shape(record: ImageRecord) -> tuple[int, int]:
+    return record.height, record.width
+
+
+def _batches(records: Sequence[ImageRecord]) -> Iterator[list[ImageRecord]]:
+    """Cut records into batches of at most `BATCH` images and about `BATCH_PIXELS` pixels."""
+    batch: list[ImageRecord] = []
+    pixels = 0
+    for record in records:
+        size = record.height * record.width
+        if batch and (len(batch) == BATCH or pixels + size > BATCH_PIXELS):
+            yield batch
+            batch, pixels = [], 0
+        batch.append(record)
+        pixels += size
+    if batch:
+        yield batch
+
+
+def _decoded(
+    records: Sequence[ImageRecord],
+) -> Generator[tuple[list[ImageRecord], list[Image]]]:
+    """Yield batches with their pixels, the next ones being decoded meanwhile."""
+    waiting: deque[tuple[list[ImageRecord], Future[list[Image]]]] = deque()
+    pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="decode")
+    try:
+        for batch in _batches(records):
+            waiting.append((batch, pool.submit(_decode, batch)))
+            if len(waiting) > AHEAD:
+                ready, images = waiting.popleft()
+                yield ready, images.result()
+        for ready, images in waiting:
+            yield ready, images.result()
+    finally:  # also when the caller stops early: what waits is not worth decoding
+        pool.shutdown(cancel_futures=True)
+
+
+def _decode(batch: Sequence[ImageRecord]) -> list[Image]:
+    """Decode images, each checked to be the one that the record describes."""
+    images = []
+    for record in batch:
+        try:
+            data = record.path.read_bytes()
+        except OSError as error:
+            raise DatasetError(
+                f"{record.path}: cannot be read any more ({error.strerror}); run again"
+            ) from error
+        if hashlib.sha256(data).hexdigest() != record.sha256:
+            raise DatasetError(f"{record.path}: changed while the build was running; run again")
+        images.append(decode_rgb(data))
+    return images

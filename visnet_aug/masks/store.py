@@ -1,0 +1,374 @@
+"""Masks on disk: computed once, reused while image, weights and settings stay the same.
+
+``masks/<stem>.png`` is a 1-bit PNG (white is the person) for every accepted image, and
+``masks.csv`` beside the folder has one line per image, accepted or not. A mask is reused if its
+line carries the key asked for and its PNG the checksum on the line. What differs is computed
+again, with two exceptions in favour of people who mend masks by hand:
+
+* A readable PNG of the image's size whose bytes differ from the line, or that appeared for a
+  rejected image, is an **edit**. It is kept (as 1-bit PNG, white where at least half bright and
+  not transparent), listed with the reason ``edited``, and survives new weights and settings: it
+  belongs to the image alone. An edit that is all black rejects the image.
+* To undo an edit, delete the PNG: a missing file is computed again.
+
+Files appear under a temporary name and are renamed, ``masks.csv`` last, so that a killed run
+leaves nothing half-written. A PNG without a line is never trusted.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias, cast, get_args
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from visnet_aug.errors import OutputError
+from visnet_aug.masks.person import Mask, PersonMask, Reason, mask_area
+from visnet_aug.masks.settings import MaskSettings
+
+FOLDER: Final = "masks"
+TABLE: Final = "masks.csv"
+
+Damage: TypeAlias = Literal[
+    "torn line",
+    "missing PNG",
+    "unreadable PNG",
+    "PNG of another size",
+    "edit of an image that changed",
+]
+
+_METHOD: Final = "visnet-mask-1"
+"""Part of every key: raise it when choosing or cleaning changes, and stored masks are redone."""
+
+_PNG_OPTIONS: Final = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1]
+"""One bit per pixel. The level hardly matters to 340 bytes; 1 is four times as fast as 9."""
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class MaskEntry:
+    """One line of ``masks.csv``, its columns in order.
+
+    Attributes:
+        stem: Names the image, and the mask ``masks/<stem>.png``.
+        image_sha256: Of the image file's bytes.
+        key: What the mask was computed from, see `mask_key`.
+        area: Fraction of the image that the mask covers, to six digits.
+        confidence: Of the chosen instance, to six digits.
+        verdict: ``accepted`` or ``rejected``.
+        reason: Empty for an accepted mask, one of `Reason` for a rejected one; ``edited`` for
+            either if a person decided it.
+        mask_sha256: Of the PNG's bytes; empty where there is none.
+    """
+
+    stem: str
+    image_sha256: str
+    key: str
+    area: float
+    confidence: float
+    verdict: Literal["accepted", "rejected"]
+    reason: Reason | Literal["", "edited"]
+    mask_sha256: str
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the image has a mask to use."""
+        return self.verdict == "accepted"
+
+    @property
+    def edited(self) -> bool:
+        """Whether a person, not the network, made the mask."""
+        return self.reason == "edited"
+
+
+COLUMNS: Final = tuple(field.name for field in fields(MaskEntry))
+
+
+def mask_key(image_sha256: str, segmenter_key: str, settings: MaskSettings) -> str:
+    """Return the hex digest of all that a mask depends on."""
+    parts = [_METHOD, image_sha256, segmenter_key, settings.model_dump()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def read_mask(path: Path) -> Mask:
+    """Read a stored mask.
+
+    Args:
+        path: A PNG that `MaskStore` wrote.
+
+    Returns:
+        bool H×W, True for the person.
+
+    Raises:
+        OutputError: The file is missing or no image.
+    """
+    try:
+        return _decode_mask(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"{path}: mask cannot be read ({error}); run the same build again to remake it"
+        ) from error
+
+
+class MaskStore:
+    """The masks of one output folder.
+
+    Attributes:
+        damaged: How often something stored turned out unusable, by kind.
+    """
+
+    def __init__(self, out: Path) -> None:
+        """Read ``masks.csv`` if there is one; lines that cannot be used are counted as damaged.
+
+        Raises:
+            OutputError: ``masks.csv`` exists and cannot be read.
+        """
+        self.damaged: Counter[Damage] = Counter()
+        self._folder = out / FOLDER
+        self._table = out / TABLE
+        self._entries: dict[str, MaskEntry] = {}
+        self._unwritten = False
+        self._read_table()
+
+    @property
+    def entries(self) -> Mapping[str, MaskEntry]:
+        """What is known, by stem."""
+        return self._entries
+
+    def path(self, stem: str) -> Path:
+        """Return where the mask of an image is, or would be."""
+        return self._folder / f"{stem}.png"
+
+    def find(
+        self, stem: str, image_sha256: str, key: str, shape: tuple[int, int]
+    ) -> MaskEntry | None:
+        """Look a mask up, checking its file.
+
+        Args:
+            stem: Of the image.
+            image_sha256: Of the image file as it is now.
+            key: `mask_key` of the image, the weights and the settings as they are now.
+            shape: Height and width of the image.
+
+        Returns:
+            The entry to use, an edit included, or ``None`` if the mask must be computed.
+        """
+        entry = self._entries.get(stem)
+        if entry is None:
+            return None
+        if entry.image_sha256 != image_sha256:
+            if entry.edited:
+                self.damaged["edit of an image that changed"] += 1
+            return None
+        try:
+            data = self.path(stem).read_bytes()
+        except FileNotFoundError:
+            data = b""
+        except OSError as error:
+            raise _cannot("read", self.path(stem), error) from error
+        if _sha256(data) != entry.mask_sha256:
+            return self._judge_difference(entry, data, shape)
+        return entry if entry.key == key or entry.edited else None
+
+    def save(self, stem: str, image_sha256: str, key: str, found: PersonMask) -> MaskEntry:
+        """Write an accepted mask, or remove the file of a rejected one, and note the entry.
+
+        The entry is on disk only after `flush`.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        data = b""
+        if found.accepted and found.mask is not None:
+            data = _encode_mask(found.mask)
+            _replace(self.path(stem), data)
+        else:
+            _remove(self.path(stem))
+        entry = MaskEntry(
+            stem=stem,
+            image_sha256=image_sha256,
+            key=key,
+            area=round(found.area, 6),
+            confidence=round(found.confidence, 6),
+            verdict="accepted" if found.accepted else "rejected",
+            reason=found.reason or "",
+            mask_sha256=_sha256(data),
+        )
+        return self._note(entry)
+
+    def forget(self, stems: Iterable[str]) -> None:
+        """Drop the entries of images that are about to be computed again, on disk too.
+
+        Otherwise a new PNG beside an old line, which is what a killed run leaves, would pass for
+        an edit.
+        """
+        for stem in stems:
+            if self._entries.pop(stem, None):
+                self._unwritten = True
+        self.flush()
+
+    def flush(self) -> None:
+        """Write ``masks.csv``, sorted by stem, if it would change.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        if not self._unwritten:
+            return
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for _, entry in sorted(self._entries.items()):
+            writer.writerow(_format(entry))
+        _replace(self._table, text.getvalue().encode("utf-8", "surrogateescape"))
+        self._unwritten = False
+
+    def _judge_difference(
+        self, entry: MaskEntry, data: bytes, shape: tuple[int, int]
+    ) -> MaskEntry | None:
+        """Take a PNG that differs from its line for an edit, or count the damage."""
+        if not data:
+            self.damaged["missing PNG"] += 1
+            return None
+        mask = _decode_edit(data, shape)
+        if isinstance(mask, str):
+            self.damaged[mask] += 1
+            return None
+        data = _encode_mask(mask)
+        _replace(self.path(entry.stem), data)
+        edit = MaskEntry(
+            stem=entry.stem,
+            image_sha256=entry.image_sha256,
+            key=entry.key,
+            area=round(mask_area(mask), 6),
+            confidence=entry.confidence,
+            verdict="accepted" if mask.any() else "rejected",
+            reason="edited",
+            mask_sha256=_sha256(data),
+        )
+        return self._note(edit)
+
+    def _note(self, entry: MaskEntry) -> MaskEntry:
+        self._entries[entry.stem] = entry
+        self._unwritten = True
+        return entry
+
+    def _read_table(self) -> None:
+        try:
+            text = self._table.read_text(encoding="utf-8", errors="surrogateescape")
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise _cannot("read", self._table, error) from error
+        header, *lines = text.split("\n")
+        torn = int(header != ",".join(COLUMNS))
+        for line in lines:
+            entry = _parse(line)
+            if entry is not None:
+                self._entries[entry.stem] = entry
+            elif line:
+                torn += 1
+        if torn:
+            self.damaged["torn line"] = torn
+            self._unwritten = True
+
+
+def _format(entry: MaskEntry) -> list[str]:
+    return [f"{value:.6f}" if isinstance(value, float) else value for value in astuple(entry)]
+
+
+def _parse(line: str) -> MaskEntry | None:
+    """Return a line's entry, or ``None`` if it is not exactly what `_format` would write.
+
+    Each line is parsed by itself, so that one torn quote does not swallow the lines after it.
+    """
+    try:
+        stem, image, key, area, confidence, verdict, reason, mask = next(csv.reader([line]))
+        numbers = float(area), float(confidence)
+    except (ValueError, StopIteration, csv.Error):
+        return None
+    entry = MaskEntry(stem, image, key, *numbers, cast(Any, verdict), cast(Any, reason), mask)
+    return entry if _is_sound(entry) else None
+
+
+def _is_sound(entry: MaskEntry) -> bool:
+    reasons = {"accepted": ("", "edited"), "rejected": (*get_args(Reason), "edited")}
+    has_mask = entry.accepted or entry.edited
+    return (
+        entry.stem != ""
+        and entry.reason in reasons.get(entry.verdict, ())
+        and all(_SHA256.fullmatch(digest) for digest in (entry.image_sha256, entry.key))
+        and bool(_SHA256.fullmatch(entry.mask_sha256)) == has_mask
+        and all(math.isfinite(v) and 0 <= v <= 1 for v in (entry.area, entry.confidence))
+    )
+
+
+def _sha256(data: bytes) -> str:
+    """Return the hex digest; empty for no data, as in a line without a mask."""
+    return hashlib.sha256(data).hexdigest() if data else ""
+
+
+def _encode_mask(mask: Mask) -> bytes:
+    encoded, data = cv2.imencode(".png", mask.view(np.uint8) * 255, _PNG_OPTIONS)
+    if not encoded:
+        raise OutputError(f"a mask of {mask.shape} pixels cannot be encoded as PNG")
+    return bytes(data)
+
+
+def _decode_mask(data: bytes) -> Mask:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
+    if pixels is None:
+        raise ValueError("not an image")
+    mask: Mask = pixels > 127
+    return mask
+
+
+def _decode_edit(data: bytes, shape: tuple[int, int]) -> Mask | Damage:
+    """Decode what a paint program may have saved: any depth, palette or transparency."""
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if (image.height, image.width) != shape:
+                return "PNG of another size"
+            image.verify()  # checks every chunk's checksum, after which it must be opened anew
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            red, green, blue, alpha = np.moveaxis(np.array(image.convert("RGBA"), np.int32), -1, 0)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return "unreadable PNG"
+    mask: Mask = (red + green + blue) * alpha > 3 * 127 * 255
+    return mask
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        raise _cannot("write", path, error) from error
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot("remove", path, error) from error
+
+
+def _cannot(verb: str, path: Path, error: OSError) -> OutputError:
+    return OutputError(
+        f"{path}: cannot {verb} it ({error.strerror or error}); check the folder's permissions"
+    )
