@@ -22,8 +22,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -113,13 +114,15 @@ def read_market1501(
         ignored += litter
     records: list[ImageRecord] = []
     rejected: list[RejectedImage] = []
-    for entry, outcome in zip(entries, _inspect(entries, workers, progress), strict=True):
-        if isinstance(outcome, ImageRecord):
-            records.append(outcome)
-            continue
-        if on_error == "stop":
-            raise DatasetError(f"{entry.path}: {outcome.reason}: {outcome.detail}")
-        rejected.append(RejectedImage(entry.path, entry.split, outcome.reason, outcome.detail))
+    with closing(_inspect(entries, workers, progress)) as outcomes:
+        for entry, outcome in zip(entries, outcomes, strict=True):
+            if isinstance(outcome, ImageRecord):
+                records.append(outcome)
+                continue
+            reason, detail = outcome.reason, outcome.detail
+            if on_error == "stop":
+                raise DatasetError(f"{_printable(entry.path)}: {reason}: {detail}")
+            rejected.append(RejectedImage(entry.path, entry.split, reason, detail))
     dataset = Dataset(root, LAYOUT, FOLDERS, tuple(records), tuple(rejected), ignored)
     _check_splits(dataset)
     return dataset
@@ -180,7 +183,7 @@ def _judge_name(entry: _Entry, test_pids: set[int]) -> _Name | UnusableImage:
 
 def _inspect(
     entries: Sequence[_Entry], workers: int | None, progress: Progress | None
-) -> Iterator[ImageRecord | UnusableImage]:
+) -> Generator[ImageRecord | UnusableImage, None, None]:
     """Yield each entry's outcome, in order; Pillow and hashlib let threads run side by side."""
     todo = list(zip(entries, _judge_names(entries), strict=True))
     blocks = [todo[start : start + _BLOCK] for start in range(0, len(todo), _BLOCK)]
@@ -257,5 +260,10 @@ def _check_splits(dataset: Dataset) -> None:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
         raise DatasetError(
             f"{dataset.root / folder}: no usable image in it ({counts}); the first is "
-            f"{rejected[0].path.name}: {rejected[0].detail}"
+            f"{_printable(rejected[0].path)}: {rejected[0].detail}"
         )
+
+
+def _printable(path: Path) -> str:
+    """Return the path for a one-line message: names can hold line breaks and broken UTF-8."""
+    return str(path) if str(path).isprintable() else repr(str(path))
