@@ -1,7 +1,7 @@
 """The sheet that figures are painted on: supersampled, with cover and ownership per pixel.
 
-Everything solid is a *tile* (a small RGB picture of cloth, skin or metal) laid into a polygon by
-an affine frame and lit as a cylinder. Limbs, shirts, bags and bicycle tubes all go this way.
+Everything solid is a *tile* (a small picture of cloth, skin or metal) laid into a polygon by an
+affine frame and lit as half a cylinder. Limbs, shirts, bags and bicycle frames all go this way.
 """
 
 from __future__ import annotations
@@ -19,26 +19,31 @@ HEIGHT: Final = 128
 """Size of a crop in pixels, as Market-1501 ships them."""
 
 SUPERSAMPLING: Final = 3
-"""Sheet pixels per crop pixel and axis; edges then have ten levels, as a camera's have."""
+"""Sheet pixels per crop pixel and axis: enough that edges look like a camera's."""
+
+TILE_ROWS: Final = 48
+TILE_COLUMNS: Final = 32
+"""Shape of a tile: rows along the cylinder, columns across its visible half."""
 
 RGB = NDArray[np.uint8]
 Points = NDArray[np.float32]
+Colour = tuple[int, int, int]
 
 _SHIFT: Final = 4
 _FOLDS: Final = 24
-_FOLD_SHAPE: Final = (48, 32)
-_ACROSS: Final = np.linspace(-0.98, 0.98, _FOLD_SHAPE[1], dtype=np.float32)
-_OUTWARD: Final = np.sqrt(1 - _ACROSS**2)
+_ACROSS: Final = np.linspace(-0.98, 0.98, TILE_COLUMNS, dtype=np.float32)
+_OUTWARD: Final = np.sqrt(1 - 0.85 * _ACROSS**2)
+"""How much a column faces the viewer; a true cylinder's edges (factor 1) look like tin."""
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Where light comes from in the image (x right, y down, z to the viewer), and its softness.
+    """Where light comes from in the image, and how soft it is.
 
     Attributes:
-        x: Horizontal part of the direction towards the light.
-        y: Vertical part; negative is from above.
-        z: Part towards the viewer.
+        x: Direction towards the light, to the right.
+        y: The same, downwards; negative is from above.
+        z: The same, towards the viewer.
         ambient: Share of light that comes from everywhere, 0 to 1.
     """
 
@@ -46,6 +51,10 @@ class Light:
     y: float
     z: float
     ambient: float
+
+    def gain(self, facing: Points) -> Points:
+        """Return the brightness of surfaces by how much they face the light, -1 to 1."""
+        return self.ambient + (1 - self.ambient) * 1.45 * np.maximum(facing, 0)
 
 
 class Layer:
@@ -63,8 +72,11 @@ class Layer:
         self.cover: NDArray[np.uint8] = np.zeros(shape, np.uint8)
         self.person: NDArray[np.uint8] = np.zeros(shape, np.uint8)
 
-    def stamp(self, x: int, y: int, rgb: RGB, mask: NDArray[np.uint8], person: bool) -> None:
-        """Copy ``rgb`` where ``mask`` is set, its top left corner at (x, y), clipped."""
+    def stamp(
+        self, corner: tuple[int, int], rgb: RGB, mask: NDArray[np.uint8], person: bool = True
+    ) -> None:
+        """Copy ``rgb`` where ``mask`` is 255, its top left corner at (x, y), clipped."""
+        x, y = corner
         height, width = self.cover.shape
         left, top = max(x, 0), max(y, 0)
         right, bottom = min(x + mask.shape[1], width), min(y + mask.shape[0], height)
@@ -72,44 +84,39 @@ class Layer:
             return
         inner = (slice(top - y, bottom - y), slice(left - x, right - x))
         outer = (slice(top, bottom), slice(left, right))
-        piece = np.ascontiguousarray(mask[inner])
-        cv2.copyTo(np.ascontiguousarray(rgb[inner]), piece, self.rgb[outer])
+        piece = mask[inner]
+        cv2.copyTo(rgb[inner], piece, self.rgb[outer])
         self.cover[outer] |= piece
         if person:
             self.person[outer] |= piece
         else:
             self.person[outer] &= ~piece
 
-    def fill(self, polygon: Points, colour: tuple[int, int, int], person: bool = True) -> None:
+    def fill(self, polygon: Points, colour: Colour, person: bool = True) -> None:
         """Fill a polygon with one colour."""
         points = _fixed(polygon)
-        for sheet, value in (
-            (self.rgb, colour),
-            (self.cover, 255),
-            (self.person, 255 if person else 0),
-        ):
+        for sheet, value in self._inks(colour, person):
             cv2.fillPoly(sheet, [points], value, cv2.LINE_8, _SHIFT)
 
     def stroke(
         self,
         points: Points,
-        colour: tuple[int, int, int],
+        colour: Colour,
         thickness: float,
         person: bool = True,
         closed: bool = False,
     ) -> None:
         """Draw a polyline; ``thickness`` is in sheet pixels."""
         fixed, width = _fixed(points), max(1, round(thickness))
-        for sheet, value in (
-            (self.rgb, colour),
-            (self.cover, 255),
-            (self.person, 255 if person else 0),
-        ):
+        for sheet, value in self._inks(colour, person):
             cv2.polylines(sheet, [fixed], closed, value, width, cv2.LINE_8, _SHIFT)
 
-    def lay(
-        self, polygon: Points, tile: RGB, corners: Points, person: bool = True
-    ) -> None:
+    def _inks(
+        self, colour: Colour, person: bool
+    ) -> tuple[tuple[NDArray[np.uint8], Colour | int], ...]:
+        return ((self.rgb, colour), (self.cover, 255), (self.person, 255 * person))
+
+    def lay(self, polygon: Points, tile: RGB, corners: Points, person: bool = True) -> None:
         """Paint ``tile`` into ``polygon``.
 
         Args:
@@ -118,112 +125,131 @@ class Layer:
             corners: (3, 2) where the tile's top left, top right and bottom left corners lie.
             person: Whether this belongs to the person.
         """
-        low = np.floor(polygon.min(axis=0)).astype(int)
-        high = np.ceil(polygon.max(axis=0)).astype(int) + 1
+        left, top, wide, high = cv2.boundingRect(polygon)
         height, width = self.cover.shape
-        x, y = max(int(low[0]), 0), max(int(low[1]), 0)
-        right, bottom = min(int(high[0]), width), min(int(high[1]), height)
-        if x >= right or y >= bottom:
+        x, y = max(left, 0), max(top, 0)
+        size = (min(left + wide, width) - x, min(top + high, height) - y)
+        if min(size) <= 0:
             return
         origin = np.array((x, y), np.float32)
-        rows, columns = tile.shape[:2]
-        source = np.array(((0, 0), (columns, 0), (0, rows)), np.float32)
-        matrix = cv2.getAffineTransform(source, (corners - origin).astype(np.float32))
-        size = (right - x, bottom - y)
+        matrix = cv2.getAffineTransform(_TILE_CORNERS, corners - origin)
         rgb = cv2.warpAffine(tile, matrix, size, borderMode=cv2.BORDER_REPLICATE)
-        mask = np.zeros((size[1], size[0]), np.uint8)
+        mask = np.zeros(size[::-1], np.uint8)
         cv2.fillPoly(mask, [_fixed(polygon - origin)], 255, cv2.LINE_8, _SHIFT)
-        self.stamp(x, y, rgb, mask, person)
+        self.stamp((x, y), rgb, mask, person)
+
+
+_TILE_CORNERS: Final = np.array(((0, 0), (TILE_COLUMNS, 0), (0, TILE_ROWS)), np.float32)
 
 
 def _fixed(points: Points) -> NDArray[np.int32]:
-    return np.round(points * (1 << _SHIFT)).astype(np.int32)
+    """Return points in OpenCV's fixed point, 1/16 pixel."""
+    return np.rint(points * (1 << _SHIFT)).astype(np.int32)
 
 
 @cache
 def _folds() -> NDArray[np.float32]:
-    """Fold patterns of cloth: (24, 48, 32) factors about 1, diagonal and soft."""
+    """Return fold patterns of cloth: (24, 48, 32) factors about 1, slanting and soft."""
     rng = np.random.default_rng(20)
-    folds = np.empty((_FOLDS, *_FOLD_SHAPE), np.float32)
+    folds = np.empty((_FOLDS, TILE_ROWS, TILE_COLUMNS), np.float32)
     for fold in folds:
         noise = rng.normal(size=(96, 96)).astype(np.float32)
-        smooth = cv2.GaussianBlur(noise, (0, 0), sigmaX=8, sigmaY=2.2)
+        soft = cv2.GaussianBlur(noise, (0, 0), sigmaX=8, sigmaY=2.2)
         turn = cv2.getRotationMatrix2D((48, 48), float(rng.uniform(-50, 50)), 1)
-        turned = cv2.warpAffine(smooth, turn, (96, 96), borderMode=cv2.BORDER_REFLECT)
-        piece = turned[24:72, 32:64]
+        turned = cv2.warpAffine(soft, turn, (96, 96), borderMode=cv2.BORDER_REFLECT)
+        piece = turned[24 : 24 + TILE_ROWS, 32 : 32 + TILE_COLUMNS]
         fold[:] = 1 + 0.13 * (piece - piece.mean()) / piece.std()
     return np.clip(folds, 0.6, 1.35)
 
 
 def lit(tile: RGB, normal: Points, light: Light, crease: int | None, dim: float = 1.0) -> RGB:
-    """Light a (48, 32, 3) tile as the visible half of a cylinder.
+    """Light a tile as the visible half of a cylinder.
 
     Args:
-        tile: Cloth; rows run along the cylinder, columns across it.
+        tile: (48, 32, 3) cloth.
         normal: (2,) unit vector across the cylinder in the image, towards the last column.
         light: The light.
         crease: Which fold pattern lies on it; ``None`` for skin and hard things.
         dim: Factor on everything, for parts in the body's own shade.
     """
-    facing = _ACROSS * (normal[0] * light.x + normal[1] * light.y) + _OUTWARD * light.z
-    gain = dim * (light.ambient + (1 - light.ambient) * np.maximum(facing, 0) * 1.45)
+    slant = float(normal[0]) * light.x + float(normal[1]) * light.y
+    gain = dim * light.gain(_ACROSS * slant + _OUTWARD * light.z)
     if crease is None:
-        sheet = np.broadcast_to(gain, _FOLD_SHAPE)
+        sheet = np.repeat(gain[None], TILE_ROWS, axis=0)
     else:
         sheet = _folds()[crease % _FOLDS] * gain
-    return cv2.multiply(tile, cv2.merge([np.ascontiguousarray(sheet)] * 3), dtype=cv2.CV_8U)
+    return cv2.multiply(tile, cv2.merge((sheet, sheet, sheet)), dtype=cv2.CV_8U)
 
 
 def smooth(polygon: Points, rounds: int = 2) -> Points:
     """Cut the corners of a closed polygon (Chaikin's scheme)."""
     for _ in range(rounds):
-        following = np.roll(polygon, -1, axis=0)
-        cut = np.stack((0.75 * polygon + 0.25 * following, 0.25 * polygon + 0.75 * following), 1)
-        polygon = cut.reshape(-1, 2)
-    return polygon.astype(np.float32)
+        following = np.concatenate((polygon[1:], polygon[:1]))
+        cut = np.empty((2 * len(polygon), 2), np.float32)
+        cut[::2] = 0.75 * polygon + 0.25 * following
+        cut[1::2] = 0.25 * polygon + 0.75 * following
+        polygon = cut
+    return polygon
+
+
+@cache
+def _tube_outline(
+    rings: int, round_start: bool, round_end: bool
+) -> tuple[Points, Points, Points, NDArray[np.intp]]:
+    """Return a tube's outline of unit radius: shares along the axis, offsets, ring indices."""
+    steps = np.linspace(0, 1, rings, dtype=np.float32)
+    arc = np.linspace(0, np.pi, 7, dtype=np.float32)[1:-1]
+    start, end = arc[: arc.size * round_start], arc[: arc.size * round_end]
+    index = np.arange(rings)
+    share = np.concatenate((steps, np.ones_like(end), steps[::-1], np.zeros_like(start)))
+    across = np.concatenate((np.ones(rings), np.cos(end), -np.ones(rings), -np.cos(start)))
+    along = np.concatenate((np.zeros(rings), np.sin(end), np.zeros(rings), -np.sin(start)))
+    ring = np.concatenate(
+        (index, np.full(end.size, rings - 1), index[::-1], np.zeros(start.size, int))
+    )
+    return share[:, None], across.astype(np.float32), along.astype(np.float32), ring
 
 
 def tube(
     layer: Layer,
-    start: Points,
-    end: Points,
+    ends: tuple[Points, Points],
     radii: tuple[float, ...],
     tile: RGB,
     light: Light,
+    *,
     crease: int | None = None,
     dim: float = 1.0,
     person: bool = True,
-    round_ends: tuple[bool, bool] = (True, True),
+    rounded: tuple[bool, bool] = (True, True),
 ) -> None:
-    """Paint a limb: a straight tube from ``start`` to ``end`` with radii at equal steps.
+    """Paint a straight limb.
 
-    Coordinates and radii are in sheet pixels. ``round_ends`` caps the ends with half discs.
+    Args:
+        layer: The sheet.
+        ends: Two (2,) points in sheet pixels.
+        radii: Radii in sheet pixels at equal steps from one end to the other.
+        tile: (48, 32, 3) cloth or skin.
+        light: The light.
+        crease: Fold pattern, see :func:`lit`.
+        dim: Factor on the light.
+        person: Whether this belongs to the person.
+        rounded: Which ends are capped with half discs.
     """
-    axis = end - start
-    length = max(float(np.hypot(axis[0], axis[1])), 1e-3)
-    along = axis / length
-    if length < radii[0] * 0.5:
-        along = np.array((0, 1), np.float32)
+    start, axis = ends[0], ends[1] - ends[0]
+    length = float(np.hypot(axis[0], axis[1]))
+    along = axis / length if length > radii[0] * 0.5 else _DOWN
     normal = np.array((along[1], -along[0]), np.float32)
-    steps = np.linspace(0, 1, len(radii), dtype=np.float32)[:, None]
-    centres = start + steps * axis
-    offsets = np.array(radii, np.float32)[:, None] * normal
-    outline = [centres + offsets]
-    if round_ends[1]:
-        outline.append(_cap(end, normal, along, radii[-1]))
-    outline.append((centres - offsets)[::-1])
-    if round_ends[0]:
-        outline.append(_cap(start, -normal, -along, radii[0]))
-    polygon = np.concatenate(outline).astype(np.float32)
+    share, across, ahead, ring = _tube_outline(len(radii), *rounded)
+    radius = np.array(radii, np.float32)[ring]
+    polygon = (
+        start
+        + share * axis
+        + (radius * across)[:, None] * normal
+        + (radius * ahead)[:, None] * along
+    )
     half = normal * max(radii)
-    corners = np.stack((start - half, start + half, end - half)).astype(np.float32)
-    layer.lay(polygon, lit(tile, normal, light, crease, dim), corners, person)
+    corners = np.array((start - half, start + half, ends[1] - half), np.float32)
+    layer.lay(polygon.astype(np.float32), lit(tile, normal, light, crease, dim), corners, person)
 
 
-_CAP_ANGLES: Final = np.linspace(0, np.pi, 7, dtype=np.float32)[1:-1, None]
-
-
-def _cap(centre: Points, normal: Points, along: Points, radius: float) -> Points:
-    """Half a disc from +normal over along to -normal."""
-    arc = np.cos(_CAP_ANGLES) * normal + np.sin(_CAP_ANGLES) * along
-    return (centre + radius * arc).astype(np.float32)
+_DOWN: Final = np.array((0, 1), np.float32)

@@ -1,12 +1,14 @@
 """How a body stands, walks or rides: joints in body coordinates, and the view of them.
 
 Body coordinates are (side, forward, up), side towards the person's left, in units of the body's
-height; the ground is at up = 0 below the pelvis.
+height; the ground is at up = 0, the pelvis above the origin.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from math import cos, hypot, pi, sin
 from typing import Final, Literal
 
 import numpy as np
@@ -17,11 +19,18 @@ ArmAction = Literal["swing", "phone", "pocket", "strap", "carry", "umbrella", "h
 Gait = Literal["walk", "stand", "ride"]
 
 HIP: Final = 0.52
-SHOULDER: Final = 0.815
-THIGH: Final = 0.245
-SHIN: Final = 0.235
-UPPER_ARM: Final = 0.165
-FOREARM: Final = 0.145
+SHOULDER: Final = 0.797
+HEAD: Final = 0.925
+"""Heights of joints and of the head's middle when upright."""
+
+_THIGH: Final = 0.245
+_SHIN: Final = 0.235
+_UPPER_ARM: Final = 0.165
+_FOREARM: Final = 0.145
+_FOOT: Final = 0.085
+
+_SADDLE: Final = 0.13
+"""How much higher a rider's pelvis is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,11 @@ class Limb:
     middle: Vector
     tip: Vector
 
+    @property
+    def beyond(self) -> Vector:
+        """From the middle joint to the tip: where a hand points."""
+        return self.tip - self.middle
+
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
@@ -68,19 +82,22 @@ class Skeleton:
     head: Vector
 
     def trunk(self, up: float, forward: float = 0.0, side: float = 0.0) -> Vector:
-        """Return the point of the trunk at height ``up`` of the upright body."""
-        rise = up - HIP
-        across = np.array((0, self.spine[2], -self.spine[1]), np.float32)
-        offset = np.array((side, 0, 0), np.float32)
-        return self.pelvis + self.spine * rise + across * forward + offset
+        """Return a point of the leaning trunk by its place in the upright body."""
+        lean, rise = float(self.spine[1]), float(self.spine[2])
+        height = up - HIP
+        return self.pelvis + vector(
+            side, lean * height + rise * forward, rise * height - lean * forward
+        )
 
 
-def _down(angle: float, spread: float = 0.0) -> Vector:
-    """Direction that hangs down, turned ``angle`` forward and ``spread`` to the side."""
-    return np.array(
-        (np.sin(spread), np.sin(angle) * np.cos(spread), -np.cos(angle) * np.cos(spread)),
-        np.float32,
-    )
+def vector(side: float, forward: float, up: float) -> Vector:
+    """Return a point or direction in body coordinates."""
+    return np.array((side, forward, up), np.float32)
+
+
+def _hanging(angle: float, spread: float) -> Vector:
+    """Return the direction that hangs down, turned forward and then to the side."""
+    return vector(sin(spread), sin(angle) * cos(spread), -cos(angle) * cos(spread))
 
 
 def pose(stance: Stance, shoulders: float, hips: float) -> Skeleton:
@@ -91,73 +108,80 @@ def pose(stance: Stance, shoulders: float, hips: float) -> Skeleton:
         shoulders: Half the distance of the shoulder joints.
         hips: Half the distance of the hip joints.
     """
-    spine = np.array((0, np.sin(stance.lean), np.cos(stance.lean)), np.float32)
-    pelvis = np.array((0, 0, HIP), np.float32)
-    legs, toes = zip(*(_leg(stance, sign, pelvis, hips) for sign in (1, -1)), strict=True)
+    left, right = (_leg(stance, sign, hips) for sign in (1, -1))
     if stance.gait == "ride":
-        lift = 0.13
+        lift = HIP + _SADDLE
     else:
-        lift = -min(float(leg.tip[2]) for leg in legs) + 0.035
-    raised = np.array((0, 0, lift), np.float32)
-    pelvis = pelvis + raised
-    legs = tuple(Limb(leg.root + raised, leg.middle + raised, leg.tip + raised) for leg in legs)
-    toes = tuple(toe + raised for toe in toes)
+        lift = 0.035 - min(float(left.tip[2]), float(right.tip[2]))
+    pelvis = vector(0, 0, lift)
+    legs = (_raise(left, pelvis), _raise(right, pelvis))
+    spine = vector(0, sin(stance.lean), cos(stance.lean))
     neck = pelvis + spine * (SHOULDER - HIP)
-    arms = tuple(
-        _arm(stance, index, neck + np.array((sign * shoulders, 0, 0), np.float32))
-        for index, sign in enumerate((1, -1))
+    nod = vector(0, 0.02 + 0.05 * sin(stance.nod), -0.01 * stance.nod)
+    return Skeleton(
+        pelvis=pelvis,
+        spine=spine,
+        arms=(
+            _arm(stance, 1, neck + vector(shoulders, 0, 0)),
+            _arm(stance, -1, neck - vector(shoulders, 0, 0)),
+        ),
+        legs=legs,
+        toes=(_toe(stance, legs[0], 1), _toe(stance, legs[1], -1)),
+        head=pelvis + spine * (HEAD - HIP) + nod,
     )
-    head = pelvis + spine * (0.925 - HIP) + np.array(
-        (0, 0.02 + 0.05 * np.sin(stance.nod), -0.01 * stance.nod), np.float32
-    )
-    return Skeleton(pelvis, spine, arms, legs, toes, head)  # type: ignore[arg-type]
 
 
-def _leg(stance: Stance, sign: int, pelvis: Vector, hips: float) -> tuple[Limb, Vector]:
-    phase = stance.phase + (0 if sign > 0 else np.pi)
+def _raise(limb: Limb, by: Vector) -> Limb:
+    return Limb(limb.root + by, limb.middle + by, limb.tip + by)
+
+
+def _leg(stance: Stance, sign: int, hips: float) -> Limb:
+    """Return a leg below a pelvis at the origin; ``sign`` is 1 for the left."""
+    phase = stance.phase + (0 if sign > 0 else pi)
     if stance.gait == "ride":
-        thigh, bend = 1.05 + 0.4 * np.sin(phase), 1.25 + 0.5 * np.sin(phase + 0.7)
-        foot = 0.3
+        thigh, bend = 1.05 + 0.4 * sin(phase), 1.25 + 0.5 * sin(phase + 0.7)
     elif stance.gait == "walk":
-        thigh = stance.stride * np.sin(phase) + 0.04
-        bend = 0.08 + 1.15 * stance.stride * 2 * max(0.0, float(np.cos(phase - 0.35))) ** 2
-        foot = 0.15 - 0.5 * max(0.0, -float(np.sin(phase)))
+        thigh = stance.stride * sin(phase) + 0.04
+        bend = 0.08 + 2.3 * stance.stride * max(0.0, cos(phase - 0.35)) ** 2
     else:
-        thigh, bend, foot = 0.03 * sign * stance.stride * 4, 0.03, 0.0
-    root = pelvis + np.array((sign * hips, 0, 0), np.float32)
-    spread = sign * (0.015 if stance.gait == "walk" else 0.04)
-    middle = root + THIGH * _down(thigh, spread)
-    tip = middle + SHIN * _down(thigh - bend, spread * 0.3)
-    turn = float(foot + (thigh - bend) * 0.45)
-    toe = tip + 0.105 * np.array(
-        (sign * 0.15, np.cos(turn), np.sin(turn) - 0.18), np.float32
-    )
-    return Limb(root, middle, tip), toe.astype(np.float32)
+        thigh, bend = 0.12 * sign * stance.stride, 0.03
+    spread = sign * (-0.01 if stance.gait == "walk" else 0.03)
+    root = vector(sign * hips, 0, 0)
+    middle = root + _THIGH * _hanging(thigh, spread)
+    return Limb(root, middle, middle + _SHIN * _hanging(thigh - bend, spread * 0.3))
 
 
-def _arm(stance: Stance, index: int, root: Vector) -> Limb:
-    sign = 1 if index == 0 else -1
-    action = stance.arms[index]
-    swing = -stance.stride * 0.85 * np.sin(stance.phase + (0 if sign > 0 else np.pi))
-    angle, bend, spread, inward = {
-        "swing": (swing + 0.02, 0.28 + 0.35 * max(0.0, float(swing)), 0.13, 0.05),
-        "phone": (0.35, 1.75, 0.12, -0.35),
-        "pocket": (-0.22, 0.62, 0.3, -0.45),
-        "strap": (0.15, 2.1, 0.28, -0.15),
-        "carry": (0.04, 0.12, 0.16, 0.1),
-        "umbrella": (0.5, 1.95, 0.16, -0.2),
-        "handlebar": (0.95, 0.3, 0.1, 0.0),
-    }[action]
-    if action == "handlebar":
-        angle += stance.lean * 0.2
+def _toe(stance: Stance, leg: Limb, sign: int) -> Vector:
+    """Return the tip of a foot: flat when the shin is upright, trailing when it isn't."""
+    shin = leg.beyond / _SHIN
+    turn = 0.3 if stance.gait == "ride" else 0.55 * float(np.arcsin(np.clip(shin[1], -1, 1)))
+    return leg.tip + _FOOT * vector(sign * 0.25, cos(turn), sin(turn) - 0.2)
+
+
+_ARMS: Final[dict[ArmAction, tuple[float, float, float, float]]] = {
+    "phone": (0.35, 1.75, 0.12, -0.35),
+    "pocket": (-0.22, 0.62, 0.3, -0.45),
+    "strap": (0.15, 2.1, 0.28, -0.15),
+    "carry": (0.04, 0.12, 0.16, 0.1),
+    "umbrella": (0.5, 1.95, 0.16, -0.2),
+    "handlebar": (1.0, 0.3, 0.1, 0.0),
+}
+"""Upper arm forward, elbow's bend, upper arm outward, forearm outward; radians."""
+
+
+def _arm(stance: Stance, sign: int, root: Vector) -> Limb:
+    action = stance.arms[0 if sign > 0 else 1]
+    if action == "swing":
+        swing = -0.85 * stance.stride * sin(stance.phase + (0 if sign > 0 else pi))
+        angle, bend, spread, outward = swing + 0.02, 0.28 + 0.35 * max(0.0, swing), 0.13, 0.05
     else:
-        angle += stance.lean * 0.5
-    middle = root + UPPER_ARM * _down(float(angle), sign * spread)
-    tip = middle + FOREARM * _down(float(angle + bend), sign * inward)
-    return Limb(root, middle, tip)
+        angle, bend, spread, outward = _ARMS[action]
+    angle += 0.5 * stance.lean
+    middle = root + _UPPER_ARM * _hanging(angle, sign * spread)
+    return Limb(root, middle, middle + _FOREARM * _hanging(angle + bend, sign * outward))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View:
     """An orthographic view of a body from a raised camera.
 
@@ -177,22 +201,34 @@ class View:
     scale: float
     stretch: float
 
+    @property
+    def unit(self) -> float:
+        """Sheet columns per body height."""
+        return self.scale * self.stretch
+
+    @cached_property
+    def _projection(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        across, toward = cos(self.heading), sin(self.heading)
+        tilt, rise = sin(self.pitch), cos(self.pitch)
+        matrix = np.array(
+            (
+                (across * self.unit, -toward * tilt * self.scale),
+                (toward * self.unit, across * tilt * self.scale),
+                (0, -rise * self.scale),
+            ),
+            np.float32,
+        )
+        return matrix, np.array((self.x, self.y), np.float32)
+
     def at(self, point: Vector) -> Vector:
         """Return (x, y) on the sheet of (..., 3) body points."""
-        side, forward, up = point[..., 0], point[..., 1], point[..., 2]
-        cos, sin = np.cos(self.heading), np.sin(self.heading)
-        x = side * cos + forward * sin
-        near = -side * sin + forward * cos
-        rise = up * np.cos(self.pitch) - near * np.sin(self.pitch)
-        return np.stack(
-            (self.x + x * self.scale * self.stretch, self.y - rise * self.scale), -1
-        ).astype(np.float32)
+        matrix, origin = self._projection
+        return point @ matrix + origin
 
     def depth(self, point: Vector) -> float:
         """Return how near the camera a body point is; larger is nearer."""
-        return float(-point[0] * np.sin(self.heading) + point[1] * np.cos(self.heading))
+        return float(point[1]) * cos(self.heading) - float(point[0]) * sin(self.heading)
 
     def breadth(self, side: float, forward: float) -> float:
         """Return half the sheet width of an upright ellipse with these half axes."""
-        reach = np.hypot(side * np.cos(self.heading), forward * np.sin(self.heading))
-        return float(reach * self.scale * self.stretch)
+        return hypot(side * cos(self.heading), forward * sin(self.heading)) * self.unit

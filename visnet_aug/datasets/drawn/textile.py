@@ -1,24 +1,28 @@
 """Cloth: small pictures that are wrapped round bodies.
 
 A *wrap* is (48, 96, 3): the whole way round a trunk, column 0 the middle of the front, the wearer's
-left at column 24, the back at 48. A *sleeve* is (48, 32, 3): the visible half of a limb.
+left at column 24, the back at 48. A *sleeve* is (48, 32, 3): the visible half of a limb. Both are
+cached and read-only.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Colour = tuple[int, int, int]
-Pattern = Literal["plain", "stripes", "pinstripes", "plaid", "dots", "flowers", "blocks", "print"]
+from visnet_aug.datasets.drawn.canvas import RGB, TILE_COLUMNS, TILE_ROWS, Colour
 
-ROWS: Final = 48
-AROUND: Final = 96
-ACROSS: Final = 32
+Pattern = Literal[
+    "plain", "stripes", "pinstripes", "plaid", "dots", "flowers", "blocks", "print", "denim"
+]
+
+AROUND: Final = 3 * TILE_COLUMNS
+"""Columns of a wrap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Cloth:
         colour: The ground.
         accent: The figure: stripes, dots, the print.
         pitch: Rows of one repeat.
-        seed: Where the irregular patterns lie.
+        seed: Where irregular patterns lie.
     """
 
     pattern: Pattern
@@ -40,74 +44,88 @@ class Cloth:
     seed: int
 
 
-def plain(colour: Colour) -> NDArray[np.uint8]:
+def dim(colour: Colour, factor: float) -> Colour:
+    """Return the colour times a factor."""
+    red, green, blue = (min(int(channel * factor), 255) for channel in colour)
+    return red, green, blue
+
+
+@lru_cache(maxsize=2048)
+def plain(colour: Colour) -> RGB:
     """Return a sleeve of one colour."""
-    return np.full((ROWS, ACROSS, 3), colour, np.uint8)
+    return _frozen(np.full((TILE_ROWS, TILE_COLUMNS, 3), colour, np.uint8))
 
 
-def wrap(cloth: Cloth) -> NDArray[np.uint8]:
+@lru_cache(maxsize=512)
+def wrap(cloth: Cloth) -> RGB:
     """Return the cloth the whole way round a trunk."""
-    sheet = np.full((ROWS, AROUND, 3), cloth.colour, np.uint8)
+    sheet = np.full((TILE_ROWS, AROUND, 3), cloth.colour, np.uint8)
     _PAINTERS[cloth.pattern](sheet, cloth)
+    return _frozen(sheet)
+
+
+@lru_cache(maxsize=512)
+def sleeve(cloth: Cloth) -> RGB:
+    """Return the cloth round a limb; a print on the chest doesn't reach the sleeves."""
+    if cloth.pattern == "print":
+        return plain(cloth.colour)
+    if cloth.pattern == "blocks":
+        return plain(cloth.accent)
+    return _frozen(np.ascontiguousarray(wrap(cloth)[:, :TILE_COLUMNS]))
+
+
+def _frozen(sheet: RGB) -> RGB:
+    sheet.flags.writeable = False
     return sheet
 
 
-def sleeve(cloth: Cloth) -> NDArray[np.uint8]:
-    """Return the cloth round a limb; a print on the chest doesn't reach the sleeves."""
-    if cloth.pattern in ("print", "blocks"):
-        colour = cloth.accent if cloth.pattern == "blocks" else cloth.colour
-        return plain(colour)
-    return np.ascontiguousarray(wrap(cloth)[:, :ACROSS])
+def _plain(sheet: RGB, cloth: Cloth) -> None:
+    """Leave the ground as it is."""
 
 
-def _plain(sheet: NDArray[np.uint8], cloth: Cloth) -> None:
-    del sheet, cloth
+def _stripes(sheet: RGB, cloth: Cloth) -> None:
+    sheet[np.arange(TILE_ROWS) % cloth.pitch < cloth.pitch / 2] = cloth.accent
 
 
-def _stripes(sheet: NDArray[np.uint8], cloth: Cloth) -> None:
-    rows = np.arange(ROWS) % cloth.pitch < cloth.pitch / 2
-    sheet[rows] = cloth.accent
-
-
-def _pinstripes(sheet: NDArray[np.uint8], cloth: Cloth) -> None:
+def _pinstripes(sheet: RGB, cloth: Cloth) -> None:
     sheet[:, np.arange(AROUND) % 6 < 2] = cloth.accent
 
 
-def _plaid(sheet: NDArray[np.uint8], cloth: Cloth) -> None:
+def _plaid(sheet: RGB, cloth: Cloth) -> None:
     ground, figure = np.array(cloth.colour, float), np.array(cloth.accent, float)
-    rows = (np.arange(ROWS) % cloth.pitch < cloth.pitch * 0.45).astype(float)[:, None]
-    columns = (np.arange(AROUND) % cloth.pitch < cloth.pitch * 0.45).astype(float)[None, :]
-    share = ((rows + columns) / 2)[..., None]
+    rows = (np.arange(TILE_ROWS) % cloth.pitch < cloth.pitch * 0.45)[:, None]
+    columns = (np.arange(AROUND) % cloth.pitch < cloth.pitch * 0.45)[None, :]
+    share = (rows.astype(float) + columns)[..., None] / 2
     sheet[:] = (ground * (1 - share) + figure * share).astype(np.uint8)
 
 
-def _dots(sheet: NDArray[np.uint8], cloth: Cloth) -> None:
-    for row, y in enumerate(range(cloth.pitch // 2, ROWS, cloth.pitch)):
+def _dots(sheet: RGB, cloth: Cloth) -> None:
+    for row, y in enumerate(range(cloth.pitch // 2, TILE_ROWS, cloth.pitch)):
         for x in range((row % 2) * cloth.pitch // 2, AROUND, cloth.pitch):
             cv2.circle(sheet, (x, y), max(cloth.pitch // 4, 1), cloth.accent, -1)
 
 
-def _flowers(sheet: NDArray[np.uint8], cloth: Cloth) -> None:
+def _flowers(sheet: RGB, cloth: Cloth) -> None:
     rng = np.random.default_rng(cloth.seed)
-    for _ in range(60):
-        centre = (int(rng.integers(AROUND)), int(rng.integers(ROWS)))
-        colour = np.clip(np.array(cloth.accent) + rng.normal(0, 30, 3), 0, 255)
-        size = (int(rng.integers(1, 4)), int(rng.integers(1, 4)))
-        cv2.ellipse(sheet, centre, size, float(rng.uniform(0, 180)), 0, 360, colour.tolist(), -1)
+    for x, y, wide, high, angle in rng.integers((0, 0, 1, 1, 0), (AROUND, TILE_ROWS, 4, 4, 180),
+                                                (60, 5)).tolist():  # fmt: skip
+        colour = np.clip(np.array(cloth.accent) + rng.normal(0, 30, 3), 0, 255).tolist()
+        cv2.ellipse(sheet, (x, y), (wide, high), angle, 0, 360, colour, -1)
 
 
-def _blocks(sheet: NDArray[np.uint8], cloth: Cloth) -> None:
-    sheet[: ROWS // 3 + cloth.pitch] = cloth.accent
+def _blocks(sheet: RGB, cloth: Cloth) -> None:
+    sheet[: TILE_ROWS // 3 + cloth.pitch] = cloth.accent
 
 
-def _print(sheet: NDArray[np.uint8], cloth: Cloth) -> None:
+def _print(sheet: RGB, cloth: Cloth) -> None:
+    """Put a blot, lines of text or a small badge on the chest, and sometimes one on the back."""
     rng = np.random.default_rng(cloth.seed)
     kind = int(rng.integers(3))
     if kind == 0:
-        cv2.ellipse(sheet, (6, 18), (6, 7), 0, 0, 360, cloth.accent, -1)
-        cv2.ellipse(sheet, (90, 18), (8, 7), 0, 0, 360, cloth.accent, -1)
+        cv2.ellipse(sheet, (0, 18), (7, 7), 0, 0, 360, cloth.accent, -1)
+        cv2.ellipse(sheet, (AROUND - 1, 18), (7, 7), 0, 0, 360, cloth.accent, -1)
     elif kind == 1:
-        for y in range(14, 28, 5):
+        for y in range(12, 27, 5):
             reach = int(rng.integers(5, 10))
             sheet[y : y + 3, :reach] = cloth.accent
             sheet[y : y + 3, -reach:] = cloth.accent
@@ -117,7 +135,14 @@ def _print(sheet: NDArray[np.uint8], cloth: Cloth) -> None:
         sheet[12:20, 38:58] = cloth.accent
 
 
-_PAINTERS = {
+def _denim(sheet: RGB, cloth: Cloth) -> None:
+    """Fade the middle of each half, as worn thighs do."""
+    worn = np.abs(np.sin(np.arange(AROUND) * np.pi / TILE_COLUMNS))[None, :, None] ** 4
+    low = np.sin(np.linspace(0.3, 3.0, TILE_ROWS))[:, None, None]
+    sheet[:] = np.clip(np.array(cloth.colour) * (0.9 + 0.4 * worn * low), 0, 255)
+
+
+_PAINTERS: Final[dict[Pattern, Callable[[RGB, Cloth], None]]] = {
     "plain": _plain,
     "stripes": _stripes,
     "pinstripes": _pinstripes,
@@ -126,4 +151,5 @@ _PAINTERS = {
     "flowers": _flowers,
     "blocks": _blocks,
     "print": _print,
+    "denim": _denim,
 }

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 
-from visnet_aug.datasets.drawn.textile import Cloth, Colour, Pattern
+from visnet_aug.datasets.drawn.canvas import Colour
+from visnet_aug.datasets.drawn.textile import Cloth, Pattern
 
 Hair = Literal["bald", "short", "bob", "long", "ponytail", "bun"]
 Hat = Literal["none", "cap", "sunhat"]
-Cut = Literal["tee", "tank", "long", "open", "polo"]
+Cut = Literal["tee", "polo", "tank", "long", "open"]
 Lower = Literal["trousers", "leggings", "capri", "shorts", "hotpants", "skirt", "dress"]
 Footwear = Literal["sneakers", "shoes", "sandals"]
+Bag = Literal["none", "backpack", "shoulder", "hand"]
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Proportions in body heights; ``stout`` widens everything."""
+    """Half breadths in body heights; ``height`` is relative to the average.
+
+    ``stout`` is a factor on the depth of the trunk and on all limbs.
+    """
 
     shoulders: float
     chest: float
@@ -27,8 +33,8 @@ class Body:
     hips: float
     bust: float
     stout: float
-    skin: Colour
     height: float
+    skin: Colour
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +50,23 @@ class Wardrobe:
         glasses: Whether dark glasses are worn.
         cut: Cut of the top.
         top: Its cloth.
-        inner: Colour of what shows under an open jacket or in a collar.
+        inner: Colour of what shows under an open jacket.
+        shirt_hem: Height at which the top ends, in body heights.
         lower: What covers the legs.
-        cloth: Cloth of that; of the whole dress for a dress.
+        cloth: Its cloth; of the whole dress for a dress.
+        flare: How much wider than the hips a skirt's hem is, as a share.
+        hem: Length of a skirt below the hips in body heights.
         feet: Kind of shoes.
         shoes: Their colour.
-        sole: Colour of soles, or of the socks.
+        sole: Colour of their soles and of the socks.
         backpack: Colour of a backpack, if there is one.
         shoulder_bag: Colour of a bag on a strap across the body.
         handbag: Colour of a bag in the hand.
         bag_side: 1 for the left, -1 for the right.
         bag_accent: Second colour of the bags.
-        umbrella: Colour of the umbrella that some carry.
-        bicycle: Colour of the bicycle that some ride.
-        habit: Seed of what a person does often: phone, pockets.
+        umbrella: Colour of the umbrella of those who have one.
+        bicycle: Colour of the bicycle of those who have one.
+        habit: Picks what the arms often do.
     """
 
     body: Body
@@ -69,8 +78,11 @@ class Wardrobe:
     cut: Cut
     top: Cloth
     inner: Colour
+    shirt_hem: float
     lower: Lower
     cloth: Cloth
+    flare: float
+    hem: float
     feet: Footwear
     shoes: Colour
     sole: Colour
@@ -85,36 +97,41 @@ class Wardrobe:
 
 
 _TOPS: Final[tuple[Colour, ...]] = (
-    (228, 228, 224), (222, 222, 226), (30, 30, 34), (38, 38, 42), (120, 122, 126), (168, 168, 168),
-    (34, 44, 82), (40, 72, 150), (92, 148, 205), (150, 30, 40), (205, 45, 50), (222, 120, 140),
-    (40, 130, 70), (80, 190, 110), (30, 150, 150), (190, 215, 60), (225, 190, 60), (230, 215, 170),
-    (235, 130, 50), (100, 60, 130), (120, 85, 60), (176, 150, 120), (150, 205, 190),
-)
+    (228, 228, 224), (222, 222, 226), (224, 220, 214), (30, 30, 34), (34, 34, 38), (38, 38, 42),
+    (120, 122, 126), (168, 168, 168), (34, 44, 82), (40, 72, 150), (92, 148, 205), (150, 30, 40),
+    (205, 45, 50), (222, 120, 140), (40, 130, 70), (80, 190, 110), (30, 150, 150), (190, 215, 60),
+    (225, 190, 60), (230, 215, 170), (235, 130, 50), (100, 60, 130), (120, 85, 60),
+    (176, 150, 120), (150, 205, 190),
+)  # fmt: skip
 _LOWERS: Final[tuple[Colour, ...]] = (
-    (26, 26, 30), (34, 34, 38), (30, 30, 34), (44, 54, 84), (62, 82, 122), (96, 122, 160),
-    (40, 46, 62), (110, 108, 104), (150, 140, 120), (186, 172, 140), (206, 200, 188), (84, 78, 60),
-    (92, 40, 44), (70, 72, 74), (220, 220, 220),
-)
+    (26, 26, 30), (34, 34, 38), (30, 30, 34), (44, 54, 84), (40, 46, 62), (110, 108, 104),
+    (150, 140, 120), (186, 172, 140), (206, 200, 188), (84, 78, 60), (92, 40, 44), (70, 72, 74),
+    (220, 220, 220),
+)  # fmt: skip
+_DENIMS: Final[tuple[Colour, ...]] = ((44, 58, 92), (62, 82, 122), (92, 116, 152), (36, 44, 66))
 _BRIGHT: Final[tuple[Colour, ...]] = (
     (210, 40, 50), (40, 80, 190), (240, 200, 40), (235, 120, 40), (230, 90, 140), (40, 150, 80),
     (120, 60, 160), (30, 30, 34), (230, 230, 230), (90, 160, 220), (60, 60, 66), (130, 90, 60),
-)
+)  # fmt: skip
 _BAGS: Final[tuple[Colour, ...]] = (
-    (24, 24, 28), (30, 30, 36), (42, 46, 62), (70, 72, 78), (120, 40, 44), (40, 60, 120),
-    (100, 74, 50), (60, 80, 60), (190, 60, 100), (160, 160, 160), (60, 130, 160), (200, 170, 120),
-)
+    (24, 24, 28), (30, 30, 36), (28, 28, 30), (42, 46, 62), (70, 72, 78), (120, 40, 44),
+    (40, 60, 120), (100, 74, 50), (60, 80, 60), (190, 60, 100), (160, 160, 160), (60, 130, 160),
+    (200, 170, 120),
+)  # fmt: skip
 _SKINS: Final[tuple[Colour, ...]] = (
     (232, 190, 165), (224, 178, 150), (214, 166, 136), (200, 150, 118), (176, 124, 94),
     (140, 96, 72), (100, 68, 52), (72, 50, 40),
-)
+)  # fmt: skip
 _HAIRS: Final[tuple[Colour, ...]] = (
-    (22, 20, 20), (28, 24, 22), (34, 28, 26), (48, 34, 28), (74, 50, 36), (120, 84, 50),
-    (150, 148, 146), (110, 50, 34),
-)
+    (22, 20, 20), (26, 23, 22), (28, 24, 22), (34, 28, 26), (40, 30, 26), (52, 36, 28),
+    (84, 58, 40), (128, 94, 58), (140, 138, 136), (96, 48, 34),
+)  # fmt: skip
 _SHOES: Final[tuple[Colour, ...]] = (
     (30, 30, 32), (36, 34, 36), (220, 220, 218), (205, 205, 205), (120, 120, 124), (60, 70, 110),
-    (170, 50, 50), (100, 70, 50), (190, 160, 120), (60, 140, 90), (220, 120, 140),
-)
+    (150, 50, 50), (100, 70, 50), (170, 140, 110), (60, 120, 90), (200, 120, 140),
+)  # fmt: skip
+
+_Choice = TypeVar("_Choice", bound=str)
 
 
 class _Draw:
@@ -126,55 +143,77 @@ class _Draw:
     def chance(self, probability: float) -> bool:
         return bool(self.rng.random() < probability)
 
+    def between(self, low: float, high: float) -> float:
+        return float(self.rng.uniform(low, high))
+
+    def seed(self) -> int:
+        return int(self.rng.integers(1 << 30))
+
     def colour(self, palette: tuple[Colour, ...]) -> Colour:
         base = np.array(palette[int(self.rng.integers(len(palette)))])
-        shade = base * self.rng.uniform(0.85, 1.12) + self.rng.normal(0, 7, 3)
+        shade = base * self.rng.uniform(0.85, 1.12) + self.rng.normal(0, 6, 3)
         red, green, blue = np.clip(shade, 12, 245).astype(int).tolist()
         return red, green, blue
 
-    def pick(self, weights: dict[str, float]) -> str:
+    def pick(self, weights: Mapping[_Choice, float]) -> _Choice:
         shares = np.array(list(weights.values()))
         return list(weights)[int(self.rng.choice(len(weights), p=shares / shares.sum()))]
+
+    def cloth(self, pattern: Pattern, palette: tuple[Colour, ...]) -> Cloth:
+        """Return a cloth whose two colours differ enough to be seen."""
+        colour, accent = self.colour(palette), self.colour(_TOPS)
+        while sum(abs(a - b) for a, b in zip(colour, accent, strict=True)) < 150:
+            accent = self.colour(_TOPS)
+        return Cloth(pattern, colour, accent, int(self.rng.integers(5, 13)), self.seed())
+
+
+_LOWER_SLENDER: Final[dict[Lower, float]] = {
+    "trousers": 2.5, "leggings": 1.5, "capri": 1, "shorts": 1.5, "hotpants": 2, "skirt": 1.6,
+    "dress": 1.5,
+}  # fmt: skip
+_LOWER_BROAD: Final[dict[Lower, float]] = {"trousers": 5, "capri": 1, "shorts": 5}
+_HAIR_SLENDER: Final[dict[Hair, float]] = {
+    "long": 3, "ponytail": 3, "bob": 2, "bun": 1, "short": 0.7,
+}  # fmt: skip
+_HAIR_BROAD: Final[dict[Hair, float]] = {"short": 9, "bald": 0.8}
+_CUTS: Final[dict[Cut, float]] = {"tee": 5, "polo": 1.5, "tank": 0.7, "long": 1.8, "open": 1.2}
+_DRESS_CUTS: Final[dict[Cut, float]] = {"tee": 2, "tank": 2, "long": 0.5}
+_TOP_PATTERNS: Final[dict[Pattern, float]] = {
+    "plain": 6, "stripes": 1.2, "plaid": 1.2, "dots": 0.7, "flowers": 0.8, "blocks": 0.8,
+    "print": 2.5,
+}  # fmt: skip
+_SKIRT_PATTERNS: Final[dict[Pattern, float]] = {"plain": 4, "flowers": 1, "dots": 0.7, "stripes": 1}
+_LEG_PATTERNS: Final[dict[Pattern, float]] = {"plain": 6, "plaid": 0.5, "denim": 3}
+_BAG_KINDS: Final[dict[Bag, float]] = {"none": 4, "backpack": 3.2, "shoulder": 1.8, "hand": 1.2}
 
 
 @lru_cache(maxsize=4096)
 def wardrobe(pid: int, seed: int = 0) -> Wardrobe:
-    """Return the look of identity ``pid`` in the population ``seed``; the same every time."""
-    return draw_wardrobe(np.random.default_rng((seed, 1, pid)))
+    """Return the look of identity ``pid``, 0 or more, in the population ``seed``."""
+    return _draw_wardrobe(np.random.default_rng((seed, 1, pid)))
 
 
-def draw_wardrobe(rng: np.random.Generator) -> Wardrobe:
-    """Draw one identity."""
+def _draw_wardrobe(rng: np.random.Generator) -> Wardrobe:
     draw = _Draw(rng)
     slender = draw.chance(0.5)
-    body = _body(draw, slender)
-    lower = draw.pick(
-        {"trousers": 2.5, "leggings": 1.5, "capri": 1, "shorts": 1.5, "hotpants": 2, "skirt": 1.6,
-         "dress": 1.5}
-        if slender
-        else {"trousers": 5, "capri": 1, "shorts": 5}
-    )  # fmt: skip
-    cut = draw.pick({"tee": 5, "polo": 1.5, "tank": 1 if slender else 0.4, "long": 2, "open": 1.2})
-    if lower == "dress":
-        cut = draw.pick({"tee": 2, "tank": 2, "long": 0.5})
-    top = _cloth(draw, _TOPS, ("stripes", "plaid", "dots", "flowers", "blocks", "print"))
-    lower_palette = _TOPS if lower in ("skirt", "dress") else _LOWERS
-    patterns: tuple[Pattern, ...] = ("flowers", "dots", "stripes") if lower in ("skirt", "dress") else ("plaid",)
-    cloth = _cloth(draw, lower_palette, patterns, share=0.35 if lower in ("skirt", "dress") else 0.08)
-    bag = draw.pick({"none": 4, "backpack": 3.2, "shoulder": 1.8, "hand": 1.2})
+    lower = draw.pick(_LOWER_SLENDER if slender else _LOWER_BROAD)
+    bag = draw.pick(_BAG_KINDS)
     return Wardrobe(
-        body=body,
-        hair=draw.pick({"long": 3, "ponytail": 3, "bob": 2, "bun": 1} if slender else {"short": 9, "bald": 1}),  # type: ignore[arg-type]
+        body=_body(draw, slender),
+        hair=draw.pick(_HAIR_SLENDER if slender else _HAIR_BROAD),
         hair_colour=draw.colour(_HAIRS),
-        hat=draw.pick({"none": 8, "cap": 1, "sunhat": 0.5 if slender else 0.1}),  # type: ignore[arg-type]
+        hat=draw.pick({"none": 8, "cap": 0.9, "sunhat": 0.4 if slender else 0.05}),
         hat_colour=draw.colour(_BRIGHT),
         glasses=draw.chance(0.25),
-        cut=cut,  # type: ignore[arg-type]
-        top=top,
+        cut=draw.pick(_DRESS_CUTS if lower == "dress" else _CUTS),
+        top=draw.cloth(draw.pick(_TOP_PATTERNS), _TOPS),
         inner=draw.colour(_TOPS),
-        lower=lower,  # type: ignore[arg-type]
-        cloth=cloth,
-        feet=draw.pick({"sneakers": 4, "shoes": 2, "sandals": 1.5}),  # type: ignore[arg-type]
+        shirt_hem=float(rng.choice((0.485, 0.5, 0.555))),
+        lower=lower,
+        cloth=_lower_cloth(draw, lower),
+        flare=draw.between(0, 0.55),
+        hem=draw.between(0.12, 0.3),
+        feet=draw.pick({"sneakers": 4, "shoes": 2, "sandals": 1.5}),
         shoes=draw.colour(_SHOES),
         sole=draw.colour(((225, 225, 222), (40, 40, 42))),
         backpack=draw.colour(_BAGS) if bag == "backpack" else None,
@@ -182,39 +221,34 @@ def draw_wardrobe(rng: np.random.Generator) -> Wardrobe:
         handbag=draw.colour(_BAGS + _BRIGHT) if bag == "hand" else None,
         bag_side=1 if draw.chance(0.5) else -1,
         bag_accent=draw.colour(_BRIGHT),
-        umbrella=draw.colour(_BRIGHT) if draw.chance(0.05) else None,
-        bicycle=draw.colour(_BRIGHT) if draw.chance(0.06) else None,
-        habit=int(rng.integers(1 << 30)),
+        umbrella=draw.colour(_BRIGHT) if draw.chance(0.06) else None,
+        bicycle=draw.colour(_BRIGHT) if draw.chance(0.08) else None,
+        habit=draw.seed(),
     )
 
 
+def _lower_cloth(draw: _Draw, lower: Lower) -> Cloth:
+    if lower in ("skirt", "dress"):
+        return draw.cloth(draw.pick(_SKIRT_PATTERNS), _TOPS)
+    if lower == "leggings":
+        return draw.cloth("plain", _LOWERS[:5])
+    pattern = draw.pick(_LEG_PATTERNS)
+    return draw.cloth(pattern, _DENIMS if pattern == "denim" else _LOWERS)
+
+
 def _body(draw: _Draw, slender: bool) -> Body:
-    uniform = draw.rng.uniform
     stout = float(np.clip(draw.rng.normal(1.0, 0.09), 0.86, 1.3))
     if slender:
         shoulders, chest, waist, hips, bust = 0.092, 0.080, 0.068, 0.090, 0.022
     else:
         shoulders, chest, waist, hips, bust = 0.108, 0.095, 0.084, 0.086, 0.004
-    jitter = uniform(0.95, 1.05, 4)
     return Body(
-        shoulders=shoulders * float(jitter[0]),
-        chest=chest * float(jitter[1]),
-        waist=waist * float(jitter[2]) * (1 + 1.4 * max(stout - 1, 0)),
-        hips=hips * float(jitter[3]),
+        shoulders=shoulders * draw.between(0.95, 1.05),
+        chest=chest * draw.between(0.95, 1.05),
+        waist=waist * draw.between(0.95, 1.05) * (1 + 1.4 * max(stout - 1, 0)),
+        hips=hips * draw.between(0.95, 1.05),
         bust=bust,
         stout=stout,
+        height=draw.between(0.92, 1.0) if slender else draw.between(0.95, 1.03),
         skin=draw.colour(_SKINS[:5] * 3 + _SKINS),
-        height=float(uniform(0.93, 1.03) - (0.03 if slender else 0)),
     )
-
-
-def _cloth(
-    draw: _Draw, palette: tuple[Colour, ...], patterns: tuple[Pattern, ...], share: float = 0.5
-) -> Cloth:
-    pattern: Pattern = "plain"
-    if draw.chance(share):
-        pattern = patterns[int(draw.rng.integers(len(patterns)))]
-    colour, accent = draw.colour(palette), draw.colour(_TOPS)
-    while pattern != "plain" and sum(abs(a - b) for a, b in zip(colour, accent, strict=True)) < 150:
-        accent = draw.colour(_TOPS)
-    return Cloth(pattern, colour, accent, int(draw.rng.integers(5, 13)), int(draw.rng.integers(1 << 30)))
