@@ -115,20 +115,23 @@ class GradientSettings(FamilySettings):
     angular: ColorRamp = ColorRamp()
 
 
-class ForeignFamily(Settings):
-    """Any image-only Albumentations transform as a family of its own.
+class ForeignFamily(FamilySettings):
+    """Any image-only Albumentations transform as a family of its own, of this one technique.
 
     Attributes:
         transform: Its class name, such as ``RandomFog``.
         args: Its arguments, as plain values. ``p`` is always 1.
-        weight: Share of the copies relative to the other families; 0 leaves it out.
         intensity: Range of the transformed image's share in a blend with the original.
     """
 
     transform: str = Field(min_length=1)
     args: dict[str, JsonValue] = Field(default_factory=dict)
-    weight: Weight = 1.0
     intensity: Intensity = (1.0, 1.0)
+
+    @property
+    def techniques(self) -> dict[str, Technique]:
+        """The transform, by its name."""
+        return {self.transform: Technique(intensity=self.intensity)}
 
 
 class BackgroundSettings(Settings):
@@ -157,7 +160,7 @@ class BackgroundSettings(Settings):
             raise ValueError("no family is left: at least one needs a weight above 0")
         return self
 
-    def families(self) -> Mapping[str, FamilySettings | ForeignFamily]:
+    def families(self) -> Mapping[str, FamilySettings]:
         """Return all families, weight 0 included, in the fixed order: the six, then ``other``."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         ours = {name: v for name, v in values.items() if isinstance(v, FamilySettings)}
@@ -167,7 +170,7 @@ class BackgroundSettings(Settings):
         """Return the names of the enabled families, as in file names, in the fixed order."""
         return tuple(name for name, family in self.families().items() if family.weight > 0)
 
-    def family(self, name: str) -> FamilySettings | ForeignFamily:
+    def family(self, name: str) -> FamilySettings:
         """Return one family's settings.
 
         Raises:
@@ -197,11 +200,13 @@ def draw_variant(
     Raises:
         RecipeError: There is no family of this name.
     """
-    chosen = settings.family(family)
-    if isinstance(chosen, ForeignFamily):
-        return chosen.transform, _uniform(chosen.intensity, rng)
-    techniques = chosen.techniques
-    if isinstance(chosen, ColorShiftSettings):
+    return draw_technique(settings.family(family), rng)
+
+
+def draw_technique(family: FamilySettings, rng: np.random.Generator) -> tuple[str, float]:
+    """Draw a variant and an intensity of one family: see :func:`draw_variant`."""
+    techniques = family.techniques
+    if isinstance(family, ColorShiftSettings):
         names = [name for name, t in techniques.items() if rng.random() < t.probability]
         names = names or [_choose(techniques, rng)]
     else:

@@ -1,0 +1,66 @@
+"""Family 1, colour space: hue rotation, saturation scaling, brightness scaling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from visnet_aug.backgrounds._albumentations import fpixel
+from visnet_aug.backgrounds.base import BackgroundTransform
+from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape
+from visnet_aug.backgrounds.settings import ColorShiftSettings
+from visnet_aug.backgrounds.techniques import Brightness, Hue, Saturation
+
+
+def _draw_hue(settings: Hue, intensity: float, shape: Shape, rng: np.random.Generator) -> Record:
+    sign = 1 if rng.random() < 0.5 else -1
+    return {"hue_degrees": round(sign * intensity * settings.degrees, 2)}
+
+
+def _rotate_hue(image: Image, record: Mapping[str, Any]) -> Image:
+    # 8-bit HSV counts hue in steps of two degrees
+    steps = round(record["hue_degrees"] / 2)
+    return fpixel.shift_hsv(image, steps, 0, 0)  # type: ignore[no-any-return]
+
+
+def _draw_saturation(
+    settings: Saturation, intensity: float, shape: Shape, rng: np.random.Generator
+) -> Record:
+    return {"saturation_factor": _factor(settings, intensity, rng)}
+
+
+def _scale_saturation(image: Image, record: Mapping[str, Any]) -> Image:
+    return fpixel.adjust_saturation_torchvision(image, record["saturation_factor"])  # type: ignore[no-any-return]
+
+
+def _draw_brightness(
+    settings: Brightness, intensity: float, shape: Shape, rng: np.random.Generator
+) -> Record:
+    return {"brightness_factor": _factor(settings, intensity, rng)}
+
+
+def _scale_brightness(image: Image, record: Mapping[str, Any]) -> Image:
+    return fpixel.adjust_brightness_torchvision(image, record["brightness_factor"])  # type: ignore[no-any-return]
+
+
+def _factor(settings: Saturation | Brightness, intensity: float, rng: np.random.Generator) -> float:
+    """Draw a factor, up or down, in steps of 1/256, whose products are exact anywhere."""
+    end = settings.min_factor if rng.random() < 0.5 else settings.max_factor
+    return round((1 + intensity * (end - 1)) * 256) / 256
+
+
+class ColorShift(BackgroundTransform):
+    """Shift colours; its techniques combine, in the order hue, saturation, brightness."""
+
+    family = "color_shift"
+    settings_type = ColorShiftSettings
+    effects = MappingProxyType(
+        {
+            "hue": Effect(_draw_hue, _rotate_hue),
+            "saturation": Effect(_draw_saturation, _scale_saturation),
+            "brightness": Effect(_draw_brightness, _scale_brightness),
+        }
+    )

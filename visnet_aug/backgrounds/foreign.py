@@ -1,0 +1,94 @@
+"""Any image-only Albumentations transform as a family of its own, repeatable from a seed."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from visnet_aug.backgrounds._albumentations import A
+from visnet_aug.backgrounds.base import BackgroundTransform
+from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, blend, seed
+from visnet_aug.backgrounds.settings import ForeignFamily
+from visnet_aug.backgrounds.techniques import Technique
+from visnet_aug.errors import RecipeError
+
+PROBE_SHAPE = (128, 64, 3)
+"""Image on which a transform is tried out before a build starts."""
+
+
+class Foreign(BackgroundTransform):
+    """A transform from Albumentations, blended with the original by its intensity.
+
+    It is made anew for every image and seeded from the record, so that nothing is left of one
+    image when the next one comes.
+
+    Args:
+        settings: The transform's name, arguments and intensity.
+        p: Probability of being applied, as in all Albumentations transforms.
+
+    Raises:
+        RecipeError: No image-only transform has this name, it doesn't take these arguments, or it
+            fails on an image or gives back one of another shape or type.
+    """
+
+    family = "other"
+    settings_type = ForeignFamily
+    settings: ForeignFamily
+
+    def __init__(self, settings: ForeignFamily | Mapping[str, Any], p: float = 0.5) -> None:
+        super().__init__(settings, p=p)
+        self._transform = _find(self.settings.transform)
+        self._check()
+        effect = Effect(_draw_seed, self._blend, spreads=True)
+        self.effects = {self.settings.transform: effect}
+
+    def _blend(self, image: Image, record: Mapping[str, Any]) -> Image:
+        return blend(image, self._transformed(image, record["seed"]), record["intensity"])
+
+    def _transformed(self, image: Image, number: int) -> Image:
+        transform = self._transform(**self.settings.args, p=1.0)
+        transform.set_random_seed(number)
+        changed: Image = transform(image=image)["image"]
+        return changed
+
+    def _check(self) -> None:
+        """Try the transform on an image: its arguments, the result's shape and type."""
+        name = self.settings.transform
+        image = np.random.default_rng(0).integers(0, 256, PROBE_SHAPE, np.uint8)
+        try:
+            with warnings.catch_warnings():
+                # an argument that Albumentations would drop with a warning is an error here
+                warnings.simplefilter("error", UserWarning)
+                changed = self._transformed(image, 0)
+        except (TypeError, ValueError, KeyError, UserWarning) as error:
+            raise RecipeError(f"transform {name}: {' '.join(str(error).split())}") from error
+        if changed.shape != image.shape or changed.dtype != image.dtype:
+            raise RecipeError(
+                f"transform {name}: makes {changed.dtype} {changed.shape} of a uint8 {image.shape} "
+                "image; a background has to keep its shape and type"
+            )
+
+
+def _draw_seed(
+    settings: Technique, intensity: float, shape: Shape, rng: np.random.Generator
+) -> Record:
+    """Draw the seed from which the transform draws everything else."""
+    return {"seed": seed(rng)}
+
+
+def _find(name: str) -> Any:
+    """Find an image-only transform of Albumentations by its class name."""
+    known = {
+        key: value
+        for key, value in vars(A).items()
+        if isinstance(value, type) and issubclass(value, A.ImageOnlyTransform)
+    }
+    if name not in known:
+        close = difflib.get_close_matches(name, known)
+        hint = f"did you mean {' or '.join(close)}?" if close else "its documentation lists them"
+        raise RecipeError(f"Albumentations has no image-only transform {name!r}: {hint}")
+    return known[name]

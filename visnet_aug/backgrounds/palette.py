@@ -1,0 +1,39 @@
+"""Random colours that contrast, for patterns and gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CANDIDATES = 8
+"""Colours drawn for each one kept; more would crowd the corners of the colour cube."""
+
+
+def draw_colors(count: int, rng: np.random.Generator) -> list[list[int]]:
+    """Draw RGB colours that differ well from one another.
+
+    Each is the one of a few uniform candidates that is farthest from those before it.
+    """
+    colors = rng.integers(0, 256, (1, 3))
+    while len(colors) < count:
+        candidates = rng.integers(0, 256, (CANDIDATES, 3))
+        distances = ((candidates[:, None] - colors) ** 2).sum(axis=2).min(axis=1)
+        colors = np.vstack([colors, candidates[distances.argmax()]])
+    plain: list[list[int]] = colors.tolist()
+    return plain
+
+
+def paint(colors: Any, indices: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:
+    """Colour a map of indices.
+
+    Args:
+        colors: N×3, 0-255.
+        indices: H×W, each taken modulo N.
+
+    Returns:
+        RGB uint8, H×W×3.
+    """
+    table = np.asarray(colors, dtype=np.uint8)
+    return np.take(table, indices, axis=0, mode="wrap")

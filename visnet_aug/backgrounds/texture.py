@@ -1,0 +1,65 @@
+"""Family 2, texture: Canny edges and emboss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import cv2
+import numpy as np
+
+from visnet_aug.backgrounds._albumentations import fpixel
+from visnet_aug.backgrounds.base import BackgroundTransform
+from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, blend, uniform
+from visnet_aug.backgrounds.settings import TextureSettings
+from visnet_aug.backgrounds.techniques import Canny, Emboss
+
+
+def _draw_canny(
+    settings: Canny, intensity: float, shape: Shape, rng: np.random.Generator
+) -> Record:
+    threshold = round(uniform(settings.threshold_levels, rng))
+    return {"threshold_levels": threshold, "opacity": round(intensity * settings.opacity, 4)}
+
+
+def _overlay_edges(image: Image, record: Mapping[str, Any]) -> Image:
+    threshold = record["threshold_levels"]
+    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    edges = cv2.Canny(grey, threshold / 2, threshold)
+    return blend(image, cv2.cvtColor(edges, cv2.COLOR_GRAY2RGB), record["opacity"])
+
+
+def _draw_emboss(
+    settings: Emboss, intensity: float, shape: Shape, rng: np.random.Generator
+) -> Record:
+    return {
+        "quarter_turns": int(rng.integers(4)),
+        "depth": round(intensity, 4),
+        "strength": settings.strength,
+    }
+
+
+def _emboss(image: Image, record: Mapping[str, Any]) -> Image:
+    """Convolve with Albumentations' emboss kernel, turned and mixed with the identity."""
+    strength = record["strength"]
+    relief = np.array(
+        [[-1 - strength, -strength, 0], [-strength, 0, strength], [0, strength, 1 + strength]]
+    )
+    # steps of 1/256: sums of products are then exact, whatever the processor
+    kernel = np.rint(np.rot90(relief, record["quarter_turns"]) * record["depth"] * 256) / 256
+    kernel[1, 1] = 1
+    return fpixel.convolve(image, kernel.astype(np.float32))  # type: ignore[no-any-return]
+
+
+class Texture(BackgroundTransform):
+    """Draw edges over the background, or turn it into a relief."""
+
+    family = "texture"
+    settings_type = TextureSettings
+    effects = MappingProxyType(
+        {
+            "canny": Effect(_draw_canny, _overlay_edges, spreads=True),
+            "emboss": Effect(_draw_emboss, _emboss, spreads=True),
+        }
+    )
