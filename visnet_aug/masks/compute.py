@@ -44,10 +44,6 @@ FLUSH_BATCHES: Final = 8
 class Segmenter(Protocol):
     """What finds the person in each image; ``PersonSegmenter`` is one."""
 
-    @property
-    def key(self) -> str:
-        """Whatever decides a mask besides the image and the settings."""
-
     def segment(self, images: Sequence[Image]) -> list[PersonMask]:
         """Return one mask per RGB uint8 H×W×3 image, each of its image's own size."""
 
@@ -96,8 +92,8 @@ def compute_masks(
     Args:
         records: The images to mask, of one split.
         store: Where masks are kept.
-        segmenter_key: The key of the segmenter that ``load_segmenter`` would return, known
-            without loading it.
+        segmenter_key: Names whatever decides a mask besides the image and the settings, such as
+            the weights' checksum; known without loading them.
         load_segmenter: Called at most once, and only if something must be computed.
         settings: How masks are cleaned and judged; must be the segmenter's own.
         progress: Called with (images done, images in all), reused ones first.
@@ -116,7 +112,7 @@ def compute_masks(
     report = progress or (lambda done, total: None)
     report(done, len(records))
     try:
-        for entries in _compute(missing, store, keys, segmenter_key, load_segmenter):
+        for entries in _compute(missing, store, keys, load_segmenter):
             found |= {entry.stem: entry for entry in entries}
             done += len(entries)
             report(done, len(records))
@@ -136,15 +132,12 @@ def _compute(
     missing: Sequence[ImageRecord],
     store: MaskStore,
     keys: Mapping[str, str],
-    segmenter_key: str,
     load_segmenter: Callable[[], Segmenter],
 ) -> Iterator[list[MaskEntry]]:
     """Yield the entries of one batch after the other, saved; write the table now and then."""
     if not missing:
         return
     segmenter = load_segmenter()
-    if segmenter.key != segmenter_key:
-        raise ValueError(f"segmenter {segmenter.key} was loaded, {segmenter_key} was announced")
     store.forget(record.stem for record in missing)
     with closing(_decoded(missing)) as batches:
         for number, (batch, images) in enumerate(batches, 1):

@@ -265,14 +265,3 @@ def test_weights_that_fail_to_load_cost_no_stored_mask(
             records, MaskStore(out), segmenter_key="new", load_segmenter=fail, settings=SETTINGS
         )
     assert run(records, out).reused == 30
-
-
-def test_another_segmenter_than_announced_is_refused(records: list[ImageRecord], out: Path) -> None:
-    with pytest.raises(ValueError, match="announced"):
-        compute_masks(
-            records,
-            MaskStore(out),
-            segmenter_key="announced",
-            load_segmenter=FakeSegmenter,
-            settings=SETTINGS,
-        )
