@@ -1,0 +1,305 @@
+"""The conductor: read, mask, plan, pass through, render, write; the manifest last.
+
+A build killed at any point is finished by the same command, and ends with the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from visnet_aug.build.files import cannot_write
+from visnet_aug.build.journal import Journal, Written, journal_path
+from visnet_aug.build.local import Context, Item, default_workers, run_items
+from visnet_aug.build.masking import (
+    SegmenterFactory,
+    StoredMasks,
+    find_segmenter,
+    look_up_masks,
+    mask_training_images,
+    masks_digest,
+)
+from visnet_aug.build.observer import Advance, Observer, Silent
+from visnet_aug.build.output import (
+    MANIFEST,
+    Found,
+    check_apart,
+    check_same,
+    claim,
+    clear_way,
+    examine,
+    present_files,
+    release,
+    remove_build,
+)
+from visnet_aug.build.passthrough import Passthrough
+from visnet_aug.build.plan import Plan, make_plan
+from visnet_aug.build.provenance import identify
+from visnet_aug.build.rows import BuildSummary, manifest_rows, summarise
+from visnet_aug.build.sidecars import Conclusion, write_sidecars
+from visnet_aug.datasets import read_dataset
+from visnet_aug.datasets.record import Dataset
+from visnet_aug.errors import OutputError
+from visnet_aug.manifest import read_manifest
+from visnet_aug.masks.compute import MaskSummary
+from visnet_aug.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a build works, as opposed to what it makes: nothing here changes an image's bytes.
+
+    Attributes:
+        device: For the segmenter: ``auto`` or a torch device.
+        workers: Rendering processes; ``None`` for one per processor.
+        on_error: Whether an unusable image is listed (``skip``) or ends the build (``stop``).
+        passthrough: How untouched images get into the output.
+        replace: Start over where the output holds a build, even the same one.
+    """
+
+    device: str = "auto"
+    workers: int | None = None
+    on_error: Literal["skip", "stop"] = "skip"
+    passthrough: Passthrough = "copy"
+    replace: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """What a build did.
+
+    Attributes:
+        summary: Counts of the built set.
+        masks: What the mask stage did; ``None`` if the build was there already.
+        made: Files written by this run.
+        found: Files that an earlier run had finished.
+    """
+
+    summary: BuildSummary
+    masks: MaskSummary | None
+    made: int
+    found: int
+
+    @property
+    def was_there(self) -> bool:
+        """Whether the build was finished before, so that there was nothing to do."""
+        return self.masks is None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a build would do.
+
+    Attributes:
+        plan: Made as if every image without a stored mask could be masked.
+        masks: What is known about the masks.
+    """
+
+    plan: Plan
+    masks: StoredMasks
+
+
+def build(
+    source: Path,
+    out: Path,
+    recipe: Recipe,
+    options: Options | None = None,
+    *,
+    segmenter: SegmenterFactory = find_segmenter,
+    observer: Observer | None = None,
+) -> BuildResult:
+    """Build an augmented set, or finish one that was begun.
+
+    Args:
+        source: Folder of the dataset.
+        out: Where the set goes: a new or empty folder, one with masks, or one with the same build.
+        recipe: What to make.
+        options: How to work.
+        segmenter: Finds the segmenter; tests pass their own.
+        observer: Told about progress.
+
+    Returns:
+        What was done.
+
+    Raises:
+        VisnetError: One of its subclasses: the source, the weights, the number of images or the
+            output folder cannot be used, or a worker process died. What was finished until then
+            is kept and found by the next run.
+    """
+    options, observer = options or Options(), observer or Silent()
+    check_apart(source, out)
+    found = examine(out)
+    dataset = _read(source, recipe, options, observer)
+    finder = segmenter(recipe.weights, options.device, recipe.masks)
+    identity = identify(dataset, recipe, options.passthrough, finder.key)
+    if not options.replace:
+        check_same(out, found, identity)
+        if found.state == "finished" and _is_whole(out, found):
+            release(out)
+            return BuildResult(summarise(read_manifest(out / MANIFEST)), None, 0, len(found.paths))
+    claim(out)
+    with observer.stage("mask") as advance:
+        masks = mask_training_images(dataset, out, recipe, finder, advance)
+    plan = make_plan(dataset, masks.accepted, recipe)
+    observer.planned(plan)
+    identity["masks"] = masks_digest(masks)
+    if options.replace:
+        remove_build(out, found)
+        found = Found("fresh")
+    check_same(out, found, identity)
+    context = Context(recipe, out, options.passthrough)
+    before, written = _make_files(plan, found, identity, context, options, observer)
+    rows = manifest_rows(plan, written, masks.entries, dataset)
+    conclusion = Conclusion(dataset, recipe, identity, masks, plan, rows)
+    summary = write_sidecars(out, conclusion)
+    release(out)
+    return BuildResult(summary, masks, plan.total - before, before)
+
+
+def preview(
+    source: Path,
+    out: Path,
+    recipe: Recipe,
+    options: Options | None = None,
+    *,
+    segmenter: SegmenterFactory = find_segmenter,
+    observer: Observer | None = None,
+) -> Preview:
+    """Plan a build without computing masks or writing anything; arguments as for `build`."""
+    options, observer = options or Options(), observer or Silent()
+    check_apart(source, out)
+    found = examine(out)
+    dataset = _read(source, recipe, options, observer)
+    finder = segmenter(recipe.weights, options.device, recipe.masks)
+    if not options.replace:
+        check_same(out, found, identify(dataset, recipe, options.passthrough, finder.key))
+    masks = look_up_masks(dataset, out, recipe, finder)
+    plan = make_plan(dataset, masks.accepted | masks.unknown, recipe)
+    observer.planned(plan)
+    return Preview(plan, masks)
+
+
+def make_masks(
+    source: Path,
+    out: Path,
+    recipe: Recipe,
+    options: Options | None = None,
+    *,
+    segmenter: SegmenterFactory = find_segmenter,
+    observer: Observer | None = None,
+) -> MaskSummary:
+    """Compute the training images' masks alone, where `build` will look for them.
+
+    Arguments and errors as for `build`; a folder with a build in it is refused, because its
+    masks belong to that build.
+    """
+    options, observer = options or Options(), observer or Silent()
+    check_apart(source, out)
+    if examine(out).state != "fresh":
+        raise OutputError(f"{out}: holds a build with its masks; choose another --out")
+    dataset = _read(source, recipe, options, observer)
+    finder = segmenter(recipe.weights, options.device, recipe.masks)
+    claim(out)
+    with observer.stage("mask") as advance:
+        masks = mask_training_images(dataset, out, recipe, finder, advance)
+    release(out)
+    return masks
+
+
+def _read(source: Path, recipe: Recipe, options: Options, observer: Observer) -> Dataset:
+    with observer.stage("read") as advance:
+        dataset = read_dataset(
+            source, layout=recipe.layout, on_error=options.on_error, progress=advance
+        )
+    observer.read(dataset)
+    return dataset
+
+
+def _is_whole(out: Path, found: Found) -> bool:
+    """Tell whether a finished build's files are all there, by name, with none beside."""
+    return present_files(out, found.folders) == found.paths
+
+
+def _make_files(
+    plan: Plan,
+    found: Found,
+    identity: Mapping[str, Any],
+    context: Context,
+    options: Options,
+    observer: Observer,
+) -> tuple[int, dict[str, Written]]:
+    """Make the files of a plan that are not there yet.
+
+    Returns:
+        How many were there, and all of them by path.
+    """
+    out = context.out
+    clear_way(out, plan.folders, set(plan.paths()))
+    written = _still_sound(out, found, observer)
+    before = len(written)
+    with Journal(journal_path(out), identity, found.journal_size) as journal:
+        if found.state == "finished":
+            # Files of a finished build are missing: its manifest becomes a journal again.
+            journal.finish(written.values())
+            _unlink(out / MANIFEST)
+        for stage, items in (("pass through", plan.kept), ("render", plan.tasks)):
+            left = [item for item in items if item.path not in written]
+            with observer.stage(stage) as advance:
+                _run(left, len(items), context, options, journal, written, advance)
+    return before, written
+
+
+def _run(
+    left: Sequence[Item],
+    total: int,
+    context: Context,
+    options: Options,
+    journal: Journal,
+    written: dict[str, Written],
+    advance: Advance,
+) -> None:
+    """Make some files, noting each in the journal and in ``written``."""
+    done = total - len(left)
+    advance(done, total)
+
+    def finished(files: Sequence[Written]) -> None:
+        nonlocal done
+        journal.finish(files)
+        written.update((file.path, file) for file in files)
+        done += len(files)
+        advance(done, total)
+
+    run_items(
+        left,
+        context,
+        options.workers or default_workers(),
+        begun=lambda items: journal.begin(item.path for item in items),
+        finished=finished,
+    )
+
+
+def _still_sound(out: Path, found: Found, observer: Observer) -> dict[str, Written]:
+    """Return the files of an earlier run whose bytes are still what it wrote."""
+    sound: dict[str, Written] = {}
+    if not found.written:
+        return sound
+    with observer.stage("check") as advance:
+        for number, (path, written) in enumerate(found.written.items(), 1):
+            try:
+                data = (out / path).read_bytes()
+            except OSError:
+                data = b""
+            if hashlib.sha256(data).hexdigest() == written.sha256:
+                sound[path] = written
+            advance(number, len(found.written))
+    return sound
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise cannot_write(path, error) from error

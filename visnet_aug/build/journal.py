@@ -1,0 +1,146 @@
+"""What a running build has begun and finished, one JSON line each, so that a killed one goes on.
+
+The first line says which build it is. Then come ``begun`` lines (paths given to a worker) and one
+line per finished file. A kill can tear the last line; everything up to it is used and the rest
+made again. The journal is removed when the manifest, which says the same and more, is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from visnet_aug.errors import OutputError
+
+FOLDER = ".visnet"
+NAME = "journal.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A finished image file.
+
+    Attributes:
+        path: Relative to the output, with ``/``.
+        sha256: Hex digest of its bytes.
+        width: Pixels.
+        height: Pixels.
+        params: What was drawn for a copy's background; ``None`` for what is passed through.
+    """
+
+    path: str
+    sha256: str
+    width: int
+    height: int
+    params: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JournalContent:
+    """What a journal says.
+
+    Attributes:
+        identity: Which build it belongs to; ``None`` if even the first line is torn.
+        begun: Every path that was given to a worker, finished or not.
+        written: The finished files by path.
+        size: Bytes up to the end of the last sound line.
+    """
+
+    identity: Mapping[str, Any] | None
+    begun: frozenset[str]
+    written: Mapping[str, Written]
+    size: int
+
+
+def journal_path(root: Path) -> Path:
+    """Return where the journal of an output folder is."""
+    return root / FOLDER / NAME
+
+
+def read_journal(path: Path) -> JournalContent:
+    """Read a journal up to its first unsound line.
+
+    Raises:
+        OutputError: The file cannot be read.
+    """
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be read ({error.strerror})") from error
+    identity: Mapping[str, Any] | None = None
+    begun: set[str] = set()
+    written: dict[str, Written] = {}
+    size = 0
+    for line in lines:
+        try:
+            entry: Any = json.loads(line) if line.endswith(b"\n") else None
+            if identity is None:
+                identity = entry["identity"]
+            elif "begun" in entry:
+                begun.update(entry["begun"])
+            else:
+                written[entry["path"]] = Written(**entry)
+        except (ValueError, TypeError, KeyError):
+            break
+        size += len(line)
+    return JournalContent(identity, frozenset(begun), written, size)
+
+
+class Journal:
+    """Appends to a journal; a context manager."""
+
+    def __init__(self, path: Path, identity: Mapping[str, Any], keep: int = 0) -> None:
+        """Open a journal.
+
+        Args:
+            path: Its file; the folder must exist.
+            identity: Which build it belongs to.
+            keep: Bytes of an earlier run's lines to go on from (``JournalContent.size``); 0 starts
+                a new journal.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        self._path = path
+        try:
+            self._file = path.open("r+b" if keep else "wb")
+            self._file.truncate(keep)
+            self._file.seek(keep)
+        except OSError as error:
+            raise self._cannot(error) from error
+        if not keep:
+            self._append([{"identity": identity}])
+
+    def begin(self, paths: Iterable[str]) -> None:
+        """Note files before they are made."""
+        self._append([{"begun": list(paths)}])
+
+    def finish(self, written: Iterable[Written]) -> None:
+        """Note finished files."""
+        self._append([asdict(entry) for entry in written])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def _append(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        lines = "".join(f"{json.dumps(entry, separators=(',', ':'))}\n" for entry in entries)
+        try:
+            self._file.write(lines.encode())
+            self._file.flush()
+        except OSError as error:
+            raise self._cannot(error) from error
+
+    def _cannot(self, error: OSError) -> OutputError:
+        return OutputError(f"{self._path}: cannot be written ({error.strerror})")

@@ -1,0 +1,149 @@
+"""The mask stage of a build: which segmenter, and the training images through it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from visnet_aug.errors import WeightsError
+from visnet_aug.masks.settings import MaskSettings
+
+if TYPE_CHECKING:
+    from visnet_aug.datasets.record import Dataset
+    from visnet_aug.masks.compute import Image, MaskSummary, Segmenter
+    from visnet_aug.masks.person import PersonMask
+    from visnet_aug.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class SegmenterSource:
+    """A segmenter that is loaded only if some mask is missing.
+
+    Attributes:
+        key: Names the segmenter in the keys of stored masks.
+        load: Loads it; called at most once.
+    """
+
+    key: str
+    load: Callable[[], Segmenter]
+
+
+SegmenterFactory: TypeAlias = Callable[[str, str, MaskSettings], SegmenterSource]
+"""From weights, device and mask settings, as `find_segmenter`, to a segmenter."""
+
+
+def find_segmenter(weights: str, device: str, settings: MaskSettings) -> SegmenterSource:
+    """Find a segmenter's weights without loading them.
+
+    The key is the weights' checksum alone: stored masks are used wherever they were computed, a
+    GPU's on a machine without one, although number formats differ in a few pixels of an outline.
+
+    Args:
+        weights: ``builtin``, a path, or an official name; the latter is downloaded at once if it
+            was not before.
+        device: ``auto`` or a torch device.
+        settings: How masks are cleaned and judged.
+
+    Raises:
+        WeightsError: The weights cannot be used.
+    """
+    from visnet_aug.masks.weights import OFFICIAL_NAME, describe_weights, load_segmenter
+
+    info = describe_weights(weights)
+    if info.sha256 is None and OFFICIAL_NAME.fullmatch(weights):
+        load_segmenter(weights, device, settings)
+        info = describe_weights(weights)
+    if info.sha256 is None or info.problem is not None:
+        raise WeightsError(f"--weights {weights}: {info.problem}")
+    key = info.sha256
+    return SegmenterSource(key, lambda: _Keyed(key, load_segmenter(weights, device, settings)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """A segmenter under the key that was announced for it."""
+
+    key: str
+    segmenter: Segmenter
+
+    def segment(self, images: Sequence[Image]) -> list[PersonMask]:
+        return self.segmenter.segment(images)
+
+
+def mask_training_images(
+    dataset: Dataset,
+    out: Path,
+    recipe: Recipe,
+    segmenter: SegmenterSource,
+    progress: Callable[[int, int], None],
+) -> MaskSummary:
+    """Bring the masks of the training images up to date.
+
+    Raises:
+        DatasetError: An image changed or vanished since the dataset was read.
+        OutputError: A mask cannot be written.
+    """
+    from visnet_aug.masks.compute import compute_masks
+    from visnet_aug.masks.store import MaskStore
+
+    return compute_masks(
+        dataset.split("train"),
+        MaskStore(out),
+        segmenter_key=segmenter.key,
+        load_segmenter=segmenter.load,
+        settings=recipe.masks,
+        progress=progress,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMasks:
+    """What is known of the training images' masks without computing any.
+
+    Attributes:
+        accepted: Stems with a usable mask.
+        rejected: Number of images known to have none.
+        unknown: Stems that no stored mask answers for.
+    """
+
+    accepted: frozenset[str]
+    rejected: int
+    unknown: frozenset[str]
+
+
+def look_up_masks(
+    dataset: Dataset, out: Path, recipe: Recipe, segmenter: SegmenterSource
+) -> StoredMasks:
+    """Look the training images up in ``masks.csv`` alone; nothing is read beside or written."""
+    from visnet_aug.masks.store import MaskStore, mask_key
+
+    entries = MaskStore(out).entries
+    accepted: set[str] = set()
+    unknown: set[str] = set()
+    rejected = 0
+    for record in dataset.split("train"):
+        entry = entries.get(record.stem)
+        key = mask_key(record.sha256, segmenter.key, recipe.masks)
+        if (
+            entry is None
+            or entry.image_sha256 != record.sha256
+            or (entry.key != key and not entry.edited)
+        ):
+            unknown.add(record.stem)
+        elif entry.accepted:
+            accepted.add(record.stem)
+        else:
+            rejected += 1
+    return StoredMasks(frozenset(accepted), rejected, frozenset(unknown))
+
+
+def masks_digest(masks: MaskSummary) -> str:
+    """Hash every image's verdict and mask: two builds with equal digests used equal masks."""
+    lines = (
+        f"{stem} {entry.verdict} {entry.mask_sha256}\n"
+        for stem, entry in sorted(masks.entries.items())
+    )
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,0 +1,244 @@
+"""The output folder: whose it is, what of a build is in it, and that nothing else is harmed.
+
+A folder goes through four states: ``fresh`` (nothing but perhaps masks), ``unfinished`` (a
+journal), ``finished`` (a manifest, no journal), and, with ``--replace``, back to fresh. Only what
+a journal or a manifest lists is ever removed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from visnet_aug.build.files import PART_SUFFIX, cannot_write
+from visnet_aug.build.journal import FOLDER as STATE_FOLDER
+from visnet_aug.build.journal import Written, journal_path, read_journal
+from visnet_aug.errors import OutputError
+from visnet_aug.masks.store import FOLDER as MASK_FOLDER
+from visnet_aug.masks.store import TABLE as MASK_TABLE
+
+MANIFEST = "manifest.csv"
+RECIPE = "recipe.yaml"
+BUILD = "build.json"
+REJECTED = "rejected.csv"
+CARD = "README.md"
+REPORT_FOLDER = "report"
+
+SIDECARS = (MANIFEST, RECIPE, BUILD, REJECTED, CARD)
+"""What a finished build has beside its images and masks."""
+
+Identity: TypeAlias = Mapping[str, Any]
+"""Which build it is: everything that decides its bytes, as plain JSON values."""
+
+State: TypeAlias = Literal["fresh", "unfinished", "finished"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an output folder holds.
+
+    Attributes:
+        state: See the module.
+        identity: Which build it is; ``None`` where nothing says so.
+        written: Finished files by path; of a finished build, those of its manifest.
+        begun: Paths that may be there without being finished.
+        journal_size: Bytes of the journal to go on from.
+    """
+
+    state: State
+    identity: Identity | None = None
+    written: Mapping[str, Written] = field(default_factory=dict)
+    begun: frozenset[str] = frozenset()
+    journal_size: int = 0
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every image file that the build may have made."""
+        return self.begun.union(self.written)
+
+    @property
+    def folders(self) -> frozenset[str]:
+        """The folders of those files."""
+        return frozenset(path.rpartition("/")[0] for path in self.paths)
+
+
+def check_apart(source: Path, out: Path) -> None:
+    """Refuse an output inside the source or around it.
+
+    Raises:
+        OutputError: They overlap.
+    """
+    source, out = source.resolve(), out.resolve()
+    if out == source or source in out.parents:
+        raise OutputError(f"{out}: inside the source dataset {source}; choose another --out")
+    if out in source.parents:
+        raise OutputError(f"{out}: holds the source dataset {source}; choose another --out")
+
+
+def examine(root: Path) -> Found:
+    """Find out what an output folder holds.
+
+    Raises:
+        OutputError: It is no folder, cannot be read, or holds files that no build has made.
+    """
+    try:
+        names = sorted(path.name for path in root.iterdir()) if root.exists() else []
+        if journal_path(root).exists():
+            journal = read_journal(journal_path(root))
+            return Found(
+                "unfinished", journal.identity, journal.written, journal.begun, journal.size
+            )
+        if BUILD in names and MANIFEST in names:
+            return _examine_finished(root)
+    except OSError as error:
+        raise OutputError(f"{root}: cannot be read as a folder ({error.strerror})") from error
+    ours = {MASK_FOLDER, MASK_TABLE, f"{MASK_TABLE}{PART_SUFFIX}", STATE_FOLDER, REPORT_FOLDER}
+    foreign = [name for name in names if name not in ours]
+    marked = STATE_FOLDER in names or MASK_TABLE in names
+    if foreign or (names and not marked):
+        raise OutputError(
+            f"{root}: holds files that are not of a build, such as {(foreign or names)[0]}; "
+            "choose an empty or new folder for --out"
+        )
+    return Found("fresh")
+
+
+def claim(root: Path) -> None:
+    """Make the folder and mark it as ours, so that whatever happens next can be gone on from.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    try:
+        (root / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(root, error) from error
+
+
+def release(root: Path) -> None:
+    """Remove the mark again: the manifest, or the masks' table, now says whose the folder is."""
+    try:
+        journal_path(root).unlink(missing_ok=True)
+        if (root / STATE_FOLDER).exists():
+            (root / STATE_FOLDER).rmdir()
+    except OSError as error:
+        raise cannot_write(root / STATE_FOLDER, error) from error
+
+
+def differences(there: Identity, here: Identity, prefix: str = "") -> Iterator[str]:
+    """Yield a phrase for each value in which two builds differ."""
+    for key in sorted({*there, *here}):
+        old, new = there.get(key), here.get(key)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            yield f"{prefix}{key} is {_short(old)} there and {_short(new)} here"
+
+
+def check_same(root: Path, found: Found, identity: Identity) -> None:
+    """Refuse to go on with a build that is another one.
+
+    Args:
+        root: The output folder.
+        found: What it holds.
+        identity: The build that is wanted, as far as it is known yet.
+
+    Raises:
+        OutputError: The folder holds another build; the message says what differs.
+    """
+    if found.identity is None:
+        return
+    there = {key: found.identity.get(key) for key in identity}
+    changes = list(differences(there, identity))
+    if changes:
+        more = f" (and {len(changes) - 1} more)" if len(changes) > 1 else ""
+        raise OutputError(
+            f"{root}: holds another build: {changes[0]}{more}; --replace starts over, or choose "
+            "another --out"
+        )
+
+
+def present_files(root: Path, folders: Iterable[str]) -> set[str]:
+    """List the files in the image folders, as paths relative to the output.
+
+    Raises:
+        OutputError: A folder cannot be listed.
+    """
+    try:
+        return {
+            f"{folder}/{path.name}"
+            for folder in folders
+            if (root / folder).is_dir()
+            for path in (root / folder).iterdir()
+        }
+    except OSError as error:
+        raise OutputError(f"{root}: cannot be listed ({error.strerror})") from error
+
+
+def clear_way(root: Path, folders: Collection[str], expected: Collection[str]) -> None:
+    """Make the image folders; remove half-written files; refuse files that are not expected.
+
+    Args:
+        root: The output folder.
+        folders: The image folders, relative to it.
+        expected: Paths that may be there.
+
+    Raises:
+        OutputError: A file is there that no build has made, or a folder cannot be made.
+    """
+    try:
+        for folder in folders:
+            (root / folder).mkdir(parents=True, exist_ok=True)
+        for path in sorted(present_files(root, folders).difference(expected)):
+            if path.removesuffix(PART_SUFFIX) not in expected:
+                raise OutputError(
+                    f"{root / path}: not of this build; move it away, or choose another --out"
+                )
+            (root / path).unlink()
+    except OSError as error:
+        raise cannot_write(root, error) from error
+
+
+def remove_build(root: Path, found: Found) -> None:
+    """Remove what a build has made, except masks, which are reused if they fit.
+
+    Raises:
+        OutputError: An image folder holds a file that the build has not made (nothing is removed
+            then), or something cannot be removed.
+    """
+    clear_way(root, found.folders, found.paths)
+    try:
+        for path in found.paths:
+            (root / path).unlink(missing_ok=True)
+        for folder in found.folders:
+            (root / folder).rmdir()
+        for name in SIDECARS:
+            (root / name).unlink(missing_ok=True)
+        journal_path(root).unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(root, error) from error
+
+
+def _examine_finished(root: Path) -> Found:
+    from visnet_aug.manifest import read_manifest
+
+    try:
+        identity = json.loads((root / BUILD).read_bytes())["identity"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise OutputError(
+            f"{root / BUILD}: damaged; restore it, or choose another --out"
+        ) from error
+    rows = read_manifest(root / MANIFEST)
+    written = {
+        row.path: Written(row.path, row.sha256, row.width, row.height, row.params) for row in rows
+    }
+    return Found("finished", identity, written)
+
+
+def _short(value: object) -> str:
+    """Show a value of an identity on part of a line."""
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."

@@ -1,0 +1,64 @@
+"""Which build it is: source, recipe and the versions that decide the bytes, as plain values."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import visnet_aug
+from visnet_aug.build.passthrough import Passthrough
+from visnet_aug.datasets.record import Dataset
+from visnet_aug.recipe import Recipe
+
+
+def identify(
+    dataset: Dataset, recipe: Recipe, passthrough: Passthrough, segmenter_key: str
+) -> dict[str, Any]:
+    """Return what two builds must have in common to make the same folder.
+
+    Masks come on top of it once they are known: they decide bytes, too, and can be edited.
+    """
+    return {
+        "recipe": recipe.model_dump(mode="json"),
+        "source": source_digest(dataset),
+        "segmenter": segmenter_key,
+        "passthrough": passthrough,
+        "versions": rendering_versions(),
+    }
+
+
+def source_digest(dataset: Dataset) -> str:
+    """Hash the name, split and bytes of every usable image; where they lie does not matter."""
+    digest = hashlib.sha256(dataset.layout.encode())
+    for record in dataset.records:
+        digest.update(f"{record.split}/{record.name}\0{record.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def rendering_versions() -> dict[str, str]:
+    """Return the versions of all that decides the bytes of a copy, given its mask."""
+    import cv2
+    from PIL import features
+
+    return {
+        "visnet": visnet_aug.__version__,
+        "albumentations": version("albumentations"),
+        "numpy": version("numpy"),
+        "opencv": cv2.__version__,
+        "pillow": version("pillow"),
+        "jpeg": str(features.version("libjpeg_turbo") or features.version("jpg")),
+        "zlib": str(features.version("zlib_ng") or features.version("zlib")),
+    }
+
+
+def other_versions() -> dict[str, str]:
+    """Return the versions that only masks may depend on, read without importing anything."""
+    versions = {"python": platform.python_version()}
+    for name in ("torch", "ultralytics"):
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return versions

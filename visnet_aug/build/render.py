@@ -1,0 +1,81 @@
+"""One task to bytes: decode, draw, rewrite the background, encode. Pure.
+
+The same task, source bytes, mask and recipe give the same bytes anywhere with the same versions
+of the libraries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visnet_aug.backgrounds.base import BackgroundTransform
+from visnet_aug.backgrounds.composite import rewrite_background
+from visnet_aug.backgrounds.registry import make_family
+from visnet_aug.build.encode import encode
+from visnet_aug.build.plan import Task
+from visnet_aug.datasets.images import decode_rgb
+from visnet_aug.recipe import Recipe
+
+PARAMETERS = 1
+"""Beside a task's seed, this starts the stream that parameters are drawn from: another one than
+the plan's, which drew variant and intensity from the seed alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """One copy's file.
+
+    Attributes:
+        data: The file's bytes.
+        params: What was drawn for the background, as plain JSON values.
+        width: Pixels.
+        height: Pixels.
+        sha256: Hex digest of ``data``.
+    """
+
+    data: bytes
+    params: Mapping[str, Any]
+    width: int
+    height: int
+    sha256: str
+
+
+class Renderer:
+    """Renders tasks of one recipe; holds the families' transforms, which are costly to make."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._recipe = recipe
+        self._families: dict[str, BackgroundTransform] = {
+            name: make_family(name, recipe.backgrounds) for name in recipe.backgrounds.names()
+        }
+
+    def render(self, task: Task, source: bytes, mask: NDArray[np.bool_]) -> Rendered:
+        """Render one task.
+
+        Args:
+            task: What to make.
+            source: Bytes of the source image's file.
+            mask: bool H×W, True for the person.
+
+        Returns:
+            The file and what was drawn for it.
+
+        Raises:
+            DatasetError: ``source`` is no usable image.
+        """
+        image = decode_rgb(source)
+        family = self._families[task.family]
+        height, width = image.shape[:2]
+        rng = np.random.default_rng((task.seed, PARAMETERS))
+        params = family.draw(task.variant, task.intensity, (height, width), rng)
+        rewritten = rewrite_background(
+            image, mask, family, params, self._recipe.backgrounds.feather
+        )
+        data = encode(rewritten, self._recipe.encoding, source)
+        return Rendered(data, params, width, height, hashlib.sha256(data).hexdigest())

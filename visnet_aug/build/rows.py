@@ -1,0 +1,132 @@
+"""From a plan and the files written for it to the manifest's rows, and to their counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from visnet_aug.build.journal import Written
+from visnet_aug.build.plan import Kept, Plan, Task
+from visnet_aug.datasets.record import Dataset
+from visnet_aug.manifest import ManifestRow, ManifestSplit
+from visnet_aug.masks.store import FOLDER as MASK_FOLDER
+from visnet_aug.masks.store import MaskEntry
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSummary:
+    """Counts of one split of a built set.
+
+    Attributes:
+        images: All of its images.
+        identities: Different people; junk and distractors are none.
+        cameras: Different cameras.
+        originals: Images passed through.
+        copies: Augmented images.
+    """
+
+    images: int
+    identities: int
+    cameras: int
+    originals: int
+    copies: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuildSummary:
+    """Counts of a built set.
+
+    Attributes:
+        total: Rows of the manifest.
+        splits: By split, those without images left out.
+        families: Copies by family.
+        variants: Copies by family and variant.
+    """
+
+    total: int
+    splits: Mapping[ManifestSplit, SplitSummary]
+    families: Mapping[str, int]
+    variants: Mapping[tuple[str, str], int]
+
+
+def manifest_rows(
+    plan: Plan,
+    written: Mapping[str, Written],
+    masks: Mapping[str, MaskEntry],
+    dataset: Dataset,
+) -> list[ManifestRow]:
+    """Describe every file of a build, sorted by split (train, val, query, gallery) and path.
+
+    Args:
+        plan: What was to be made.
+        written: What was written, by path.
+        masks: Verdicts on the training images, by stem.
+        dataset: What was read.
+    """
+    items: list[Kept | Task] = [*plan.kept, *plan.tasks]
+    rows = [_row(item, written[item.path], masks, dataset) for item in items]
+    order = {split: number for number, split in enumerate(get_args(ManifestSplit))}
+    return sorted(rows, key=lambda row: (order[row.split], row.path))
+
+
+def _row(
+    item: Kept | Task, written: Written, masks: Mapping[str, MaskEntry], dataset: Dataset
+) -> ManifestRow:
+    source = item.source
+    task = item if isinstance(item, Task) else None
+    entry = masks.get(source.stem) if source.split == "train" else None
+    mask = entry if entry and entry.accepted else None
+    return ManifestRow(
+        path=item.path,
+        split=task.split if task else source.split,
+        pid=source.pid,
+        camid=source.camid,
+        sequence=source.sequence,
+        frame=source.frame,
+        kind="augmented" if task else "original",
+        source=f"{dataset.folders[source.split]}/{source.name}",
+        copy=task.copy if task else None,
+        family=task.family if task else None,
+        variant=task.variant if task else None,
+        intensity=task.intensity if task else None,
+        seed=task.seed if task else None,
+        params=written.params,
+        mask=f"{MASK_FOLDER}/{source.stem}.png" if mask else None,
+        mask_area=mask.area if mask else None,
+        mask_confidence=mask.confidence if mask else None,
+        width=written.width,
+        height=written.height,
+        sha256=written.sha256,
+    )
+
+
+def summarise(rows: Iterable[ManifestRow]) -> BuildSummary:
+    """Count a manifest's rows."""
+    rows = list(rows)
+    by_split: dict[ManifestSplit, list[ManifestRow]] = {}
+    for row in rows:
+        by_split.setdefault(row.split, []).append(row)
+    variants = Counter((row.family, row.variant) for row in rows if row.family and row.variant)
+    return BuildSummary(
+        total=len(rows),
+        splits={split: _count(of_split) for split, of_split in by_split.items()},
+        families=_sorted(Counter(row.family for row in rows if row.family)),
+        variants=_sorted(variants),
+    )
+
+
+def _count(rows: list[ManifestRow]) -> SplitSummary:
+    copies = sum(row.kind == "augmented" for row in rows)
+    return SplitSummary(
+        images=len(rows),
+        identities=len({row.pid for row in rows if row.pid > 0}),
+        cameras=len({row.camid for row in rows}),
+        originals=len(rows) - copies,
+        copies=copies,
+    )
+
+
+def _sorted(counts: Mapping[Any, int]) -> dict[Any, int]:
+    return dict(sorted(counts.items()))

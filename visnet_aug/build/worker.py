@@ -1,0 +1,70 @@
+"""What a worker process does: make the files of some items, and say what it wrote."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+
+from visnet_aug.build.files import write_file
+from visnet_aug.build.journal import Written
+from visnet_aug.build.local import Context, Item
+from visnet_aug.build.passthrough import pass_through
+from visnet_aug.build.plan import Task
+from visnet_aug.build.render import Renderer
+from visnet_aug.datasets.record import ImageRecord
+from visnet_aug.errors import DatasetError
+from visnet_aug.masks.store import FOLDER, read_mask
+
+
+class Worker:
+    """Makes files of one build."""
+
+    def __init__(self, context: Context) -> None:
+        # There are as many processes as wanted already; more threads would get in their way.
+        cv2.setNumThreads(1)
+        self._context = context
+        self._renderer = Renderer(context.recipe)
+
+    def make(self, items: Sequence[Item]) -> list[Written]:
+        """Make the files of some items, one after the other.
+
+        Raises:
+            DatasetError: A source vanished or changed since the dataset was read.
+            OutputError: A file cannot be written, or a mask cannot be read.
+        """
+        return [self._make(item) for item in items]
+
+    def _make(self, item: Item) -> Written:
+        source = item.source
+        data = read_source(source)
+        target = self._context.out / item.path
+        if not isinstance(item, Task):
+            pass_through(source.path, data, target, self._context.passthrough)
+            return Written(item.path, source.sha256, source.width, source.height)
+        mask = read_mask(self._mask_path(source))
+        rendered = self._renderer.render(item, data, mask)
+        write_file(target, rendered.data)
+        return Written(item.path, rendered.sha256, rendered.width, rendered.height, rendered.params)
+
+    def _mask_path(self, source: ImageRecord) -> Path:
+        return self._context.out / FOLDER / f"{source.stem}.png"
+
+
+def read_source(source: ImageRecord) -> bytes:
+    """Read a source file, which must still be what it was when the dataset was read.
+
+    Raises:
+        DatasetError: It vanished or changed.
+    """
+    try:
+        data = source.path.read_bytes()
+    except OSError as error:
+        raise DatasetError(
+            f"{source.path}: cannot be read any more ({error.strerror}); restore it, run again"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != source.sha256:
+        raise DatasetError(f"{source.path}: changed while the build was running; run again")
+    return data
