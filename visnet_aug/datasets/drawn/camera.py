@@ -55,18 +55,31 @@ class Camera:
         y, x = rng.integers(0, _GRAIN_SIZE - HEIGHT, 2).tolist()
         tone += self.grain * _grain()[y : y + HEIGHT, x : x + WIDTH]
         seen = np.clip(tone, 0, 255).astype(np.uint8)
-        coded = cv2.imencode(".jpg", seen, (cv2.IMWRITE_JPEG_QUALITY, self.quality))[1]
-        return cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        stored = cv2.imdecode(encode_jpeg(seen, self.quality), cv2.IMREAD_COLOR)
+        return np.asarray(cv2.cvtColor(stored, cv2.COLOR_BGR2RGB), np.uint8)
 
     def _focus(self, crop: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         """Lose detail: to the lens, sometimes to distance, sometimes to motion."""
         distant, moving, detail = rng.random(), rng.random(), float(rng.uniform(0.4, 0.8))
-        if distant < 0.25:
+        if distant < 0.16:
             small = cv2.resize(crop, None, fx=detail, fy=detail, interpolation=cv2.INTER_AREA)
             crop = cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
         if moving < 0.08:
             crop = cv2.blur(crop, (4, 1))
-        return cv2.GaussianBlur(crop, (3, 3), self.blur * float(rng.uniform(0.6, 1.4)))
+        sigma = self.blur * float(rng.uniform(0.6, 1.4))
+        return np.asarray(cv2.GaussianBlur(crop, (3, 3), sigma), np.float32)
+
+
+def encode_jpeg(image: RGB, quality: int) -> NDArray[np.uint8]:
+    """Return the bytes of an RGB image as JPEG with 4:2:0 chroma, as Market-1501's are."""
+    options = (
+        cv2.IMWRITE_JPEG_QUALITY, quality,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
+    )  # fmt: skip
+    coded: NDArray[np.uint8] = cv2.imencode(
+        ".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options
+    )[1]
+    return coded
 
 
 @cache
@@ -83,7 +96,7 @@ def _grain() -> NDArray[np.float32]:
 def camera(camid: int, seed: int = 0) -> Camera:
     """Return camera ``camid`` of the network ``seed``; the same every time."""
     rng = np.random.default_rng((seed, 3, camid))
-    warm, exposure = float(rng.normal(0.02, 0.035)), float(rng.uniform(1.0, 1.2))
+    warm, exposure = float(rng.normal(0.025, 0.02)), float(rng.uniform(1.0, 1.2))
     sideways = float(rng.uniform(-0.55, 0.55))
     return Camera(
         pitch=float(rng.uniform(0.08, 0.24)),
@@ -91,9 +104,9 @@ def camera(camid: int, seed: int = 0) -> Camera:
         gain=(exposure * (1 + warm), exposure, exposure * (1 - warm)),
         gamma=float(rng.uniform(1.0, 1.3)),
         saturation=float(rng.uniform(0.75, 1.0)),
-        blur=float(rng.uniform(0.35, 0.6)),
-        sharpen=float(rng.uniform(0.4, 0.9)),
-        grain=float(rng.uniform(1.5, 4.0)),
+        blur=float(rng.uniform(0.4, 0.7)),
+        sharpen=float(rng.uniform(0.2, 0.65)),
+        grain=float(rng.uniform(1.0, 3.0)),
         quality=int(rng.integers(60, 85)),
         shadow=float(rng.uniform(0.3, 0.6)),
     )

@@ -54,7 +54,8 @@ class Light:
 
     def gain(self, facing: Points) -> Points:
         """Return the brightness of surfaces by how much they face the light, -1 to 1."""
-        return self.ambient + (1 - self.ambient) * 1.45 * np.maximum(facing, 0)
+        direct = 1.45 * np.maximum(facing, 0)
+        return np.asarray(self.ambient + (1 - self.ambient) * direct, np.float32)
 
 
 class Layer:
@@ -178,7 +179,8 @@ def lit(tile: RGB, normal: Points, light: Light, crease: int | None, dim: float 
         sheet = np.repeat(gain[None], TILE_ROWS, axis=0)
     else:
         sheet = _folds()[crease % _FOLDS] * gain
-    return cv2.multiply(tile, cv2.merge((sheet, sheet, sheet)), dtype=cv2.CV_8U)
+    lighted: RGB = cv2.multiply(tile, cv2.merge((sheet, sheet, sheet)), dtype=cv2.CV_8U)
+    return lighted
 
 
 def smooth(polygon: Points, rounds: int = 2) -> Points:

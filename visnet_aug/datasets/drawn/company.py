@@ -85,7 +85,7 @@ def _pole(layer: Layer, view: View, light: Light, rng: np.random.Generator) -> N
     grey = int(rng.integers(50, 200))
     x, radius = float(rng.uniform(0.05, 0.95)) * _WIDE, float(rng.uniform(3.5, 9))
     foot = view.y + float(rng.uniform(6, 30))
-    top = -20.0 if rng.random() < 0.6 else view.y - view.scale * float(rng.uniform(0.5, 0.8))
+    top = -20.0 if rng.random() < 0.8 else view.y - view.scale * float(rng.uniform(0.5, 0.8))
     ends = _points((x, top), (x, foot))
     tube(layer, ends, (radius, radius), plain((grey, grey, grey)), light, person=False)
 
@@ -140,7 +140,11 @@ def _shrub(layer: Layer, view: View, light: Light, rng: np.random.Generator) -> 
 
 
 _ACROSS: Final = np.array((1, 0), np.float32)
-_OBSTACLES: Final[
-    tuple[Callable[[Layer, View, Light, np.random.Generator], None], ...]
-] = (_pole, _parked, _bin, _railing, _shrub)
+_OBSTACLES: Final[tuple[Callable[[Layer, View, Light, np.random.Generator], None], ...]] = (
+    _pole,
+    _parked,
+    _bin,
+    _railing,
+    _shrub,
+)
 _SHARES: Final = (0.25, 0.35, 0.15, 0.15, 0.1)

@@ -90,7 +90,9 @@ class Figure:
         """Return the trunk's cross-section at height ``up`` with half axes side and deep."""
         return self.view.at(self.body.trunk(up, forward)), self.view.breadth(side, deep)
 
-    def shell(self, rings: list[Ring], wrapped: RGB, *, crease: int, dim: float = 1.0) -> None:
+    def shell(
+        self, rings: list[Ring], wrapped: RGB, *, crease: int | None, dim: float = 1.0
+    ) -> None:
         """Paint cloth round the trunk through rings from top to bottom."""
         centres = np.array([centre for centre, _ in rings], np.float32)
         halves = np.array([half for _, half in rings], np.float32)[:, None]
@@ -101,10 +103,9 @@ class Figure:
         columns = np.rint((_FACING - self.view.heading) * (AROUND / (2 * np.pi))).astype(int)
         tile = wrapped.take(columns % AROUND, axis=1)
         half = normal * float(halves.max())
-        corners = np.array(
-            (centres[0] - half, centres[0] + half, centres[-1] - half), np.float32
-        )
-        lighted = lit(tile, normal, self.light, self.crease + crease, dim)
+        corners = np.array((centres[0] - half, centres[0] + half, centres[-1] - half), np.float32)
+        folds = None if crease is None else self.crease + crease
+        lighted = lit(tile, normal, self.light, folds, dim)
         self.layer.lay(smooth(outline), lighted, corners)
 
     def box(

@@ -6,10 +6,12 @@ from functools import lru_cache
 from math import sin
 from typing import Final
 
-from visnet_aug.datasets.drawn.canvas import RGB
+import numpy as np
+
+from visnet_aug.datasets.drawn.canvas import RGB, TILE_ROWS
 from visnet_aug.datasets.drawn.figure import Figure
 from visnet_aug.datasets.drawn.pose import HIP, vector
-from visnet_aug.datasets.drawn.textile import plain, sleeve, wrap
+from visnet_aug.datasets.drawn.textile import AROUND, Cloth, plain, sleeve, wrap
 from visnet_aug.datasets.drawn.wardrobe import Cut, Lower, Wardrobe
 
 _BARE: Final[dict[Lower, float]] = {"shorts": 0.95, "hotpants": 0.42, "skirt": 0.0, "dress": 0.0}
@@ -70,7 +72,7 @@ def paint_hips(figure: Figure) -> None:
     who, body = figure.who, figure.who.body
     stout, hips = body.stout, body.hips * body.stout
     waist = figure.ring(0.60, body.waist * 1.02, 0.058 * stout)
-    seat = figure.ring(0.53, hips * 1.06, 0.07 * stout, -0.01)
+    seat = figure.ring(0.53, hips * 1.03, 0.066 * stout, -0.006)
     if who.lower not in ("skirt", "dress"):
         crotch = figure.ring(0.465, hips * 0.8, 0.055 * stout)
         figure.shell([waist, seat, crotch], wrap(who.cloth), crease=7, dim=0.95)
@@ -79,7 +81,18 @@ def paint_hips(figure: Figure) -> None:
     spread = abs(sin(figure.stance.phase)) * figure.stance.stride * 0.22
     middle = figure.ring(0.44, hips * (1 + flare) / 2, 0.075 * stout + spread * 0.5)
     hem = figure.ring(HIP - who.hem, hips * flare, 0.075 * stout * flare + spread)
-    figure.shell([waist, waist, seat, middle, hem, hem], wrap(who.cloth), crease=7)
+    figure.shell([waist, waist, seat, middle, hem, hem], _pleated(who.cloth), crease=None)
+
+
+@lru_cache(maxsize=256)
+def _pleated(cloth: Cloth) -> RGB:
+    """Return the cloth of a skirt with the folds in which it hangs, deeper towards the hem."""
+    around = np.arange(AROUND) * (2 * np.pi / AROUND)
+    first, second = np.random.default_rng(cloth.seed).uniform(0, 2 * np.pi, 2)
+    waves = 0.6 * np.sin(7 * around + first) + 0.4 * np.sin(12 * around + second)
+    depth = np.linspace(0.02, 0.2, TILE_ROWS)[:, None]
+    folded = wrap(cloth) * (1 + depth * waves)[..., None]
+    return np.asarray(np.clip(folded, 0, 255), np.uint8)
 
 
 def paint_trunk(figure: Figure) -> None:
@@ -89,7 +102,7 @@ def paint_trunk(figure: Figure) -> None:
     hem = 0.56 if who.lower == "dress" else who.shirt_hem
     shoulder = body.shoulders * (0.8 if who.cut == "tank" else 1.0)
     belly = 0.1 * max(stout - 0.95, 0)
-    bottom = figure.ring(hem, hips * 1.03, 0.07 * stout)
+    bottom = figure.ring(hem, hips * 1.06, 0.073 * stout)
     rings = [
         figure.ring(0.85, shoulder * 0.36, 0.035, 0.004),
         figure.ring(0.838, shoulder * 0.55, 0.04, 0.002),
@@ -98,7 +111,7 @@ def paint_trunk(figure: Figure) -> None:
         figure.ring(0.74, body.chest * stout, 0.06 * stout, body.bust),
         figure.ring(0.70, body.chest * stout * 0.97, 0.062 * stout, body.bust),
         figure.ring(0.63, body.waist * 1.06, 0.06 * stout, belly),
-        figure.ring(0.56, hips * 0.98, 0.066 * stout, belly * 0.5),
+        figure.ring(0.56, hips * 1.01, 0.069 * stout, belly * 0.5),
         bottom,
         bottom,
     ]
@@ -134,7 +147,7 @@ def paint_arm(figure: Figure, index: int, dim: float) -> None:
     figure.limb(arm.tip, arm.tip + arm.beyond * 0.32, (0.018, 0.021, 0.012), skin, dim=dim)
     reach = _SLEEVES[who.cut]
     if reach > 1:
-        sleeves = tuple(radius * 1.22 for radius in upper)
+        sleeves = (upper[0] * 1.05, upper[1] * 1.2, upper[2] * 1.22)
         cuffs = tuple(radius * 1.22 for radius in lower)
         figure.limb(arm.middle, arm.tip, cuffs, cloth, crease=5 + index, dim=dim * 0.96)
         figure.limb(arm.root, arm.middle, sleeves, cloth, crease=3 + index, dim=dim)
@@ -143,5 +156,5 @@ def paint_arm(figure: Figure, index: int, dim: float) -> None:
     figure.limb(arm.root, arm.middle, upper, skin, dim=dim)
     if reach:
         hem = arm.root + (arm.middle - arm.root) * reach
-        radii = (0.033 * stout, 0.037 * stout, 0.040 * stout)
+        radii = (0.027 * stout, 0.035 * stout, 0.040 * stout)
         figure.limb(arm.root, hem, radii, cloth, crease=3 + index, dim=dim, cut=True)

@@ -22,9 +22,9 @@ _METRE: Final = 128
 """Size of the repeating piece of paving, and texels per metre."""
 
 _PAVINGS: Final[dict[str, tuple[tuple[int, int, int], tuple[int, int], float, float]]] = {
-    "brick": ((148, 140, 135), (32, 16), 9, 26),
+    "brick": ((148, 140, 135), (32, 16), 7, 20),
     "asphalt": ((126, 126, 124), (0, 0), 0, 0),
-    "slabs": ((156, 152, 147), (64, 64), 6, 30),
+    "slabs": ((156, 152, 147), (64, 64), 6, 24),
     "tiles": ((146, 137, 133), (32, 32), 8, 24),
     "granite": ((132, 130, 130), (128, 64), 7, 34),
 }
@@ -61,8 +61,8 @@ def _paving(rng: np.random.Generator, kind: str) -> NDArray[np.float32]:
     if kind in ("tiles", "slabs"):
         ground[:, 300:364] += np.array((26, 2, -8), np.float32)
     ground += 6 * smooth_noise(rng, (_SIZE, _SIZE), 90)[..., None]
-    ground += 7 * smooth_noise(rng, (_SIZE, _SIZE), 5)[..., None]
-    return ground + rng.normal(0, 7, (_SIZE, _SIZE, 1)).astype(np.float32)
+    ground += 6 * smooth_noise(rng, (_SIZE, _SIZE), 5)[..., None]
+    return ground + rng.normal(0, 5, (_SIZE, _SIZE, 1)).astype(np.float32)
 
 
 def lay_ground(rng: np.random.Generator, perspective: Perspective, kind: str) -> RGB:
@@ -83,8 +83,8 @@ def lay_ground(rng: np.random.Generator, perspective: Perspective, kind: str) ->
     )
     fine = np.clip((below / SCENE_HEIGHT - 0.15) / 0.3, 0, 1)[:, None, None]
     picture = blurred + (sharp - blurred) * fine
-    picture *= _dapple(rng, u, v)[..., None]
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    shaded: RGB = np.clip(picture * _dapple(rng, u, v)[..., None], 0, 255).astype(np.uint8)
+    return shaded
 
 
 def _dapple(
@@ -93,4 +93,5 @@ def _dapple(
     """Return factors of soft shade that lies on the ground."""
     shade = smooth_noise(rng, (_SIZE, _SIZE), 128) + 0.6 * smooth_noise(rng, (_SIZE, _SIZE), 30)
     depth = 0.22 / (1 + np.exp(-3 * (shade - 0.7)))
-    return 1 - cv2.remap(depth, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    laid = cv2.remap(depth, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    return np.asarray(1 - laid, np.float32)

@@ -79,19 +79,17 @@ def _face(
     colour[:] = who.body.skin
     front = forward > 0.2
     aside = np.abs(side)
-    eyes = front & (np.abs(up - 0.06) < (0.2 if who.glasses else 0.1)) & (np.abs(aside - 0.36) < 0.2)
-    colour[eyes] *= 0.25 if who.glasses else 0.5
+    tall, dark = (0.2, 0.3) if who.glasses else (0.1, 0.55)
+    colour[front & (np.abs(up - 0.06) < tall) & (np.abs(aside - 0.36) < 0.2)] *= dark
     colour[front & (np.abs(up - 0.26) < 0.06) & (np.abs(aside - 0.38) < 0.22)] *= 0.6
-    colour[front & (np.abs(up + 0.1) < 0.2) & (aside < 0.12)] *= 1.08
-    colour[front & (np.abs(up + 0.5) < 0.07) & (aside < 0.26)] *= (0.78, 0.55, 0.55)
+    colour[front & (np.abs(up + 0.1) < 0.2) & (aside < 0.12)] *= 1.05
+    colour[front & (np.abs(up + 0.5) < 0.07) & (aside < 0.26)] *= (0.85, 0.68, 0.68)
     colour[up < -0.62] *= 0.82
     colour[(np.abs(forward) < 0.16) & (np.abs(up) < 0.22)] *= 0.9
     return colour
 
 
-def _paint_brim(
-    figure: Figure, centre: Points, half: tuple[float, float], heading: float
-) -> None:
+def _paint_brim(figure: Figure, centre: Points, half: tuple[float, float], heading: float) -> None:
     colour, (half_x, half_y) = figure.who.hat_colour, half
     brow = centre - np.array((0, 0.36 * half_y), np.float32)
     if figure.who.hat == "sunhat":

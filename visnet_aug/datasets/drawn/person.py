@@ -25,7 +25,7 @@ def paint_person(
         light: The light.
         crease: Chooses how the clothes fall this time.
     """
-    body = pose(stance, who.body.shoulders * 0.9, who.body.hips * 0.54)
+    body = pose(stance, who.body.shoulders * 0.87, who.body.hips * 0.54)
     figure = Figure(layer, who, stance, body, view, light, crease)
     away = cos(view.heading) < -0.1
     far_arms = [index for index in (0, 1) if _depth(view, body.arms[index]) < -0.025]

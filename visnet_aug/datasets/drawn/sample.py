@@ -138,4 +138,4 @@ def _shaded(
     dark = cv2.warpAffine(cover, cast, _SIZE)
     cv2.ellipse(dark, (round(x), round(y - 1)), (12, 3), 0, 0, 360, 0.8, -1)
     dark = cv2.GaussianBlur(dark, (0, 0), 2.0)
-    return crop * (1 - eye.shadow * dark)[..., None]
+    return crop * np.asarray(1 - eye.shadow * dark, np.float32)[..., None]

@@ -58,7 +58,7 @@ class Scene:
         top = int(np.clip(feet[1] - place[1] * tall, 0, SCENE_HEIGHT - tall))
         piece = self.picture[top : top + int(tall), left : left + int(wide)]
         way = cv2.INTER_AREA if tall > HEIGHT else cv2.INTER_LINEAR
-        return cv2.resize(piece, (WIDTH, HEIGHT), interpolation=way).astype(np.float32)
+        return np.asarray(cv2.resize(piece, (WIDTH, HEIGHT), interpolation=way), np.float32)
 
 
 @lru_cache(maxsize=16)

@@ -8,10 +8,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from visnet_aug.datasets.drawn.canvas import RGB
+from visnet_aug.datasets.drawn.canvas import RGB, Colour
 from visnet_aug.datasets.drawn.ground import smooth_noise
 from visnet_aug.datasets.drawn.perspective import SCENE_WIDTH, Perspective
-from visnet_aug.datasets.drawn.textile import Colour
 
 Furnish = Callable[[RGB, np.random.Generator, Perspective], None]
 
@@ -116,8 +115,8 @@ def _band(
     if bottom - top < 2:
         return
     shape = (bottom - top, SCENE_WIDTH)
-    rough = smooth_noise(rng, shape, 30) + smooth_noise(rng, shape, 7) + smooth_noise(rng, shape, 2.5)
-    strip = np.array(colour, np.float32) + (spread * 0.8 * rough)[..., None]
+    rough = sum(smooth_noise(rng, shape, size) for size in (30, 7, 2.5))
+    strip = np.array(colour, np.float32) + (0.8 * spread * np.asarray(rough))[..., None]
     picture[top:bottom] = np.clip(strip, 0, 255).astype(np.uint8)
 
 
@@ -227,14 +226,12 @@ def _cars(
         _car(picture, (x, row), unit * 1.0, paint)
 
 
-def _car(
-    picture: RGB, foot: tuple[float, float], unit: float, paint: np.ndarray
-) -> None:
+def _car(picture: RGB, foot: tuple[float, float], unit: float, paint: np.ndarray) -> None:
     x, y = foot
 
     def poly(points: tuple[tuple[float, float], ...], colour: np.ndarray) -> None:
-        corners = np.array([(x + u * unit, y - v * unit) for u, v in points])
-        cv2.fillPoly(picture, [np.round(corners * 8).astype(np.int32)], colour.tolist(), cv2.LINE_AA, 3)
+        corners = 8 * np.array([(x + u * unit, y - v * unit) for u, v in points])
+        cv2.fillPoly(picture, [np.rint(corners).astype(int)], colour.tolist(), cv2.LINE_AA, 3)
 
     poly(((0, 0.04), (2.4, 0.04), (2.4, 0), (0, 0)), np.array((30, 30, 32)))
     poly(((0, 0.12), (0.02, 0.42), (0.55, 0.5), (0.9, 0.8), (1.7, 0.8), (2.15, 0.48), (2.5, 0.42),
@@ -256,10 +253,10 @@ def _stall(
     shade = int(rng.integers(40, 110))
     cv2.rectangle(picture, (x, top), (x + wide, y), (shade, shade + 4, shade + 6), -1)
     for _ in range(12):
-        left = x + int(rng.uniform(0, 0.9) * wide)
-        low = y - int(rng.uniform(0.05, 0.7) * unit)
-        goods = tuple(int(value) for value in rng.uniform(50, 190, 3))
-        cv2.rectangle(picture, (left, low), (left + int(unit * 0.12), low + int(unit * 0.1)), goods, -1)
+        left, low = x + int(rng.uniform(0, 0.9) * wide), y - int(rng.uniform(0.05, 0.7) * unit)
+        right, bottom = left + int(unit * 0.12), low + int(unit * 0.1)
+        goods = rng.uniform(50, 190, 3).tolist()
+        cv2.rectangle(picture, (left, low), (right, bottom), goods, -1)
     awning = max(int(y - 0.95 * unit), 0)
     cloth = np.array(((150, 44, 46), (50, 80, 130), (60, 110, 80)))[int(rng.integers(3))]
     for stripe, left in enumerate(range(x, x + wide, max(int(unit * 0.12), 2))):

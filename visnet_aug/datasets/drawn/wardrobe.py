@@ -124,11 +124,11 @@ _SKINS: Final[tuple[Colour, ...]] = (
 )  # fmt: skip
 _HAIRS: Final[tuple[Colour, ...]] = (
     (22, 20, 20), (26, 23, 22), (28, 24, 22), (34, 28, 26), (40, 30, 26), (52, 36, 28),
-    (84, 58, 40), (128, 94, 58), (140, 138, 136), (96, 48, 34),
+    (30, 26, 24), (26, 22, 20), (84, 58, 40), (128, 94, 58), (140, 138, 136), (88, 50, 36),
 )  # fmt: skip
 _SHOES: Final[tuple[Colour, ...]] = (
     (30, 30, 32), (36, 34, 36), (220, 220, 218), (205, 205, 205), (120, 120, 124), (60, 70, 110),
-    (150, 50, 50), (100, 70, 50), (170, 140, 110), (60, 120, 90), (200, 120, 140),
+    (150, 50, 50), (100, 70, 50), (170, 140, 110), (70, 74, 80), (190, 110, 120),
 )  # fmt: skip
 
 _Choice = TypeVar("_Choice", bound=str)
@@ -151,7 +151,7 @@ class _Draw:
 
     def colour(self, palette: tuple[Colour, ...]) -> Colour:
         base = np.array(palette[int(self.rng.integers(len(palette)))])
-        shade = base * self.rng.uniform(0.85, 1.12) + self.rng.normal(0, 6, 3)
+        shade = base * self.rng.uniform(0.85, 1.12) + self.rng.normal(0, base * 0.03 + 1.5)
         red, green, blue = np.clip(shade, 12, 245).astype(int).tolist()
         return red, green, blue
 
