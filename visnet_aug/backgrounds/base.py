@@ -77,8 +77,8 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
         Args:
             image: RGB uint8, H×W×3.
             record: What :meth:`draw` returned for an image of this shape.
-            mask: Where the person is. Techniques that spread pixels then work on an image
-                without the person, whose colours therefore stay out of the background.
+            mask: Where the person is. Techniques that would carry the person's colours into the
+                background then work on an image without the person.
 
         Returns:
             A new image. What it shows under the mask is of no use: see ``composite``.
@@ -89,7 +89,7 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
         effects = [self._effect(name) for name in record["variant"].split("+")]
         if record["intensity"] == 0:
             return image.copy()
-        if mask is not None and any(effect.spreads for effect in effects):
+        if mask is not None and any(effect.removes_person for effect in effects):
             image = remove_person(image, mask)
         for effect in effects:
             image = effect.apply(image, record)

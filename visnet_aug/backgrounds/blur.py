@@ -10,7 +10,7 @@ import numpy as np
 
 from visnet_aug.backgrounds._albumentations import fblur, fpixel
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, pixels
+from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, pixels, uniform
 from visnet_aug.backgrounds.settings import BlurSettings
 from visnet_aug.backgrounds.techniques import Motion, Zoom
 
@@ -21,7 +21,7 @@ def _draw_motion(
     settings: Motion, intensity: float, shape: Shape, rng: np.random.Generator
 ) -> Record:
     reach = round(intensity * (pixels(settings.length_pixels, shape) - 1) / 2)
-    return {"length_pixels": 1 + 2 * max(reach, 0), "angle_degrees": int(rng.integers(180))}
+    return {"length_pixels": 1 + 2 * max(reach, 0), "angle_degrees": uniform((0, 180), rng)}
 
 
 def _motion(image: Image, record: Mapping[str, Any]) -> Image:
@@ -46,7 +46,7 @@ class Blur(BackgroundTransform):
     settings_type = BlurSettings
     effects = MappingProxyType(
         {
-            "motion": Effect(_draw_motion, _motion, spreads=True),
-            "zoom": Effect(_draw_zoom, _zoom, spreads=True),
+            "motion": Effect(_draw_motion, _motion, removes_person=True),
+            "zoom": Effect(_draw_zoom, _zoom, removes_person=True),
         }
     )

@@ -59,8 +59,8 @@ class ColorShift(BackgroundTransform):
     settings_type = ColorShiftSettings
     effects = MappingProxyType(
         {
-            "hue": Effect(_draw_hue, _rotate_hue),
-            "saturation": Effect(_draw_saturation, _scale_saturation),
-            "brightness": Effect(_draw_brightness, _scale_brightness),
+            "hue": Effect(_draw_hue, _rotate_hue, removes_person=True),
+            "saturation": Effect(_draw_saturation, _scale_saturation, removes_person=True),
+            "brightness": Effect(_draw_brightness, _scale_brightness, removes_person=True),
         }
     )

@@ -33,13 +33,14 @@ class Effect:
         draw: Technique's settings, intensity, image shape and generator to parameters. The
             generator is read in the same way whatever the intensity.
         apply: Image and record to a new image; the input is left as it is.
-        spreads: Whether a pixel of the result depends on other pixels of the image, so that the
-            person has to be removed first.
+        removes_person: Whether the person has to be taken out first, because the technique
+            carries colours from pixel to pixel, or amplifies the traces of the person that JPEG's
+            halved chroma leaves in the pixels around.
     """
 
     draw: Callable[[Any, float, Shape, np.random.Generator], Record]
     apply: Callable[[Image, Mapping[str, Any]], Image]
-    spreads: bool = False
+    removes_person: bool = False
 
 
 def uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:

@@ -7,7 +7,9 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+import cv2
 import numpy as np
+from pydantic import ValidationError
 
 from visnet_aug.backgrounds._albumentations import A
 from visnet_aug.backgrounds.base import BackgroundTransform
@@ -43,7 +45,7 @@ class Foreign(BackgroundTransform):
         super().__init__(settings, p=p)
         self._transform = _find(self.settings.transform)
         self._check()
-        effect = Effect(_draw_seed, self._blend, spreads=True)
+        effect = Effect(_draw_seed, self._blend, removes_person=True)
         self.effects = {self.settings.transform: effect}
 
     def _blend(self, image: Image, record: Mapping[str, Any]) -> Image:
@@ -64,8 +66,8 @@ class Foreign(BackgroundTransform):
                 # an argument that Albumentations would drop with a warning is an error here
                 warnings.simplefilter("error", UserWarning)
                 changed = self._transformed(image, 0)
-        except (TypeError, ValueError, KeyError, UserWarning) as error:
-            raise RecipeError(f"transform {name}: {' '.join(str(error).split())}") from error
+        except (TypeError, ValueError, KeyError, OSError, UserWarning, cv2.error) as error:
+            raise RecipeError(f"transform {name}: {_explain(error)}") from error
         if changed.shape != image.shape or changed.dtype != image.dtype:
             raise RecipeError(
                 f"transform {name}: makes {changed.dtype} {changed.shape} of a uint8 {image.shape} "
@@ -85,10 +87,20 @@ def _find(name: str) -> Any:
     known = {
         key: value
         for key, value in vars(A).items()
-        if isinstance(value, type) and issubclass(value, A.ImageOnlyTransform)
+        if isinstance(value, type)
+        and issubclass(value, A.ImageOnlyTransform)
+        and value is not A.ImageOnlyTransform
     }
     if name not in known:
         close = difflib.get_close_matches(name, known)
         hint = f"did you mean {' or '.join(close)}?" if close else "its documentation lists them"
         raise RecipeError(f"Albumentations has no image-only transform {name!r}: {hint}")
     return known[name]
+
+
+def _explain(error: BaseException) -> str:
+    """Say on one line what Albumentations didn't like; it wraps pydantic's errors in its own."""
+    if isinstance(error.__cause__, ValidationError):
+        first = error.__cause__.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return " ".join(str(error).split())

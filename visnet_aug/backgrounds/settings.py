@@ -120,13 +120,19 @@ class ForeignFamily(FamilySettings):
 
     Attributes:
         transform: Its class name, such as ``RandomFog``.
-        args: Its arguments, as plain values. ``p`` is always 1.
+        args: Its arguments, as plain values, without ``p``: it is always applied.
         intensity: Range of the transformed image's share in a blend with the original.
     """
 
     transform: str = Field(min_length=1)
     args: dict[str, JsonValue] = Field(default_factory=dict)
     intensity: Intensity = (1.0, 1.0)
+
+    @model_validator(mode="after")
+    def _always_applied(self) -> Self:
+        if "p" in self.args:
+            raise ValueError("args: leave p out; the transform is always applied")
+        return self
 
     @property
     def techniques(self) -> dict[str, Technique]:

@@ -29,8 +29,8 @@ Length = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Lengths = Annotated[tuple[Length, Length], AfterValidator(_ordered)]
 Count = Annotated[int, Field(ge=1, le=200)]
 Counts = Annotated[tuple[Count, Count], AfterValidator(_ordered)]
-Level = Annotated[float, Field(ge=0, le=255)]
-Levels = Annotated[tuple[Level, Level], AfterValidator(_ordered)]
+Threshold = Annotated[float, Field(ge=0, le=2040)]
+Thresholds = Annotated[tuple[Threshold, Threshold], AfterValidator(_ordered)]
 
 
 class Settings(BaseModel):
@@ -74,7 +74,7 @@ class Saturation(Technique):
     """
 
     probability: Share = 0.8
-    min_factor: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    min_factor: Annotated[float, Field(ge=0, lt=1)] = 0.25
     max_factor: Annotated[float, Field(gt=1, le=16)] = 4.0
 
 
@@ -86,9 +86,9 @@ class Brightness(Technique):
         max_factor: Factor at intensity 1, upwards.
     """
 
-    probability: Share = 0.6
+    probability: Share = 0.8
     min_factor: Annotated[float, Field(ge=0, lt=1)] = 0.35
-    max_factor: Annotated[float, Field(gt=1, le=16)] = 1.9
+    max_factor: Annotated[float, Field(gt=1, le=16)] = 1.5
 
 
 class Canny(Technique):
@@ -100,18 +100,20 @@ class Canny(Technique):
             over a 3x3 Sobel kernel); the lower one is half of it.
     """
 
-    opacity: Share = 0.85
-    threshold_levels: Levels = (60.0, 200.0)
+    opacity: Share = 0.7
+    threshold_levels: Thresholds = (100.0, 300.0)
 
 
 class Emboss(Technique):
-    """A relief lit from one of eight sides, by an emboss kernel.
+    """A relief lit from one of four corners, by an emboss kernel.
 
     Attributes:
-        strength: Slope of the relief at intensity 1, in the units of Albumentations' ``Emboss``.
+        alpha: Share of the relief at intensity 1, as in Albumentations' ``Emboss``.
+        strength: Its steepness, as there.
     """
 
-    strength: Annotated[float, Field(gt=0, le=8)] = 1.5
+    alpha: Annotated[float, Field(gt=0, le=1)] = 0.7
+    strength: Annotated[float, Field(ge=0, le=8)] = 0.5
 
 
 class SaltAndPepper(Technique):
@@ -121,7 +123,7 @@ class SaltAndPepper(Technique):
         fraction: Share of the pixels at intensity 1, half of them white.
     """
 
-    fraction: Annotated[float, Field(gt=0, le=1)] = 0.25
+    fraction: Annotated[float, Field(gt=0, le=1)] = 0.16
 
 
 class Gaussian(Technique):
@@ -145,7 +147,7 @@ class Motion(Technique):
 
 
 class Zoom(Technique):
-    """Radial zoom blur around a point near the centre.
+    """Radial zoom blur around the centre.
 
     Attributes:
         max_factor: Enlargement at the far end of the zoom, at intensity 1.

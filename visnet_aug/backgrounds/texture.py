@@ -35,7 +35,7 @@ def _draw_emboss(
 ) -> Record:
     return {
         "quarter_turns": int(rng.integers(4)),
-        "depth": round(intensity, 4),
+        "alpha": round(intensity * settings.alpha, 4),
         "strength": settings.strength,
     }
 
@@ -47,7 +47,7 @@ def _emboss(image: Image, record: Mapping[str, Any]) -> Image:
         [[-1 - strength, -strength, 0], [-strength, 0, strength], [0, strength, 1 + strength]]
     )
     # steps of 1/256: sums of products are then exact, whatever the processor
-    kernel = np.rint(np.rot90(relief, record["quarter_turns"]) * record["depth"] * 256) / 256
+    kernel = np.rint(np.rot90(relief, record["quarter_turns"]) * record["alpha"] * 256) / 256
     kernel[1, 1] = 1
     return fpixel.convolve(image, kernel.astype(np.float32))  # type: ignore[no-any-return]
 
@@ -59,7 +59,7 @@ class Texture(BackgroundTransform):
     settings_type = TextureSettings
     effects = MappingProxyType(
         {
-            "canny": Effect(_draw_canny, _overlay_edges, spreads=True),
-            "emboss": Effect(_draw_emboss, _emboss, spreads=True),
+            "canny": Effect(_draw_canny, _overlay_edges, removes_person=True),
+            "emboss": Effect(_draw_emboss, _emboss, removes_person=True),
         }
     )
