@@ -1,0 +1,177 @@
+"""What there is to show of a finished build: its tables, read and put together."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from visnet_aug.build.journal import journal_path
+from visnet_aug.build.output import MANIFEST, REJECTED
+from visnet_aug.datasets.images import decode_rgb
+from visnet_aug.errors import DatasetError, OutputError
+from visnet_aug.manifest import ManifestRow, read_manifest
+from visnet_aug.masks.person import Mask
+from visnet_aug.masks.store import FOLDER, TABLE, MaskEntry, MaskStore, read_mask
+from visnet_aug.report.page import Picture
+
+_SUFFIXES = re.compile(r"(\.(jpe?g|png))+$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A training image that a mask was looked for in.
+
+    Attributes:
+        pid: Identity.
+        camid: Camera.
+        path: Where to see it: the image itself, or one of its copies where the set has no
+            original; the person is the same in both.
+        entry: What the mask stage found.
+    """
+
+    pid: int
+    camid: int
+    path: Path
+    entry: MaskEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One line of ``rejected.csv``.
+
+    Attributes:
+        path: Relative to the source dataset.
+        stage: ``read`` for a file that is no usable image, ``mask`` for an image without a
+            usable mask.
+        reason: A short fixed name.
+        detail: One line for a person.
+    """
+
+    path: str
+    stage: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """A finished build.
+
+    Attributes:
+        root: Its folder.
+        copies: The augmented images.
+        originals: The training originals' files by source; empty in the published composition.
+        accepted: The training images that have a mask.
+        rejected: Those that have none and are in the set.
+        reasons: Why images have no mask, of all of them, in the set or not.
+        unreadable: Source files that could not be used.
+    """
+
+    root: Path
+    copies: tuple[ManifestRow, ...]
+    originals: Mapping[str, Path]
+    accepted: tuple[Subject, ...]
+    rejected: tuple[Subject, ...]
+    reasons: Counter[str]
+    unreadable: tuple[Rejected, ...]
+
+    def mask(self, stem: str, image: Picture) -> Mask:
+        """Read the mask of an image.
+
+        Raises:
+            OutputError: It is missing, damaged, or not of the image's size.
+        """
+        path = self.root / FOLDER / f"{stem}.png"
+        mask = read_mask(path)
+        if mask.shape != image.shape[:2]:
+            raise OutputError(f"{path}: not of its image's size; run the same build command again")
+        return mask
+
+
+def read_material(root: Path) -> Material:
+    """Read a build's tables.
+
+    Raises:
+        OutputError: The folder is none, holds no finished build, or a table is damaged.
+        ManifestError: The manifest is.
+    """
+    _check_finished(root)
+    rows = read_manifest(root / MANIFEST)
+    rejected = _read_rejected(root / REJECTED)
+    train = [row for row in rows if row.split in ("train", "val")]
+    subjects = _subjects(root, train)
+    return Material(
+        root=root,
+        copies=tuple(row for row in train if row.kind == "augmented"),
+        originals={row.source: root / row.path for row in train if row.kind == "original"},
+        accepted=tuple(subject for subject in subjects if subject.entry.accepted),
+        rejected=tuple(subject for subject in subjects if not subject.entry.accepted),
+        reasons=Counter(line.reason for line in rejected if line.stage == "mask"),
+        unreadable=tuple(line for line in rejected if line.stage == "read"),
+    )
+
+
+def _subjects(root: Path, rows: Iterable[ManifestRow]) -> list[Subject]:
+    """Pair each training image, or else its first copy, with what the mask stage found."""
+    entries = _read_entries(root)
+    shown: dict[str, ManifestRow] = {}
+    for row in sorted(rows, key=lambda row: (row.kind == "augmented", row.path)):
+        shown.setdefault(stem_of(row), row)
+    return [
+        Subject(row.pid, row.camid, root / row.path, entries[stem])
+        for stem, row in shown.items()
+        if stem in entries
+    ]
+
+
+def stem_of(row: ManifestRow) -> str:
+    """Return the stem of the image that a row was made from, by which masks are known."""
+    return _SUFFIXES.sub("", row.source.rpartition("/")[2])
+
+
+def read_picture(path: Path) -> Picture:
+    """Read an image of the build.
+
+    Raises:
+        OutputError: It is missing or damaged.
+    """
+    try:
+        return decode_rgb(path.read_bytes())
+    except (OSError, DatasetError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise OutputError(f"{path}: cannot be shown ({reason}); run the build again") from error
+
+
+def _check_finished(root: Path) -> None:
+    if not root.is_dir():
+        raise OutputError(f"{root}: no such folder; give the --out folder of a build")
+    if journal_path(root).exists():
+        raise OutputError(f"{root}: the build is unfinished; run the same build command again")
+    if not (root / MANIFEST).exists():
+        raise OutputError(f"{root}: no {MANIFEST} in it; give the --out folder of a build")
+
+
+def _read_entries(root: Path) -> Mapping[str, MaskEntry]:
+    store = MaskStore(root)
+    if store.damaged:
+        lines = store.damaged["torn line"]
+        raise OutputError(
+            f"{root / TABLE}: {lines:,} damaged line{'s' * (lines != 1)}; run the same build "
+            "command again, which mends it"
+        )
+    return store.entries
+
+
+def _read_rejected(path: Path) -> list[Rejected]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return [
+                Rejected(row["path"], row["stage"], row["reason"], row["detail"])
+                for row in csv.DictReader(file, strict=True)
+            ]
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
+        raise OutputError(f"{path}: missing or damaged; run the build again") from error
