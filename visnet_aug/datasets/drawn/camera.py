@@ -24,6 +24,7 @@ class Camera:
         pitch: How far it looks down, radians.
         light: Light on the people in its view.
         gain: Factors on R, G and B: exposure and colour cast.
+        haze: Levels of stray light in its darkest shades.
         gamma: Exponent of the tone curve; above 1 deepens shades.
         saturation: Factor on the distance to grey.
         blur: Sigma of its lens in crop pixels.
@@ -36,6 +37,7 @@ class Camera:
     pitch: float
     light: Light
     gain: tuple[float, float, float]
+    haze: float
     gamma: float
     saturation: float
     blur: float
@@ -51,7 +53,7 @@ class Camera:
         grey = (sharp @ (_LUMA * (1 - self.saturation)))[..., None]
         gain = np.array(self.gain, np.float32) * float(rng.normal(1.0, 0.06)) / 255
         light = (sharp * self.saturation + grey) * gain
-        tone = 255 * cv2.pow(np.clip(light, 0, 1), self.gamma)
+        tone = self.haze + (255 - self.haze) * cv2.pow(np.clip(light, 0, 1), self.gamma)
         y, x = rng.integers(0, _GRAIN_SIZE - HEIGHT, 2).tolist()
         tone += self.grain * _grain()[y : y + HEIGHT, x : x + WIDTH]
         seen = np.clip(tone, 0, 255).astype(np.uint8)
@@ -96,14 +98,15 @@ def _grain() -> NDArray[np.float32]:
 def camera(camid: int, seed: int = 0) -> Camera:
     """Return camera ``camid`` of the network ``seed``; the same every time."""
     rng = np.random.default_rng((seed, 3, camid))
-    warm, exposure = float(rng.normal(0.025, 0.02)), float(rng.uniform(1.0, 1.2))
+    warm, exposure = float(rng.normal(0.01, 0.02)), float(rng.uniform(0.92, 1.08))
     sideways = float(rng.uniform(-0.55, 0.55))
     return Camera(
         pitch=float(rng.uniform(0.08, 0.24)),
         light=Light(sideways, -0.62, 0.62, float(rng.uniform(0.5, 0.7))),
         gain=(exposure * (1 + warm), exposure, exposure * (1 - warm)),
-        gamma=float(rng.uniform(1.0, 1.3)),
-        saturation=float(rng.uniform(0.75, 1.0)),
+        haze=float(rng.uniform(4, 16)),
+        gamma=float(rng.uniform(0.9, 1.15)),
+        saturation=float(rng.uniform(0.68, 0.92)),
         blur=float(rng.uniform(0.4, 0.7)),
         sharpen=float(rng.uniform(0.2, 0.65)),
         grain=float(rng.uniform(1.0, 3.0)),

@@ -102,16 +102,16 @@ def paint_trunk(figure: Figure) -> None:
     hem = 0.56 if who.lower == "dress" else who.shirt_hem
     shoulder = body.shoulders * (0.8 if who.cut == "tank" else 1.0)
     belly = 0.1 * max(stout - 0.95, 0)
-    bottom = figure.ring(hem, hips * 1.06, 0.073 * stout)
+    bottom = figure.ring(hem, hips * 1.06, 0.081 * stout)
     rings = [
         figure.ring(0.85, shoulder * 0.36, 0.035, 0.004),
         figure.ring(0.838, shoulder * 0.55, 0.04, 0.002),
         figure.ring(0.815, shoulder * 0.95, 0.05),
-        figure.ring(0.79, shoulder * 1.04, 0.055),
-        figure.ring(0.74, body.chest * stout, 0.06 * stout, body.bust),
-        figure.ring(0.70, body.chest * stout * 0.97, 0.062 * stout, body.bust),
-        figure.ring(0.63, body.waist * 1.06, 0.06 * stout, belly),
-        figure.ring(0.56, hips * 1.01, 0.069 * stout, belly * 0.5),
+        figure.ring(0.79, shoulder * 1.04, 0.06),
+        figure.ring(0.74, body.chest * stout, 0.068 * stout, body.bust),
+        figure.ring(0.70, body.chest * stout * 0.97, 0.072 * stout, body.bust),
+        figure.ring(0.63, body.waist * 1.06, 0.072 * stout, belly),
+        figure.ring(0.56, hips * 1.01, 0.077 * stout, belly * 0.5),
         bottom,
         bottom,
     ]

@@ -22,11 +22,11 @@ _METRE: Final = 128
 """Size of the repeating piece of paving, and texels per metre."""
 
 _PAVINGS: Final[dict[str, tuple[tuple[int, int, int], tuple[int, int], float, float]]] = {
-    "brick": ((148, 140, 135), (32, 16), 7, 20),
-    "asphalt": ((126, 126, 124), (0, 0), 0, 0),
-    "slabs": ((156, 152, 147), (64, 64), 6, 24),
-    "tiles": ((146, 137, 133), (32, 32), 8, 24),
-    "granite": ((132, 130, 130), (128, 64), 7, 34),
+    "brick": ((158, 153, 150), (32, 16), 7, 20),
+    "asphalt": ((142, 142, 142), (0, 0), 0, 0),
+    "slabs": ((164, 162, 159), (64, 64), 6, 24),
+    "tiles": ((156, 149, 147), (32, 32), 8, 24),
+    "granite": ((144, 143, 144), (128, 64), 7, 34),
 }
 """Colour, texels of one stone (across, along), spread of the stones' tints, depth of joints."""
 

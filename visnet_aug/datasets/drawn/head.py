@@ -57,7 +57,7 @@ def paint_head(figure: Figure) -> None:
     side = across * cos(heading) - toward * sin(heading)
 
     colour = _face(who, forward, side, up)
-    hair = up > np.interp(forward, _FRONT, _HAIRLINES[who.hair])
+    hair = up > np.interp(forward, _FRONT, _HAIRLINES[who.hair]) - who.fringe * (forward > 0.45)
     colour[hair] = who.hair_colour
     inside = (radius <= 1) | (hair & (radius <= volume))
     if who.hat != "none":

@@ -98,8 +98,8 @@ def draw_stance(who: Wardrobe, track: Track, rng: np.random.Generator) -> Stance
 
 def draw_framing(track: Track, fit: Fit, rng: np.random.Generator) -> Framing:
     """Draw how the detector's box falls."""
-    off, low, size, squeeze = rng.normal((0.5, 0.972, 0.975, 0.87), (0.035, 0.012, 0.03, 0.08))
-    framing = Framing(float(off), float(low), float(size), float(np.clip(squeeze, 0.7, 1.1)))
+    off, low, size, squeeze = rng.normal((0.5, 0.972, 0.975, 0.82), (0.035, 0.012, 0.03, 0.07))
+    framing = Framing(float(off), float(low), float(size), float(np.clip(squeeze, 0.66, 1.05)))
     if track.shelter or track.gait == "ride":
         framing = replace(framing, size=framing.size * 0.88)
     if fit == "cut":

@@ -45,6 +45,7 @@ class Wardrobe:
         body: Build and skin.
         hair: Style of the hair.
         hair_colour: Its colour.
+        fringe: How far it falls into the forehead, as a share of half a head.
         hat: Headgear.
         hat_colour: Its colour.
         glasses: Whether dark glasses are worn.
@@ -72,6 +73,7 @@ class Wardrobe:
     body: Body
     hair: Hair
     hair_colour: Colour
+    fringe: float
     hat: Hat
     hat_colour: Colour
     glasses: bool
@@ -202,6 +204,7 @@ def _draw_wardrobe(rng: np.random.Generator) -> Wardrobe:
         body=_body(draw, slender),
         hair=draw.pick(_HAIR_SLENDER if slender else _HAIR_BROAD),
         hair_colour=draw.colour(_HAIRS),
+        fringe=max(draw.between(-0.2, 0.25), 0),
         hat=draw.pick({"none": 8, "cap": 0.9, "sunhat": 0.4 if slender else 0.05}),
         hat_colour=draw.colour(_BRIGHT),
         glasses=draw.chance(0.25),
