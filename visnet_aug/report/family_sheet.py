@@ -53,7 +53,7 @@ def describe_params(params: Mapping[str, Any]) -> str:
         if name in _UNSHOWN or isinstance(value, bool) or not isinstance(value, int | float):
             continue
         quantity, _, last = name.rpartition("_")
-        unit = _UNITS.get(last)
+        unit = _UNITS.get(last) if quantity else None
         words.append(f"{quantity} {value:.3g} {unit}" if unit else f"{name} {value:.3g}")
     return ", ".join(words).replace("_", " ")
 

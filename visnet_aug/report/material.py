@@ -169,9 +169,7 @@ def _read_entries(root: Path) -> Mapping[str, MaskEntry]:
 def _read_rejected(path: Path) -> list[Rejected]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [
-                Rejected(row["path"], row["stage"], row["reason"], row["detail"])
-                for row in csv.DictReader(file, strict=True)
-            ]
+            rows = list(csv.DictReader(file, strict=True, restval=""))
+        return [Rejected(row["path"], row["stage"], row["reason"], row["detail"]) for row in rows]
     except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
         raise OutputError(f"{path}: missing or damaged; run the build again") from error
