@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -23,6 +24,7 @@ from visnet_aug.backgrounds.loading import load_albumentations
 
 load_albumentations(torch=False)
 
+from visnet_aug.backgrounds.base import BackgroundTransform  # noqa: E402
 from visnet_aug.backgrounds.composite import composite, rewrite_background  # noqa: E402
 from visnet_aug.backgrounds.effect import Image, Mask  # noqa: E402
 from visnet_aug.backgrounds.fill import remove_person  # noqa: E402
@@ -65,6 +67,19 @@ def ellipse(shape: tuple[int, int]) -> Mask:
     return mask.astype(bool)
 
 
+def rewrite(
+    crops: Sequence[Image],
+    masks: Sequence[Mask],
+    family: BackgroundTransform,
+    variant: str,
+    i: int,
+) -> Image:
+    """Do what a build does between decoding and encoding."""
+    height, width = masks[i].shape
+    record = family.draw(variant, 1.0, (height, width), np.random.default_rng(i))
+    return rewrite_background(crops[i], masks[i], family, record)
+
+
 def rewriters(crops: Sequence[Image]) -> dict[str, Callable[[int], object]]:
     """Return one function of an image's number per thing to be measured."""
     settings = BackgroundSettings()
@@ -80,13 +95,7 @@ def rewriters(crops: Sequence[Image]) -> dict[str, Callable[[int], object]]:
         family = make_family(name, settings)
         joined = ["+".join(family.effects)] if name == "color_shift" else []
         for variant in [*family.effects, *joined]:
-
-            def rewrite(i: int, family=family, variant=variant) -> Image:  # type: ignore[no-untyped-def]
-                shape = crops[i].shape[:2]
-                record = family.draw(variant, 1.0, shape, np.random.default_rng(i))
-                return rewrite_background(crops[i], masks[i], family, record)
-
-            todo[f"{name} {variant}"] = rewrite
+            todo[f"{name} {variant}"] = partial(rewrite, crops, masks, family, variant)
     return todo
 
 
