@@ -1,15 +1,19 @@
-"""``rejected.csv``: the images that were left out of a build, and why."""
+"""``rejected.csv``, in one home: what was left out of a build, at which stage, and why."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Literal, get_args
 
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.errors import DatasetError
 from visnet_aug.manifest import write_atomically
+
+Stage = Literal["read", "mask"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +23,16 @@ class RejectedRow:
     Attributes:
         path: Relative to the dataset's root, with ``/``; bytes that are no UTF-8 as ``\udcff``.
         split: The split whose folder holds it.
-        reason: A name out of `visnet_aug.datasets.images.REASONS`.
-        detail: One line for a person: what was found, what to do.
+        stage: ``read``: the file is unusable and not in the output. ``mask``: the training image
+            has no usable person mask and therefore no copies.
+        reason: A short fixed name; of stage ``read``, out of
+            `visnet_aug.datasets.images.REASONS`.
+        detail: One line for a person.
     """
 
     path: str
     split: str
+    stage: Stage
     reason: str
     detail: str
 
@@ -32,8 +40,22 @@ class RejectedRow:
 _COLUMNS = [field.name for field in fields(RejectedRow)]
 
 
-def write_rejected(path: Path, dataset: Dataset) -> None:
-    """Write what a dataset's reader rejected, in its order: whole or not at all.
+def rejected_images(dataset: Dataset) -> list[RejectedRow]:
+    """Return the lines of stage ``read``: what a dataset's reader rejected, in its order."""
+    return [
+        RejectedRow(
+            image.path.relative_to(dataset.root).as_posix(),
+            image.split,
+            "read",
+            image.reason,
+            image.detail,
+        )
+        for image in dataset.rejected
+    ]
+
+
+def write_rejected(path: Path, rows: Iterable[RejectedRow]) -> None:
+    """Write ``rejected.csv``: whole or not at all.
 
     Raises:
         OutputError: The file cannot be written.
@@ -41,9 +63,7 @@ def write_rejected(path: Path, dataset: Dataset) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    for image in dataset.rejected:
-        relative = image.path.relative_to(dataset.root).as_posix()
-        writer.writerow(astuple(RejectedRow(relative, image.split, image.reason, image.detail)))
+    writer.writerows(map(astuple, rows))
     write_atomically(path, text.getvalue().encode(errors="backslashreplace"))
 
 
@@ -58,6 +78,16 @@ def read_rejected(path: Path) -> list[RejectedRow]:
             header, *lines = csv.reader(file, strict=True)
     except (OSError, ValueError, csv.Error) as error:
         raise DatasetError(f"{path}: cannot be read ({error}); build the set again") from error
-    if header != _COLUMNS or any(len(line) != len(_COLUMNS) for line in lines):
+    if header != _COLUMNS:
         raise DatasetError(f"{path}: the columns are not {','.join(_COLUMNS)}; build it again")
-    return [RejectedRow(*line) for line in lines]
+    return [_parse(cells, f"{path}: entry {index}") for index, cells in enumerate(lines, 1)]
+
+
+def _parse(cells: list[str], where: str) -> RejectedRow:
+    if len(cells) != len(_COLUMNS):
+        raise DatasetError(f"{where}: {len(cells)} cells instead of {len(_COLUMNS)}")
+    path, split, name, reason, detail = cells
+    for stage in get_args(Stage):
+        if name == stage:
+            return RejectedRow(path, split, stage, reason, detail)
+    raise DatasetError(f"{where}: {name!r} is no stage; known are {', '.join(get_args(Stage))}")
