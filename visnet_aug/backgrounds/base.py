@@ -89,11 +89,12 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
         effects = [self._effect(name) for name in record["variant"].split("+")]
         if record["intensity"] == 0:
             return image.copy()
+        changed = image
         if mask is not None and any(effect.removes_person for effect in effects):
-            image = remove_person(image, mask)
+            changed = remove_person(image, mask)
         for effect in effects:
-            image = effect.apply(image, record)
-        return image
+            changed = effect.apply(changed, record)
+        return image.copy() if changed is image else changed
 
     def _effect(self, name: str) -> Effect:
         if name not in self.effects:

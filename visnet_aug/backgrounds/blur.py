@@ -15,6 +15,7 @@ from visnet_aug.backgrounds.settings import BlurSettings
 from visnet_aug.backgrounds.techniques import Motion, Zoom
 
 ZOOM_STEPS = 12
+"""Enlargements that are averaged, the original included; more are not seen at 64×128."""
 
 
 def _draw_motion(

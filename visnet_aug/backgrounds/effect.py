@@ -32,7 +32,7 @@ class Effect:
     Attributes:
         draw: Technique's settings, intensity, image shape and generator to parameters. The
             generator is read in the same way whatever the intensity.
-        apply: Image and record to a new image; the input is left as it is.
+        apply: Image and record to an image; the input is left as it is.
         removes_person: Whether the person has to be taken out first, because the technique
             carries colours from pixel to pixel, or amplifies the traces of the person that JPEG's
             halved chroma leaves in the pixels around.

@@ -7,7 +7,7 @@ avoids it for every transform, foreign ones included.
 
 The fill is push-pull interpolation (Gortler et al., The Lumigraph, 1996): the known pixels are
 averaged into ever coarser levels, then each level's holes are filled from the next coarser one.
-What is near decides, and the cost hardly depends on the hole: about 0.1 ms at 64×128, where
+The result is smooth, and the cost hardly depends on the hole: about 0.1 ms at 64×128, where
 ``cv2.inpaint`` takes 2.3 ms and invents streaks.
 """
 
@@ -24,7 +24,7 @@ MARGIN = 2
 halved chroma carries colours a pixel further, and a mask may be a little too small."""
 
 SATURATION = 4.0
-"""A coarse pixel counts as known once this fraction's inverse of its area is."""
+"""A coarse pixel counts as wholly known once a quarter of its area is: what is near decides."""
 
 _NEIGHBOURHOOD = np.ones((2 * MARGIN + 1, 2 * MARGIN + 1), np.uint8)
 _OPAQUE = np.float32(255)

@@ -54,7 +54,7 @@ class Foreign(BackgroundTransform):
     def _transformed(self, image: Image, number: int) -> Image:
         transform = self._transform(**self.settings.args, p=1.0)
         transform.set_random_seed(number)
-        changed: Image = transform(image=image)["image"]
+        changed: Image = transform(image=image.copy())["image"]  # some write into it
         return changed
 
     def _check(self) -> None:

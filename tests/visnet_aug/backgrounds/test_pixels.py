@@ -42,6 +42,16 @@ def test_hue_rotates_the_hsv_circle(degrees: float, image):
         assert np.abs(after - expected).max() <= 3 + 255 * s * v / 30
 
 
+def test_even_an_unchanged_image_is_a_new_one(image):
+    for variant, nothing in (
+        ("hue", {"hue_degrees": 0.4}),
+        ("brightness", {"brightness_factor": 1}),
+    ):
+        out = apply(ColorShift, variant, image, **nothing)
+        assert np.array_equal(out, image)
+        assert not np.shares_memory(out, image)
+
+
 def test_hue_leaves_greys_alone():
     assert np.array_equal(apply(ColorShift, "hue", GREY, hue_degrees=90), GREY)
 
