@@ -1,0 +1,1 @@
+"""Whole experiments as YAML, and the training of the bundled segmenter."""

@@ -1,7 +1,6 @@
 """Train the bundled person segmenter, from data to shipped weights.
 
-    python -m pipelines.train_person_segmenter --masks person-masks --market Market-1501-dev \\
-        --out runs/segmenter
+    python -m pipelines.train_person_segmenter --masks DIR --market DIR --out DIR
 
 Two rounds. The first learns from masked crops and composites of them. It then labels natural
 crops: those labels, and the same crops with their people removed as backgrounds, are what the

@@ -267,9 +267,7 @@ def _soften(rng: np.random.Generator, pixels: F32) -> F32:
     kind = rng.random()
     if kind < 0.15:
         factor = rng.uniform(0.4, 0.85)
-        small = cv2.resize(
-            pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA
-        )
+        small = cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.resize(small, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR))
     if kind < 0.3:
         return np.asarray(cv2.GaussianBlur(pixels, (0, 0), float(rng.uniform(0.4, 1.3))))

@@ -34,9 +34,7 @@ class Labels:
     backgrounds: U8
 
 
-def label(
-    network: nn.Module, size: tuple[int, int], images: U8, names: tuple[str, ...]
-) -> Labels:
+def label(network: nn.Module, size: tuple[int, int], images: U8, names: tuple[str, ...]) -> Labels:
     """Label natural crops with a network's own masks."""
     segmenter = PersonSegmenter.for_network(network, size, MaskSettings(confidence=0.4))
     straight = segmenter.segment(list(images))

@@ -26,7 +26,9 @@ class PersonLoss:
         network.args = GAINS
         self._detection = v8DetectionLoss(network)
 
-    def __call__(self, predictions: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
+    def __call__(
+        self, predictions: dict[str, Tensor], batch: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         """Return the named parts; their sum is the loss.
 
         Args:

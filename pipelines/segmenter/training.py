@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -218,7 +217,7 @@ class _Run:
             },
             part,
         )
-        os.replace(part, self._out / "last.pt")
+        part.replace(self._out / "last.pt")
 
     def _load(self, state: dict[str, Any]) -> None:
         self._network.load_state_dict(state["network"])

@@ -68,7 +68,8 @@ class PersonSegmenter:
         self._device = choose_device(device)
         self._dtype = choose_dtype(self._device)
         self._size, self._person, self._settings = input_size, person_class, settings
-        self._network = network.eval().to(self._device, self._dtype, memory_format=torch.channels_last)
+        moved: Any = network.eval().to(self._device, self._dtype)
+        self._network: Any = moved.to(memory_format=torch.channels_last)
         self._head: Any = self._network.model[-1]
         # Raw outputs instead of decoded ones: boxes decoded in bf16 are rounded to half a pixel.
         self._head.training = True
@@ -81,8 +82,8 @@ class PersonSegmenter:
         """Wrap a copy of a network in training, on the CPU."""
         import copy
 
-        fused = copy.deepcopy(network).eval().fuse(verbose=False)
-        return cls(fused, input_size, settings=settings)
+        own: Any = copy.deepcopy(network).eval()
+        return cls(own.fuse(verbose=False), input_size, settings=settings)
 
     def segment(self, images: Sequence[Image]) -> list[PersonMask]:
         """Find the person of each crop.
@@ -141,8 +142,8 @@ class PersonSegmenter:
         prototypes: npt.NDArray[np.float32],
     ) -> PersonMask:
         """Turn one image's candidates into its mask."""
-        scale = np.float32([shape[1] / self._size[1], shape[0] / self._size[0]])
-        boxes = boxes * np.tile(scale, 2)
+        across, down = shape[1] / self._size[1], shape[0] / self._size[0]
+        boxes = boxes * np.array([across, down, across, down], np.float32)
 
         def decode(index: int) -> Probability:
             logits = np.tensordot(coefficients[index], prototypes, axes=1)
@@ -205,7 +206,8 @@ def _decode_boxes(head: Any, raw: dict[str, torch.Tensor]) -> torch.Tensor:
     left, top, right, bottom = (bins * steps[None, None, :, None]).sum(2).unbind(1)
     x, y = points.float().unbind(1)
     corners = torch.stack((x - left, y - top, x + right, y + bottom), -1)
-    return corners * strides.float()
+    scaled: torch.Tensor = corners * strides.float()
+    return scaled
 
 
 def _inside(box: npt.NDArray[np.float32], probability: Probability) -> Probability:

@@ -107,6 +107,7 @@ def slow_clean(mask: np.ndarray, fill_holes: float, drop_specks: float) -> np.nd
         ("large before a surer small one", [(28, 50, 36, 75), (12, 4, 50, 124)], [0.9, 0.6], 1),
         ("a far second person behind", [(12, 4, 50, 124), (2, 20, 20, 60)], [0.5, 0.9], 0),
         ("feet cut off: low in the image", [(14, 40, 50, 128), (50, 0, 64, 100)], [0.6, 0.8], 0),
+        ("the one at half height", [(14, 0, 50, 60), (14, 34, 50, 94)], [0.6, 0.6], 1),
         ("box reaching out counts inside", [(50, -90, 200, 250), (14, 4, 48, 126)], [0.9, 0.5], 1),
         ("weak box around both loses", [(0, 0, 64, 128), (20, 4, 52, 126)], [0.3, 0.8], 1),
     ],
@@ -208,6 +209,28 @@ def _add(mask: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
     return mask | box_mask(box)
 
 
+RING = np.pad(np.zeros((3, 3), bool), 1, constant_values=True)
+"""16 pixels around a hole of 9."""
+
+
+@pytest.mark.parametrize(
+    ("name", "hole", "fraction", "filled"),
+    [
+        ("just small enough", np.zeros((3, 3)), 9 / 25, True),
+        ("just too large", np.zeros((3, 3)), 9 / 25 - 1e-6, False),
+        ("never", np.zeros((3, 3)), 0, False),
+        ("without the speck in it", np.eye(3) * [0, 1, 0], 8 / 25, True),
+    ],
+)
+def test_holes_are_measured_against_the_silhouette(
+    name: str, hole: np.ndarray, fraction: float, filled: bool
+) -> None:
+    mask = np.pad(RING, 1)
+    mask[2:5, 2:5] = hole
+    config = MaskSettings(fill_holes=fraction, drop_specks=0.1)
+    assert clean_mask(mask.astype(np.float32), config).sum() == (25 if filled else 16)
+
+
 @settings(deadline=None, max_examples=200)
 @given(small_masks, fractions, fractions)
 def test_cleaning_equals_the_flood_fill(mask: np.ndarray, holes: float, specks: float) -> None:
@@ -279,6 +302,21 @@ def test_a_higher_threshold_never_adds(probability: np.ndarray, pair: list[float
 )
 def test_judge_mask(name: str, mask: np.ndarray, confidence: float, reason: str | None) -> None:
     assert judge_mask(mask, confidence, DEFAULTS) == reason
+
+
+@pytest.mark.parametrize(
+    "field", ["confidence", "min_area", "max_area", "min_height", "max_border"]
+)
+def test_limits_are_inclusive(field: str) -> None:
+    """A mask of half the area and height, on 16 of 60 border pixels."""
+    mask = box_mask((0, 4, 16, 12), shape=(16, 16))
+    own = {"confidence": 0.5, "min_area": 0.5, "max_area": 0.5, "min_height": 0.5}
+    own["max_border"] = 16 / 60
+    config = MaskSettings(**{"min_area": 0.1, "max_area": 0.9, field: own[field]})
+    assert judge_mask(mask, 0.5, config) is None
+    step = 1e-9 if field.startswith("max") else -1e-9
+    stricter = config.model_copy(update={field: own[field] - step})
+    assert judge_mask(mask, 0.5, stricter) is not None
 
 
 @settings(deadline=None, max_examples=150)

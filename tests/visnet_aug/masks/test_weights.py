@@ -169,9 +169,7 @@ class TestOfficial:
         with pytest.raises(WeightsError, match="delete it to download it anew"):
             weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
 
-    def test_a_failed_download_says_what_to_do(
-        self, cache: Path, monkeypatch: pytest.MonkeyPatch
-    ):
+    def test_a_failed_download_says_what_to_do(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
         weights.silence_ultralytics()
         from ultralytics.utils import downloads
 
@@ -179,7 +177,7 @@ class TestOfficial:
             raise ConnectionError("no route to host")
 
         monkeypatch.setattr(downloads, "attempt_download_asset", fail)
-        with pytest.raises(WeightsError, match="no route to host.*give its path"):
+        with pytest.raises(WeightsError, match=r"no route to host.*give its path"):
             weights.load_segmenter("yolov8x-seg.pt", "cpu", SETTINGS)
         assert not (cache / "yolov8x-seg.pt").exists()
 
