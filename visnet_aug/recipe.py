@@ -95,7 +95,7 @@ class Recipe(BaseModel):
         try:
             return type(self).model_validate({**self.model_dump(), **changes})
         except ValidationError as error:
-            raise RecipeError("\n".join(_problems(error, "recipe", {}, ()))) from error
+            raise RecipeError("\n".join(_problems(error, "", {}, ()))) from error
 
 
 def load_recipe(path: Path) -> Recipe:
@@ -221,7 +221,7 @@ def _known(lines: Mapping[_Location, int], path: _Location) -> _Location:
 def _line_of(name: str, lines: Mapping[_Location, int], path: _Location) -> str:
     """Return ``file:line: ``, or ``file: `` where no line is known."""
     line = lines.get(_known(lines, path))
-    return f"{name}:{line}: " if line else f"{name}: "
+    return f"{name}:{line}: " if line else f"{name}: " if name else ""
 
 
 def _dotted(path: _Location) -> str:

@@ -36,7 +36,7 @@ from visnet_aug.build.output import (
     remove_build,
 )
 from visnet_aug.build.passthrough import Passthrough
-from visnet_aug.build.plan import Plan, make_plan
+from visnet_aug.build.plan import Plan, check_number, make_plan
 from visnet_aug.build.provenance import identify
 from visnet_aug.build.rows import BuildSummary, manifest_rows, summarise
 from visnet_aug.build.sidecars import Conclusion, write_sidecars
@@ -140,6 +140,7 @@ def build(
         if found.state == "finished" and _is_whole(out, found):
             release(out)
             return BuildResult(summarise(read_manifest(out / MANIFEST)), None, 0, len(found.paths))
+    check_number(dataset, recipe)
     claim(out)
     with observer.stage("mask") as advance:
         masks = mask_training_images(dataset, out, recipe, finder, advance)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,8 +13,7 @@ from visnet_aug.masks.settings import MaskSettings
 
 if TYPE_CHECKING:
     from visnet_aug.datasets.record import Dataset
-    from visnet_aug.masks.compute import Image, MaskSummary, Segmenter
-    from visnet_aug.masks.person import PersonMask
+    from visnet_aug.masks.compute import MaskSummary, Segmenter
     from visnet_aug.recipe import Recipe
 
 
@@ -58,19 +57,7 @@ def find_segmenter(weights: str, device: str, settings: MaskSettings) -> Segment
         info = describe_weights(weights)
     if info.sha256 is None or info.problem is not None:
         raise WeightsError(f"--weights {weights}: {info.problem}")
-    key = info.sha256
-    return SegmenterSource(key, lambda: _Keyed(key, load_segmenter(weights, device, settings)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Keyed:
-    """A segmenter under the key that was announced for it."""
-
-    key: str
-    segmenter: Segmenter
-
-    def segment(self, images: Sequence[Image]) -> list[PersonMask]:
-        return self.segmenter.segment(images)
+    return SegmenterSource(info.sha256, lambda: load_segmenter(weights, device, settings))
 
 
 def mask_training_images(

@@ -129,32 +129,30 @@ def make_plan(dataset: Dataset, maskable: Collection[str], recipe: Recipe) -> Pl
     Raises:
         PlanError: The number cannot be made; the message has the arithmetic.
     """
-    train = dataset.split("train")
-    sources = spread_order([r for r in train if r.stem in maskable], recipe.seed)
-    test = [*dataset.split("query"), *dataset.split("gallery")]
-    asked = _asked_for(len(train), len(test), recipe)
+    sources = spread_order((r for r in dataset.split("train") if r.stem in maskable), recipe.seed)
+    copies, train = _shares(dataset, len(sources), recipe)
+    tasks = _tasks(sources, _even_counts(len(sources), copies, recipe.seed), dataset, recipe)
     if recipe.composition == "published":
-        copies = _published_copies(len(sources), len(test), asked, recipe)
-        tasks = _split_published(
-            _tasks(sources, copies, dataset, recipe), asked - len(test), recipe
-        )
-        originals: tuple[ImageRecord, ...] = ()
-        line = (
-            f"{len(sources):,} maskable images × {PUBLISHED_COPIES} copies = {len(tasks):,}: "
-            f"{asked - len(test):,} train, {len(tasks) - asked + len(test):,} val; "
-            f"{asked - len(test):,} train + {_test_terms(dataset)} = {asked:,}"
-        )
-    else:
-        wanted = _wanted_copies(dataset, len(sources), asked, recipe)
-        tasks = _tasks(sources, _even_counts(len(sources), wanted, recipe.seed), dataset, recipe)
-        originals = train
-        line = f"{len(train):,} originals + {wanted:,} copies + {_test_terms(dataset)} = {asked:,}"
-    kept = [Kept(r, f"{dataset.folders[r.split]}/{r.name}") for r in (*originals, *test)]
+        tasks = _split_published(tasks, train, recipe.seed)
+    kept = [
+        Kept(record, f"{dataset.folders[record.split]}/{record.name}")
+        for record in dataset.records
+        if record.split != "train" or recipe.composition != "published"
+    ]
     return Plan(
         kept=tuple(sorted(kept, key=lambda kept: kept.path)),
         tasks=tuple(sorted(tasks, key=lambda task: task.path)),
-        arithmetic=line,
+        arithmetic=_arithmetic(dataset, len(sources), copies, train, recipe),
     )
+
+
+def check_number(dataset: Dataset, recipe: Recipe) -> None:
+    """Refuse at once what cannot be made even if every training image has a usable mask.
+
+    Raises:
+        PlanError: As `make_plan`.
+    """
+    _shares(dataset, len(dataset.split("train")), recipe)
 
 
 def published_size(train: int) -> int:
@@ -224,51 +222,72 @@ def _digest(seed: int, *parts: object) -> bytes:
     return hashlib.sha256("\0".join(map(str, (seed, *parts))).encode()).digest()
 
 
-def _asked_for(train: int, test: int, recipe: Recipe) -> int:
-    return published_size(train) + test if recipe.images == "auto" else recipe.images
+def _shares(dataset: Dataset, maskable: int, recipe: Recipe) -> tuple[int, int]:
+    """Turn the number asked for into copies to make and training images to have.
+
+    Raises:
+        PlanError: There are no such numbers.
+    """
+    originals = len(dataset.split("train"))
+    test = len(dataset.records) - originals
+    asked = published_size(originals) + test if recipe.images == "auto" else recipe.images
+    train = asked - test
+    if recipe.composition == "published":
+        copies = PUBLISHED_COPIES * maskable
+        problem = _published_problem(dataset, copies, train, recipe)
+    else:
+        copies = train - originals
+        problem = _default_problem(dataset, copies, maskable)
+    if problem:
+        raise PlanError(f"cannot make {asked:,} images: {problem}")
+    return copies, train
+
+
+def _default_problem(dataset: Dataset, copies: int, maskable: int) -> str | None:
+    there = len(dataset.records)
+    terms = f"{len(dataset.split('train')):,} originals + {_test_terms(dataset)} = {there:,}"
+    if copies < 0:
+        return f"{terms} already; ask for at least {there:,}"
+    if copies and not maskable:
+        return (
+            f"{terms}, which leaves {copies:,} copies to make, but no training image has a usable "
+            "person mask (masks.csv has the reasons)"
+        )
+    return None
+
+
+def _published_problem(dataset: Dataset, copies: int, train: int, recipe: Recipe) -> str | None:
+    test = len(dataset.records) - len(dataset.split("train"))
+    families = len(recipe.backgrounds.names())
+    if families < PUBLISHED_COPIES:
+        return (
+            f"the published composition takes {PUBLISHED_COPIES} different families for each "
+            f"image, but the recipe enables {families}"
+        )
+    if train < 1:
+        return f"{_test_terms(dataset)} = {test:,} leave no room for train; ask for {test + 1:,}"
+    if train > copies:
+        return (
+            f"{_test_terms(dataset)} = {test:,} leave {train:,} for train, but "
+            f"{copies // PUBLISHED_COPIES:,} maskable images × {PUBLISHED_COPIES} copies = "
+            f"{copies:,}; ask for at most {test + copies:,}"
+        )
+    return None
+
+
+def _arithmetic(dataset: Dataset, maskable: int, copies: int, train: int, recipe: Recipe) -> str:
+    asked = train + len(dataset.records) - len(dataset.split("train"))
+    if recipe.composition == "published":
+        return (
+            f"{maskable:,} maskable images × {PUBLISHED_COPIES} copies = {copies:,} = {train:,} "
+            f"train + {copies - train:,} val; {train:,} train + {_test_terms(dataset)} = {asked:,}"
+        )
+    originals = len(dataset.split("train"))
+    return f"{originals:,} originals + {copies:,} copies + {_test_terms(dataset)} = {asked:,}"
 
 
 def _test_terms(dataset: Dataset) -> str:
     return f"{len(dataset.split('query')):,} query + {len(dataset.split('gallery')):,} gallery"
-
-
-def _wanted_copies(dataset: Dataset, maskable: int, asked: int, recipe: Recipe) -> int:
-    """Return how many copies the default composition needs, or refuse with the arithmetic."""
-    there = len(dataset.records)
-    terms = f"{len(dataset.split('train')):,} originals + {_test_terms(dataset)} = {there:,}"
-    wanted = asked - there
-    if wanted < 0:
-        raise PlanError(
-            f"cannot make {asked:,} images: {terms} already; ask for at least {there:,}"
-        )
-    if wanted and not maskable:
-        raise PlanError(
-            f"cannot make {asked:,} images: {terms}, which leaves {wanted:,} copies to make, but "
-            "no training image has a usable person mask (see masks.csv for the reasons)"
-        )
-    return wanted
-
-
-def _published_copies(maskable: int, test: int, asked: int, recipe: Recipe) -> list[int]:
-    """Return two copies for each image, or refuse what they cannot fill."""
-    made = PUBLISHED_COPIES * maskable
-    terms = f"{maskable:,} maskable images × {PUBLISHED_COPIES} copies = {made:,}"
-    if len(recipe.backgrounds.names()) < PUBLISHED_COPIES:
-        raise PlanError(
-            f"the published composition takes {PUBLISHED_COPIES} different families for each "
-            f"image, but the recipe enables {len(recipe.backgrounds.names())}"
-        )
-    if asked <= test:
-        raise PlanError(
-            f"cannot make {asked:,} images: query and gallery are {test:,} already and no training "
-            f"image would be left; ask for {test + 1:,} to {test + made:,}"
-        )
-    if asked - test > made:
-        raise PlanError(
-            f"cannot make {asked:,} images: {asked:,} − {test:,} query and gallery leaves "
-            f"{asked - test:,} copies for train, but {terms}; ask for at most {test + made:,}"
-        )
-    return [PUBLISHED_COPIES] * maskable
 
 
 def _even_counts(images: int, copies: int, seed: int) -> list[int]:
@@ -304,9 +323,9 @@ def _tasks(
     return tasks
 
 
-def _split_published(tasks: list[Task], train: int, recipe: Recipe) -> list[Task]:
+def _split_published(tasks: list[Task], train: int, seed: int) -> list[Task]:
     """Leave ``train`` drawn tasks as they are and move the rest to ``val``."""
-    drawn = sorted(tasks, key=lambda t: _digest(recipe.seed, "train or val", t.source.name, t.copy))
+    drawn = sorted(tasks, key=lambda t: _digest(seed, "train or val", t.source.name, t.copy))
     return [*drawn[:train], *(_as_val(task) for task in drawn[train:])]
 
 

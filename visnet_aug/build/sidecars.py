@@ -68,11 +68,11 @@ def write_sidecars(out: Path, build: Conclusion) -> BuildSummary:
     }
     staged = out / STATE_FOLDER / MANIFEST
     write_manifest(staged, build.rows)
-    checksums = {name: _sha256(text.encode()) for name, text in texts.items()}
+    checksums = {name: _sha256(_bytes(text)) for name, text in texts.items()}
     checksums[MANIFEST] = _sha256(staged.read_bytes())
     texts[BUILD] = json.dumps(_build_json(build, summary, checksums), indent=2) + "\n"
     for name, text in texts.items():
-        write_file(out / name, text.encode())
+        write_file(out / name, _bytes(text))
     staged.replace(out / MANIFEST)
     return summary
 
@@ -117,6 +117,11 @@ def _build_json(
         "rejected_images": dict(Counter(image.reason for image in build.dataset.rejected)),
         "sha256": dict(sorted(checksums.items())),
     }
+
+
+def _bytes(text: str) -> bytes:
+    """Encode as UTF-8; what of a file's name is no text is written as an escape."""
+    return text.encode(errors="backslashreplace")
 
 
 def _sha256(data: bytes) -> str:

@@ -1,0 +1,342 @@
+"""``visnet-aug``: parse, make a recipe, call one function, turn errors into exit codes.
+
+Only click is imported at the top: help must come at once, and a command imports what it needs.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from visnet_aug import __version__
+from visnet_aug.errors import VisnetError
+
+if TYPE_CHECKING:
+    from visnet_aug.build.passthrough import Passthrough
+    from visnet_aug.recipe import Recipe
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+def _as_it_is(title: str, *lines: str) -> str:
+    """Make a part of an epilog whose lines click does not fill (the backspace tells it so)."""
+    return "\n".join(("\b", title, *(f"  {line}" for line in lines)))
+
+
+_EXIT_CODES = _as_it_is(
+    "Exit codes:",
+    "0    done",
+    "1    doctor found something wrong",
+    "2    unusable arguments or recipe",
+    "3    unusable source dataset, or an unusable image with --on-error stop",
+    "4    the number of images cannot be made",
+    "5    unusable segmenter weights",
+    "6    the output folder cannot be used",
+    "7    a damaged manifest",
+    "8    a worker process died",
+    "130  interrupted; the same command goes on where it stopped",
+)
+_COMPLETION = _as_it_is(
+    "Completion of commands and options in bash (zsh_source, fish_source: likewise):",
+    'eval "$(_VISNET_AUG_COMPLETE=bash_source visnet-aug)"',
+)
+
+_SOURCE = click.option(
+    "--src",
+    "source",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the dataset, in Market-1501's layout.",
+)
+_OUT = click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write: new, empty, or with what the same command has begun.",
+)
+_RECIPE = click.option(
+    "--recipe",
+    "recipe_file",
+    type=click.Path(path_type=Path),
+    help="YAML file with a build: section.  [default: what pipelines/market1501.yaml says]",
+)
+_WEIGHTS = click.option(
+    "--weights",
+    metavar="builtin|PATH|NAME",
+    help="Segmenter: the bundled one, a file, or an official name such as yolov8n-seg.pt, which "
+    "is downloaded.  [default: builtin]",
+)
+_DEVICE = click.option(
+    "--device",
+    metavar="NAME",
+    default="auto",
+    show_default=True,
+    help="Where the segmenter runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
+)
+_ON_ERROR = click.option(
+    "--on-error",
+    type=click.Choice(["skip", "stop"]),
+    default="skip",
+    show_default=True,
+    help="Unusable images: list them in rejected.csv, or stop at the first.",
+)
+_WORKERS = click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Processes; the output does not depend on it.  [default: one per processor]",
+)
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="\n\n".join(
+        (
+            _as_it_is(
+                "Try it without any data:",
+                "visnet-aug draw --out drawn",
+                "visnet-aug build --src drawn --out aug",
+                "visnet-aug inspect aug",
+            ),
+            _EXIT_CODES,
+            _COMPLETION,
+        )
+    ),
+)
+@click.version_option(__version__, prog_name="visnet-aug")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Build person re-identification sets: new backgrounds, people untouched, all on record."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@cli.command(
+    short_help="Build an augmented set.",
+    epilog=_as_it_is(
+        "Examples:",
+        "visnet-aug build --src Market-1501 --out aug",
+        "visnet-aug build --src Market-1501 --out aug --images 60000 --seed 7",
+        "visnet-aug build --src Market-1501 --out aug --recipe pipelines/market1501-published.yaml",
+        "visnet-aug build --src Market-1501 --out aug --dry-run",
+    ),
+)
+@_SOURCE
+@_OUT
+@_RECIPE
+@click.option(
+    "--images",
+    metavar="auto|N",
+    help="Total of the whole set: train, query and gallery. auto scales the training images by "
+    "the published 19,772 / 12,936: Market-1501 gives 42,872.  [default: auto]",
+)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, 2**64 - 1),
+    help="Seeds every draw.  [default: 0]",
+)
+@_WEIGHTS
+@_DEVICE
+@_WORKERS
+@click.option(
+    "--encoding",
+    metavar="match|jpeg:Q|png",
+    help="Of the copies: like their sources, JPEG of quality Q, or PNG.  [default: match]",
+)
+@_ON_ERROR
+@click.option(
+    "--passthrough",
+    type=click.Choice(["copy", "hardlink", "symlink"]),
+    default="copy",
+    show_default=True,
+    help="Query, gallery and originals. Through a link, an edit of the output changes the source.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be made; compute and write nothing.")
+@click.option("--replace", is_flag=True, help="Remove the build that is in --out and start over.")
+def build(
+    source: Path,
+    out: Path,
+    recipe_file: Path | None,
+    device: str,
+    workers: int | None,
+    on_error: Literal["skip", "stop"],
+    passthrough: Passthrough,
+    dry_run: bool,
+    replace: bool,
+    **changes: object,
+) -> None:
+    """Build an augmented set: find each person, rewrite the background, write a manifest.
+
+    Options override the recipe. Interrupted or killed, the same command goes on where it stopped
+    and ends with the same bytes.
+    """
+    from visnet_aug.build import build as conductor
+    from visnet_aug.console import ConsoleObserver
+
+    recipe = _recipe(recipe_file, changes)
+    options = conductor.Options(device, workers, on_error, passthrough, replace)
+    observer = ConsoleObserver()
+    if dry_run:
+        observer.previewed(conductor.preview(source, out, recipe, options, observer=observer))
+    else:
+        observer.built(conductor.build(source, out, recipe, options, observer=observer), out)
+
+
+@cli.command(
+    short_help="Find the people alone: masks without a build.",
+    epilog=_as_it_is("Example:", "visnet-aug mask --src Market-1501 --out aug"),
+)
+@_SOURCE
+@_OUT
+@_RECIPE
+@_WEIGHTS
+@_DEVICE
+@_ON_ERROR
+def mask(
+    source: Path,
+    out: Path,
+    recipe_file: Path | None,
+    device: str,
+    on_error: Literal["skip", "stop"],
+    **changes: object,
+) -> None:
+    """Find the person in every training image and write masks/ and masks.csv.
+
+    A build into the same folder then uses these masks, mended by hand or not.
+    """
+    from visnet_aug.build import build as conductor
+    from visnet_aug.console import ConsoleObserver
+
+    recipe = _recipe(recipe_file, changes)
+    options = conductor.Options(device=device, on_error=on_error)
+    observer = ConsoleObserver()
+    observer.masked(conductor.make_masks(source, out, recipe, options, observer=observer))
+
+
+@cli.command(
+    short_help="Draw contact sheets of a build.",
+    epilog=_as_it_is("Example:", "visnet-aug inspect aug"),
+)
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--samples",
+    metavar="N",
+    type=click.IntRange(1, 100),
+    default=10,
+    show_default=True,
+    help="Pairs of source and copy for each technique.",
+)
+def inspect(out: Path, samples: int) -> None:
+    """Draw contact sheets of the build in OUT, as PNG files in OUT/report.
+
+    They show source beside copy for each family and technique, masks over their images, and the
+    images without a usable mask by reason.
+    """
+    from visnet_aug.report.sheets import write_sheets
+
+    for path in write_sheets(out, samples=samples):
+        click.echo(path)
+
+
+@cli.command(
+    short_help="Draw a dataset of made-up people.",
+    epilog=_as_it_is(
+        "Examples:",
+        "visnet-aug draw --out drawn",
+        "visnet-aug draw --out drawn --like market1501",
+    ),
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder to write, new or empty."
+)
+@click.option(
+    "--identities",
+    metavar="N",
+    type=click.IntRange(min=4),
+    default=24,
+    show_default=True,
+    help="People, half of them for training.",
+)
+@click.option(
+    "--like",
+    type=click.Choice(["market1501"]),
+    help="The real set's exact counts instead: 36,036 images of 1,501 people.",
+)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Which people, cameras and moments.",
+)
+@_WORKERS
+def draw(
+    out: Path,
+    identities: int,
+    like: Literal["market1501"] | None,
+    seed: int,
+    workers: int | None,
+) -> None:
+    """Draw pedestrians in Market-1501's layout, with their true masks beside."""
+    from visnet_aug.console import ConsoleObserver
+    from visnet_aug.datasets.drawn.dataset import draw_dataset
+
+    with ConsoleObserver().stage("draw") as advance:
+        draw_dataset(
+            out, identities=identities, like=like, seed=seed, workers=workers, progress=advance
+        )
+
+
+@cli.command(
+    short_help="Check this installation.", epilog=_as_it_is("Example:", "visnet-aug doctor")
+)
+@click.option(
+    "--weights",
+    metavar="builtin|PATH|NAME",
+    default="builtin",
+    show_default=True,
+    help="Segmenter weights to look at.",
+)
+@click.pass_context
+def doctor(context: click.Context, weights: str) -> None:
+    """Print versions, devices, which OpenCV it is, and the weights; say what is wrong."""
+    from visnet_aug.console import show_findings
+    from visnet_aug.doctor import run_doctor
+
+    context.exit(0 if show_findings(run_doctor(weights)) else 1)
+
+
+def main() -> None:
+    """Run the command line; the console script's entry point."""
+    try:
+        code = cli.main(prog_name="visnet-aug", standalone_mode=False) or 0
+    except click.exceptions.Abort:
+        code = _complain("interrupted; the same command goes on where it stopped", INTERRUPTED)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "visnet-aug"
+        code = _complain(f"{error.format_message()} See {command} --help.", error.exit_code)
+    except VisnetError as error:
+        code = _complain(str(error), error.exit_code)
+    sys.exit(code)
+
+
+def _complain(text: str, code: int) -> int:
+    """Print an error, each of its lines with the program's name, and pass its exit code on."""
+    for line in text.splitlines():
+        click.echo(f"visnet-aug: error: {line}", err=True)
+    return code
+
+
+def _recipe(path: Path | None, changes: dict[str, Any]) -> Recipe:
+    """Load a recipe, or take the default one, and change what options say."""
+    from visnet_aug.recipe import Recipe, load_recipe
+
+    recipe = load_recipe(path) if path else Recipe()
+    return recipe.replace(**{key: value for key, value in changes.items() if value is not None})

@@ -1,0 +1,199 @@
+"""What people see of a command: progress bars on a terminal, plain lines elsewhere, tables."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from visnet_aug.datasets.counts import PUBLISHED, SplitCounts, count_splits, is_published
+
+if TYPE_CHECKING:
+    from visnet_aug.build.build import BuildResult, Preview
+    from visnet_aug.build.observer import Advance
+    from visnet_aug.build.plan import Plan
+    from visnet_aug.build.rows import BuildSummary
+    from visnet_aug.datasets.record import Dataset
+    from visnet_aug.doctor import Finding
+    from visnet_aug.masks.compute import MaskSummary
+
+
+class _RateColumn(ProgressColumn):
+    """Items per second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="cyan")
+
+
+class ConsoleObserver:
+    """Shows a build's stages: a bar with rate and time left, or a line when each is done.
+
+    Progress goes to the error stream, findings to the output.
+    """
+
+    def __init__(self) -> None:
+        self._out = Console(highlight=False)
+        self._progress = Console(stderr=True, highlight=False)
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Advance]:
+        """Show one stage."""
+        start = time.perf_counter()
+        bar = Progress(
+            SpinnerColumn(),
+            TextColumn(f"{name:12}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _RateColumn(),
+            TimeRemainingColumn(),
+            console=self._progress,
+            transient=True,
+            disable=not self._progress.is_terminal,
+        )
+        with bar:
+            task = bar.add_task(name, total=None)
+            last = (0, 0)
+
+            def advance(done: int, total: int) -> None:
+                nonlocal last
+                last = (done, total)
+                bar.update(task, completed=done, total=total)
+
+            yield advance
+        seconds = time.perf_counter() - start
+        self.seconds[name] = seconds
+        self._progress.print(f"{name:12} {last[0]:>9,} of {last[1]:,} in {seconds:.1f} s")
+
+    def read(self, dataset: Dataset) -> None:
+        """Show what was read, beside the published counts if it is Market-1501."""
+        self._out.print(_dataset_table(dataset))
+        if dataset.rejected:
+            self._out.print(f"{len(dataset.rejected):,} unusable files left out (rejected.csv)")
+
+    def planned(self, plan: Plan) -> None:
+        """Show how the total comes about."""
+        self._out.print(plan.arithmetic)
+
+    def built(self, result: BuildResult, out: object) -> None:
+        """Show a build's summary."""
+        if result.was_there:
+            self._out.print(f"{out}: this build is finished already; nothing to do")
+        self._out.print(_summary_table(result.summary))
+        self._out.print(_counts_table("family", "copies", result.summary.families))
+        if result.masks is not None:
+            self.masked(result.masks)
+            self._out.print(_times_table(self.seconds))
+        if result.found and result.made:
+            self._out.print(f"{result.found:,} files of an earlier run, {result.made:,} of this")
+
+    def masked(self, masks: MaskSummary) -> None:
+        """Show what the mask stage found."""
+        total = len(masks.entries)
+        accepted = len(masks.accepted)
+        share = (total - accepted) / total if total else 0.0
+        self._out.print(
+            f"{accepted:,} of {total:,} training images have a usable mask, {share:.1%} have none; "
+            f"{masks.computed:,} computed, {masks.reused:,} reused, {masks.edited:,} edited by hand"
+        )
+        if masks.rejected:
+            self._out.print(_counts_table("no mask because", "images", masks.rejected))
+        for damage, count in masks.damaged.items():
+            self._out.print(f"made again: {count:,} × {damage}")
+
+    def previewed(self, result: Preview) -> None:
+        """Show what a build would make."""
+        masks = result.masks
+        self._out.print(
+            f"stored masks: {len(masks.accepted):,} usable, {masks.rejected:,} rejected, "
+            f"{len(masks.unknown):,} not computed yet (planned for as if all were usable)"
+        )
+        families = _count(task.family for task in result.plan.tasks)
+        self._out.print(_counts_table("family", "copies", families))
+        self._out.print(f"{result.plan.total:,} images would be made; nothing was written")
+
+
+def show_findings(findings: Sequence[Finding]) -> bool:
+    """Show what ``doctor`` found; return whether nothing is wrong."""
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        console.print(f"{'ok' if finding.ok else '!!'}  {finding.name:{width}}  {finding.value}")
+        if finding.problem:
+            console.print(f"    {'':{width}}  {finding.problem}", style="red")
+    return all(finding.ok for finding in findings)
+
+
+def _count(names: Iterable[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _dataset_table(dataset: Dataset) -> Table:
+    columns = ("images", "identities", "cameras", "junk", "distractors")
+    table = _table("read", *columns)
+    published = is_published(dataset)
+    for split, counts in count_splits(dataset).items():
+        table.add_row(split, *_cells(counts, PUBLISHED[split] if published else None))
+    if published:
+        table.caption = "in brackets: as published, where it differs"
+    return table
+
+
+def _cells(counts: SplitCounts, published: SplitCounts | None) -> Iterator[str]:
+    for name in ("images", "identities", "cameras", "junk", "distractors"):
+        value = getattr(counts, name)
+        expected = getattr(published, name) if published else value
+        yield f"{value:,}" if value == expected else f"{value:,} ({expected:,})"
+
+
+def _summary_table(summary: BuildSummary) -> Table:
+    table = _table("built", "images", "originals", "augmented", "identities", "cameras")
+    for split, counts in summary.splits.items():
+        numbers = (counts.images, counts.originals, counts.copies)
+        table.add_row(
+            split, *(f"{n:,}" for n in numbers), f"{counts.identities:,}", f"{counts.cameras}"
+        )
+    table.add_section()
+    table.add_row("total", f"{summary.total:,}")
+    return table
+
+
+def _counts_table(what: str, of: str, counts: Mapping[str, int]) -> Table:
+    table = _table(what, of)
+    for name, count in counts.items():
+        table.add_row(name, f"{count:,}")
+    return table
+
+
+def _times_table(seconds: Mapping[str, float]) -> Table:
+    table = _table("stage", "seconds")
+    for name, value in seconds.items():
+        table.add_row(name, f"{value:.1f}")
+    return table
+
+
+def _table(first: str, *rest: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first)
+    for name in rest:
+        table.add_column(name, justify="right")
+    return table
