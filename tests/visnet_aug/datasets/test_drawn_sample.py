@@ -97,8 +97,28 @@ def test_the_mask_is_where_the_person_can_be_seen(monkeypatch: pytest.MonkeyPatc
     assert sum(missed) < 0.25 * sum(inside)
 
 
+@pytest.mark.parametrize("what", ["obstacle", "bystander"])
+def test_what_stands_in_front_is_not_the_person(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    def lower_half(*_: object) -> Layer:
+        layer = Layer()
+        layer.cover[192:] = 255
+        layer.person[192:] = 255 if what == "bystander" else 0
+        return layer
+
+    monkeypatch.setattr(sample, "_COMPANY", 0.0)
+    monkeypatch.setattr(sample, "_OBSTRUCTED", 0.0)
+    monkeypatch.setattr(sample, "_CROWDED", 0.0)
+    alone = drawn(2, 1, 4).mask
+    monkeypatch.setattr(sample, "_OBSTRUCTED" if what == "obstacle" else "_CROWDED", 1.0)
+    monkeypatch.setattr(sample, f"paint_{what}", lower_half)
+    hidden = drawn(2, 1, 4).mask
+    assert alone[64:].any()
+    assert not hidden[64:].any()
+    assert (hidden[:64] == alone[:64]).all()
+
+
 def look(crop: DrawnSample) -> np.ndarray:
-    """Mean colour of the person's upper, middle and lower part, light and camera divided out."""
+    """Mean colours of the person's shirt, hips and legs."""
     rows = np.flatnonzero(crop.mask.any(axis=1))
     parts = np.array_split(rows, [len(rows) // 5, len(rows) // 2, len(rows) * 3 // 4])
     colours = [crop.image[part][crop.mask[part]].mean(axis=0) for part in parts[1:]]
