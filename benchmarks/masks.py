@@ -35,9 +35,8 @@ def main(masks: Path, weights: str) -> None:
     _, held_out = split_by_identity(read_masked_crops(masks))
     segmenter = load_segmenter(weights, "cpu", MaskSettings())
     info = describe_weights(weights)
-    print(
-        f"machine   {platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    )
+    print(f"machine   {platform.machine()}, {torch.get_num_threads()} threads")
+    print(f"torch     {torch.__version__}")
     print(f"weights   {info.path.name}, sha256 {info.sha256}")
     print(f"held out  {len(held_out)} crops")
     print_quality(segmenter, held_out.images, held_out.masks > 127, held_out.names)
