@@ -36,7 +36,7 @@ def main(masks: Path, weights: str) -> None:
     segmenter = load_segmenter(weights, "cpu", MaskSettings())
     info = describe_weights(weights)
     print(f"machine   {platform.machine()}, {torch.get_num_threads()} threads")
-    print(f"torch     {torch.__version__}")
+    print(f"torch     {torch.__version__}, {segmenter.dtype}")
     print(f"weights   {info.path.name}, sha256 {info.sha256}")
     print(f"held out  {len(held_out)} crops")
     print_quality(segmenter, held_out.images, held_out.masks > 127, held_out.names)
@@ -72,17 +72,17 @@ def print_speed(segmenter: PersonSegmenter, images: list[np.ndarray]) -> None:
         whole.append(len(batch) / seconds(lambda: segmenter.segment(batch)))
         bare.append(len(batch) / seconds(lambda: bare_forward(segmenter, len(batch) // BATCH)))
     ratio = statistics.median(w / b for w, b in zip(whole, bare, strict=True))
-    print(f"speed     {statistics.median(whole):.0f} images/s crop to mask ({segmenter.key[-8:]})")
+    print(f"speed     {statistics.median(whole):.0f} images/s from crop to mask")
     print(f"          {statistics.median(bare):.0f} images/s forward alone; ratio {ratio:.2f}")
 
 
 def bare_forward(segmenter: PersonSegmenter, batches: int) -> None:
     """Run the network alone on random pixels."""
-    height, width = segmenter._size
-    pixels = torch.rand(BATCH, 3, height, width).to(segmenter._dtype)
+    height, width = segmenter.input_size
+    pixels = torch.rand(BATCH, 3, height, width).to(segmenter.dtype)
     with torch.inference_mode():
         for _ in range(batches):
-            segmenter._network(pixels.contiguous(memory_format=torch.channels_last))
+            segmenter.network(pixels.contiguous(memory_format=torch.channels_last))
 
 
 def seconds(call: Callable[[], object]) -> float:

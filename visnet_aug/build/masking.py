@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from visnet_aug.errors import WeightsError
 from visnet_aug.masks.settings import MaskSettings
 
 if TYPE_CHECKING:
@@ -37,8 +36,9 @@ SegmenterFactory: TypeAlias = Callable[[str, str, MaskSettings], SegmenterSource
 def find_segmenter(weights: str, device: str, settings: MaskSettings) -> SegmenterSource:
     """Find a segmenter's weights without loading them.
 
-    The key is the weights' checksum alone: stored masks are used wherever they were computed, a
-    GPU's on a machine without one, although number formats differ in a few pixels of an outline.
+    The key names weights and architecture, not the device: stored masks are used wherever they
+    were computed, a GPU's on a machine without one, although number formats differ in a few
+    pixels of an outline.
 
     Args:
         weights: ``builtin``, a path, or an official name; the latter is downloaded at once if it
@@ -55,9 +55,7 @@ def find_segmenter(weights: str, device: str, settings: MaskSettings) -> Segment
     if info.sha256 is None and OFFICIAL_NAME.fullmatch(weights):
         load_segmenter(weights, device, settings)
         info = describe_weights(weights)
-    if info.sha256 is None or info.problem is not None:
-        raise WeightsError(f"--weights {weights}: {info.problem}")
-    return SegmenterSource(info.sha256, lambda: load_segmenter(weights, device, settings))
+    return SegmenterSource(info.key, lambda: load_segmenter(weights, device, settings))
 
 
 def mask_training_images(

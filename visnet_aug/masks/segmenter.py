@@ -39,8 +39,11 @@ class PersonSegmenter:
     """A YOLOv8-Seg network ready to find the person of each crop.
 
     Attributes:
-        key: Names the weights, the input size and the number format: whatever decides a mask
-            besides the image and the ``MaskSettings``.
+        network: The fused Ultralytics network, on its device; gives raw outputs.
+        input_size: Height and width that every crop is resized to.
+        person_class: Index of the class that means a person.
+        device: Where it runs.
+        dtype: The number format it runs in; outlines differ by a few pixels between formats.
     """
 
     def __init__(
@@ -50,7 +53,6 @@ class PersonSegmenter:
         *,
         person_class: int = 0,
         device: str = "cpu",
-        weights_key: str = "",
         settings: MaskSettings,
     ) -> None:
         """Prepare a network; ``visnet_aug.masks.weights`` finds and loads one.
@@ -60,20 +62,18 @@ class PersonSegmenter:
             input_size: Height and width that every crop is resized to.
             person_class: Index of the class that means a person.
             device: A torch device, or ``auto`` for the first GPU if there is one.
-            weights_key: The weights' checksum, for ``key``.
             settings: How masks are cleaned and judged.
         """
         import torch
 
-        self._device = choose_device(device)
-        self._dtype = choose_dtype(self._device)
-        self._size, self._person, self._settings = input_size, person_class, settings
-        moved: Any = network.eval().to(self._device, self._dtype)
-        self._network: Any = moved.to(memory_format=torch.channels_last)
-        self._head: Any = self._network.model[-1]
+        self.device = choose_device(device)
+        self.dtype = choose_dtype(self.device)
+        self.input_size, self.person_class, self._settings = input_size, person_class, settings
+        moved: Any = network.eval().to(self.device, self.dtype)
+        self.network: Any = moved.to(memory_format=torch.channels_last)
+        self._head: Any = self.network.model[-1]
         # Raw outputs instead of decoded ones: boxes decoded in bf16 are rounded to half a pixel.
         self._head.training = True
-        self.key = f"{weights_key}@{input_size[0]}x{input_size[1]}:{str(self._dtype)[6:]}"
 
     @classmethod
     def for_network(
@@ -116,14 +116,14 @@ class PersonSegmenter:
         """
         import torch
 
-        height, width = self._size
+        height, width = self.input_size
         batch = np.zeros((BATCH, height, width, 3), np.uint8)
         for row, image in zip(batch, images, strict=False):
             row[:] = _fit(image, (width, height))
         with torch.inference_mode():
-            pixels = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2)
-            raw = self._network(pixels.to(self._dtype) / 255)
-            confidence = raw["scores"][:, self._person].float().sigmoid()
+            pixels = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)
+            raw = self.network(pixels.to(self.dtype) / 255)
+            confidence = raw["scores"][:, self.person_class].float().sigmoid()
             scores, best = confidence.topk(min(CANDIDATES, confidence.shape[1]), dim=1)
             boxes = _decode_boxes(self._head, raw).gather(1, best[..., None].expand(-1, -1, 4))
             coefficients = raw["mask_coefficient"].float().transpose(1, 2)
@@ -142,7 +142,7 @@ class PersonSegmenter:
         prototypes: npt.NDArray[np.float32],
     ) -> PersonMask:
         """Turn one image's candidates into its mask."""
-        across, down = shape[1] / self._size[1], shape[0] / self._size[0]
+        across, down = shape[1] / self.input_size[1], shape[0] / self.input_size[0]
         boxes = boxes * np.array([across, down, across, down], np.float32)
 
         def decode(index: int) -> Probability:

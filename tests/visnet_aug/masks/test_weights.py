@@ -68,6 +68,20 @@ class TestBuiltin:
             weights.load_segmenter("builtin", "cpu", SETTINGS)
 
 
+class TestKey:
+    def test_names_weights_and_architecture(self, tmp_path: Path):
+        path = tmp_path / "own.safetensors"
+        path.write_bytes(b"weights")
+        path.with_suffix(".yaml").write_text("input: [128, 64]")
+        before = weights.describe_weights(str(path)).key
+        path.with_suffix(".yaml").write_text("input: [192, 96]")
+        assert weights.describe_weights(str(path)).key != before
+
+    def test_is_refused_for_what_cannot_be_used(self, tmp_path: Path):
+        with pytest.raises(WeightsError, match="no such file"):
+            _ = weights.describe_weights(str(tmp_path / "absent.pt")).key
+
+
 class TestPath:
     @pytest.mark.parametrize(
         ("name", "content", "message"),
@@ -99,7 +113,7 @@ class TestPath:
         path = tmp_path / "own.pt"
         save_checkpoint(path, {0: "bicycle", 1: "person"})
         segmenter = weights.load_segmenter(str(path), "cpu", SETTINGS)
-        assert segmenter._person == 1
+        assert segmenter.person_class == 1
         assert len(segmenter.segment([np.zeros((128, 64, 3), np.uint8)])) == 1
 
     @pytest.mark.parametrize(
@@ -155,12 +169,11 @@ class TestOfficial:
         return fetched
 
     def test_downloads_once_and_records_the_checksum(self, cache: Path, assets: list[Path]):
-        first = weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
-        second = weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
+        weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
+        weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
         assert assets == [cache / "yolov8n-seg.pt"]
-        assert first.key == second.key
         recorded = (cache / "yolov8n-seg.pt.sha256").read_text().split()[0]
-        assert first.key.startswith(recorded)
+        assert weights.describe_weights("yolov8n-seg.pt").key == recorded
 
     def test_a_changed_file_is_refused(self, cache: Path, assets: list[Path]):
         weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
