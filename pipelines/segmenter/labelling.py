@@ -22,7 +22,7 @@ from visnet_aug.masks.settings import MaskSettings
 AGREEMENT = 0.9
 """Least IoU of the masks of an image and of its mirror image for a label to be believed."""
 
-MAX_BACKGROUND_PERSON = 0.35
+MAX_BACKGROUND_PERSON = 0.5
 """An image whose person covers more leaves too little background to fill in from."""
 
 
