@@ -231,6 +231,13 @@ def test_holes_are_measured_against_the_silhouette(
     assert clean_mask(mask.astype(np.float32), config).sum() == (25 if filled else 16)
 
 
+@pytest.mark.parametrize(("fraction", "kept"), [(0.25, True), (0.25 + 1e-6, False)])
+def test_specks_are_measured_against_the_largest_part(fraction: float, kept: bool) -> None:
+    mask = box_mask((0, 0, 4, 4), (6, 6, 8, 8), shape=(8, 8))
+    config = MaskSettings(fill_holes=0, drop_specks=fraction)
+    assert clean_mask(mask.astype(np.float32), config).sum() == (20 if kept else 16)
+
+
 @settings(deadline=None, max_examples=200)
 @given(small_masks, fractions, fractions)
 def test_cleaning_equals_the_flood_fill(mask: np.ndarray, holes: float, specks: float) -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,7 +15,9 @@ from visnet_aug.manifest import ManifestRow, write_manifest
 from visnet_aug.masks.person import PersonMask, Reason
 from visnet_aug.masks.store import MaskStore
 from visnet_aug.report.family_sheet import describe_params
-from visnet_aug.report.page import MARGIN, PAPER, PICTURE
+from visnet_aug.report.mask_sheets import REASONS
+from visnet_aug.report.material import read_material
+from visnet_aug.report.page import MARGIN, PAPER
 from visnet_aug.report.sheets import write_sheets
 
 SHAPE = (32, 16)
@@ -121,12 +125,20 @@ def test_the_same_build_gives_the_same_bytes(out: Path) -> None:
     assert other != first
 
 
-def test_samples_is_the_number_of_pairs(out: Path) -> None:
-    def filled(samples: int) -> int:
-        page = np.array(Image.open(write_sheets(out, samples=samples)[0]))
-        return int((page != PAPER).any(axis=-1).sum()) // (2 * PICTURE[0] * PICTURE[1])
+def test_samples_counts_pairs_and_twice_as_many_singles(out: Path) -> None:
+    def shown(sheet: int, samples: int) -> int:
+        page = np.array(Image.open(write_sheets(out, samples=samples)[sheet]))
+        filled = (page != PAPER).any(axis=-1).astype(np.uint8)
+        pictures = cv2.erode(cv2.medianBlur(filled, 5), np.ones((99, 99), np.uint8))
+        return int(cv2.connectedComponents(pictures)[0]) - 1
 
-    assert [filled(samples) for samples in (1, 2, 4, 99)] == [2, 4, 8, 8]
+    families, masks = 0, 1
+    assert [shown(families, samples) for samples in (1, 2, 4, 99)] == [4, 8, 16, 16]
+    assert [shown(masks, samples) for samples in (1, 2, 99)] == [4, 8, 8]
+
+
+def test_rejections_are_those_of_the_mask_stage(out: Path) -> None:
+    assert read_material(out).reasons == {"no_person": 1, "border": 1}
 
 
 def test_sheets_of_an_earlier_build_go_away(out: Path) -> None:
@@ -222,3 +234,7 @@ def test_no_folder_is_one_clear_line(tmp_path: Path) -> None:
 )
 def test_params_are_said_in_words(params: dict[str, object], text: str) -> None:
     assert describe_params(params) == text
+
+
+def test_every_reason_has_its_words() -> None:
+    assert set(REASONS) == {*get_args(Reason), "edited"}
