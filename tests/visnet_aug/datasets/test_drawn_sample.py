@@ -48,7 +48,7 @@ def test_identity_camera_moment_and_seed_each_matter(
 
 
 def test_masks_have_a_sane_size_and_lie_inside() -> None:
-    areas = np.array([drawn(pid, 1 + pid % 6, pid).mask.mean() for pid in range(1, 201)])
+    areas = np.array([drawn(pid, 1 + pid % 6, pid).mask.mean() for pid in range(1, 121)])
     assert 0.25 < np.median(areas) < 0.5
     assert (areas > 0.05).mean() > 0.98
     assert areas.max() < 0.8
@@ -81,7 +81,7 @@ def recoloured(who: Wardrobe) -> Wardrobe:
 
 def test_the_mask_is_where_the_person_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     inside, missed, outside = [], [], []
-    for pid in range(1, 41):
+    for pid in range(1, 25):
         plain = drawn(pid, 1 + pid % 6, pid)
         with monkeypatch.context() as patch:
             patch.setattr(sample, "wardrobe", lambda pid, seed: recoloured(wardrobe(pid, seed)))
@@ -126,10 +126,10 @@ def look(crop: DrawnSample) -> np.ndarray:
 
 
 def test_an_identity_looks_alike_in_every_camera() -> None:
-    pids, cameras = range(1, 16), range(1, 7)
+    pids, cameras = range(1, 13), range(1, 7)
     looks = np.array(
         [
-            [np.mean([look(drawn(p, c, 100 * p + 10 * c + k)) for k in range(4)], 0)
+            [np.mean([look(drawn(p, c, 100 * p + 10 * c + k)) for k in range(3)], 0)
              for c in cameras]
             for p in pids
         ]

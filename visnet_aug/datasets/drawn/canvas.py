@@ -134,7 +134,9 @@ class Layer:
             return
         origin = np.array((x, y), np.float32)
         matrix = cv2.getAffineTransform(_TILE_CORNERS, corners - origin)
-        rgb = cv2.warpAffine(tile, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        rgb = cv2.warpAffine(
+            tile, matrix, size, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+        )
         mask = np.zeros(size[::-1], np.uint8)
         cv2.fillPoly(mask, [_fixed(polygon - origin)], 255, cv2.LINE_8, _SHIFT)
         self.stamp((x, y), rgb, mask, person)

@@ -74,8 +74,8 @@ def paint_hips(figure: Figure) -> None:
     waist = figure.ring(0.60, body.waist * 1.02, 0.058 * stout)
     seat = figure.ring(0.53, hips * 1.03, 0.066 * stout, -0.006)
     if who.lower not in ("skirt", "dress"):
-        crotch = figure.ring(0.465, hips * 0.8, 0.055 * stout)
-        figure.shell([waist, seat, crotch], wrap(who.cloth), crease=7, dim=0.95)
+        crotch = figure.ring(0.475, hips * 0.75, 0.055 * stout)
+        figure.shell([waist, seat, crotch], wrap(who.cloth), crease=7, dim=0.98)
         return
     flare = 1.0 + who.flare
     spread = abs(sin(figure.stance.phase)) * figure.stance.stride * 0.22

@@ -21,7 +21,8 @@ from visnet_aug.datasets.drawn.moment import (
     view_of,
 )
 from visnet_aug.datasets.drawn.person import paint_person
-from visnet_aug.datasets.drawn.scene import scene
+from visnet_aug.datasets.drawn.pose import View
+from visnet_aug.datasets.drawn.scene import Scene, scene
 from visnet_aug.datasets.drawn.wardrobe import wardrobe
 from visnet_aug.datasets.record import DISTRACTOR_PID, JUNK_PID
 
@@ -94,32 +95,40 @@ def draw_sample(
     way = draw_track(who, place, track)
     turn, step = rng.normal((0, 0), (0.12, 60)).tolist()
     framing = draw_framing(way, _fit(pid, rng), rng)
-    crop = place.crop(
-        (way.x + step, way.row), place.perspective.tall(way.row) / framing.size,
-        (framing.x, framing.y), framing.squeeze,
-    )  # fmt: skip
-    layer = Layer()
     view = view_of(who, way, framing, eye, turn)
+    layer = Layer()
     if not (pid == DISTRACTOR_PID and rng.random() < _EMPTY):
         stance, crease = draw_stance(who, way, rng), int(rng.integers(1000))
         paint_person(layer, who, stance, view, eye.light, crease)
     main = _Sheet.of(layer)
+    behind, before = _surroundings(place, eye, view, seed, rng)
 
+    tall = place.perspective.tall(way.row) / framing.size
+    feet = (framing.x, framing.y)
+    crop = place.crop((way.x + step, way.row), tall, feet, framing.squeeze)
+    for sheet in behind:
+        crop = sheet.over(crop)
+    crop, person = main.over(_shaded(crop, main.cover, eye, framing)), main.person
+    for sheet in before:
+        crop, person = sheet.over(crop), person * (1 - sheet.cover)
+    return DrawnSample(eye.expose(crop, rng), person >= 0.5)
+
+
+def _surroundings(
+    place: Scene, eye: Camera, view: View, seed: int, rng: np.random.Generator
+) -> tuple[list[_Sheet], list[_Sheet]]:
+    """Paint what is behind and what is before the crop's own person, far to near."""
+    behind, before = [], []
     company, obstructed, crowded = (rng.random(3) < (_COMPANY, _OBSTRUCTED, _CROWDED)).tolist()
     if company:
         other = draw_stranger(seed, rng)
-        crop = _Sheet.of(paint_bystander(other, place, eye, view, False, rng)).over(crop)
-    crop = main.over(_shaded(crop, main.cover, eye, framing))
-    person = main.person
-    before = []
+        behind.append(_Sheet.of(paint_bystander(other, place, eye, view, False, rng)))
     if obstructed:
         before.append(_Sheet.of(paint_obstacle(view, eye.light, rng)))
     if crowded:
         other = draw_stranger(seed, rng)
         before.append(_Sheet.of(paint_bystander(other, place, eye, view, True, rng)))
-    for sheet in before:
-        crop, person = sheet.over(crop), person * (1 - sheet.cover)
-    return DrawnSample(eye.expose(crop, rng), person >= 0.5)
+    return behind, before
 
 
 def _fit(pid: int, rng: np.random.Generator) -> Fit:
@@ -132,6 +141,8 @@ def _shaded(
     crop: NDArray[np.float32], cover: NDArray[np.float32], eye: Camera, framing: Framing
 ) -> NDArray[np.float32]:
     """Darken the ground below a person: a cast silhouette and a soft blot at the feet."""
+    if not cover.any():
+        return crop
     x, y = framing.x * WIDTH, framing.y * HEIGHT
     slant = -0.72 * eye.light.x
     cast = np.array(((1, slant, -slant * y), (0, 0.28, 0.72 * y)), np.float32)

@@ -66,12 +66,16 @@ def wrap(cloth: Cloth) -> RGB:
 
 @lru_cache(maxsize=512)
 def sleeve(cloth: Cloth) -> RGB:
-    """Return the cloth round a limb; a print on the chest doesn't reach the sleeves."""
+    """Return the cloth round a limb, a smaller piece than the trunk's and so larger in the tile.
+
+    A print on the chest doesn't reach the sleeves.
+    """
     if cloth.pattern == "print":
         return plain(cloth.colour)
     if cloth.pattern == "blocks":
         return plain(cloth.accent)
-    return _frozen(np.ascontiguousarray(wrap(cloth)[:, :TILE_COLUMNS]))
+    piece = wrap(cloth)[: TILE_ROWS // 2, : TILE_COLUMNS // 2]
+    return _frozen(piece.repeat(2, axis=0).repeat(2, axis=1))
 
 
 def _frozen(sheet: RGB) -> RGB:
@@ -136,10 +140,10 @@ def _print(sheet: RGB, cloth: Cloth) -> None:
 
 
 def _denim(sheet: RGB, cloth: Cloth) -> None:
-    """Fade the middle of each half, as worn thighs do."""
-    worn = np.abs(np.sin(np.arange(AROUND) * np.pi / TILE_COLUMNS))[None, :, None] ** 4
-    low = np.sin(np.linspace(0.3, 3.0, TILE_ROWS))[:, None, None]
-    sheet[:] = np.clip(np.array(cloth.colour) * (0.9 + 0.4 * worn * low), 0, 255)
+    """Fade the middle of each leg, as worn thighs do."""
+    half = TILE_COLUMNS // 2
+    worn = np.sin((np.arange(AROUND) % half + 0.5) * np.pi / half)[None, :, None] ** 4
+    sheet[:] = np.clip(np.array(cloth.colour) * (0.88 + 0.32 * worn), 0, 255)
 
 
 _PAINTERS: Final[dict[Pattern, Callable[[RGB, Cloth], None]]] = {
