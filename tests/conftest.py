@@ -1,0 +1,82 @@
+"""Small shared fixtures: a dataset in Market-1501's layout and a segmenter without a network."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from visnet_aug.build.masking import SegmenterFactory, SegmenterSource
+from visnet_aug.masks.person import PersonMask
+
+SPLITS = {
+    "bounding_box_train": [1, 2, 3, 4],
+    "query": [11, 12],
+    "bounding_box_test": [11, 12, 0, -1],
+}
+"""Identities of the small dataset by folder; three images of each, from three cameras."""
+
+
+@pytest.fixture(scope="session")
+def jpeg() -> Callable[..., bytes]:
+    """Make a JPEG of coloured noise; the same seed gives the same bytes."""
+
+    def make(seed: int, size: tuple[int, int] = (32, 64), quality: int = 75) -> bytes:
+        width, height = size
+        cells = np.random.default_rng(seed).integers(0, 256, (8, 4, 3), np.uint8)
+        picture = Image.fromarray(cells).resize((width, height), Image.Resampling.BICUBIC)
+        buffer = io.BytesIO()
+        picture.save(buffer, "JPEG", quality=quality, subsampling=2)
+        return buffer.getvalue()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_market(jpeg: Callable[..., bytes]) -> Callable[[Path], Path]:
+    """Write a small dataset with odd names: 12 training, 6 query and 12 gallery images."""
+
+    def make(root: Path) -> Path:
+        seeds = itertools.count()
+        for folder, pids in SPLITS.items():
+            (root / folder).mkdir(parents=True)
+            for pid, camid in itertools.product(pids, (1, 2, 3)):
+                who = "-1" if pid < 0 else f"{pid:04}"
+                odd = ".jpg.jpg" if (pid, camid) == (2, 2) else ".jpg"
+                name = f"{who}_c{camid}s1_{1000 + 10 * pid + camid:06}_00{odd}"
+                (root / folder / name).write_bytes(jpeg(next(seeds)))
+        (root / "query" / "Thumbs.db").write_bytes(b"litter")
+        return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def market(make_market: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the small dataset, to be read only."""
+    return make_market(tmp_path_factory.mktemp("market") / "set")
+
+
+class Ellipses:
+    """Finds an ellipse in every image."""
+
+    def segment(self, images: Sequence[NDArray[np.uint8]]) -> list[PersonMask]:
+        return [self.find(image) for image in images]
+
+    def find(self, image: NDArray[np.uint8]) -> PersonMask:
+        height, width = image.shape[:2]
+        y, x = np.ogrid[:height, :width]
+        mask = ((x - width / 2) / (width / 4)) ** 2 + ((y - height / 2) / (height / 2.2)) ** 2 < 1
+        return PersonMask(mask, float(mask.mean()), 0.9, None)
+
+
+@pytest.fixture(scope="session")
+def ellipses() -> SegmenterFactory:
+    """A segmenter that needs no network."""
+    return lambda weights, device, settings: SegmenterSource("ellipses", Ellipses)

@@ -1,0 +1,370 @@
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from visnet_aug.build.build import Options, build, make_masks, preview
+from visnet_aug.build.masking import SegmenterFactory, SegmenterSource
+from visnet_aug.datasets.images import decode_rgb
+from visnet_aug.errors import DatasetError, OutputError, PlanError, WeightsError
+from visnet_aug.manifest import read_manifest
+from visnet_aug.masks.person import PersonMask
+from visnet_aug.recipe import Recipe, load_recipe
+
+RECIPE = Recipe(images=30 + 17)
+"""All 30 images of the small dataset and 17 copies."""
+
+Market = Callable[[Path], Path]
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def built(
+    market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """An uninterrupted build by two workers, to be read only."""
+    out = tmp_path_factory.mktemp("built") / "aug"
+    result = build(market, out, RECIPE, Options(workers=2), segmenter=ellipses)
+    assert (result.made, result.found, result.was_there) == (47, 0, False)
+    return out
+
+
+def test_the_output_is_the_layout_with_its_tables_and_nothing_else(
+    built: Path, market: Path
+) -> None:
+    assert sorted(path.name for path in built.iterdir()) == [
+        "README.md", "bounding_box_test", "bounding_box_train", "build.json", "manifest.csv",
+        "masks", "masks.csv", "query", "recipe.yaml", "rejected.csv",
+    ]  # fmt: skip
+    rows = read_manifest(built / "manifest.csv")
+    files = {path for path in tree(built) if "/" in path and not path.startswith("masks/")}
+    assert {row.path for row in rows} == files
+    assert Counter((row.split, row.kind) for row in rows) == {
+        ("train", "original"): 12,
+        ("train", "augmented"): 17,
+        ("query", "original"): 6,
+        ("gallery", "original"): 12,
+    }
+    for row in rows:
+        if row.kind == "original":
+            assert row.path == row.source
+            assert (built / row.path).read_bytes() == (market / row.source).read_bytes()
+
+
+def test_the_manifest_says_where_each_image_comes_from(built: Path) -> None:
+    rows = {row.path: row for row in read_manifest(built / "manifest.csv")}
+    doubled = rows["bounding_box_train/0002_c2s1_001022_00.jpg.jpg"]
+    assert (doubled.pid, doubled.camid, doubled.sequence, doubled.frame) == (2, 2, 1, 1022)
+    assert doubled.mask == "masks/0002_c2s1_001022_00.png"
+    assert rows["query/0011_c1s1_001111_00.jpg"].mask is None
+    junk = [row for row in rows.values() if row.pid == -1]
+    assert {row.split for row in junk} == {"gallery"}
+    for row in rows.values():
+        if row.kind == "augmented":
+            source = rows[row.source]
+            assert (row.pid, row.camid, row.mask) == (source.pid, source.camid, source.mask)
+            assert (built / str(row.mask)).is_file()
+            stem = row.source.rpartition("/")[2].split(".")[0]
+            assert row.path == f"bounding_box_train/{stem}_{row.copy}_{row.family}.jpg"
+            assert row.params is not None
+            assert row.params["variant"] == row.variant
+
+
+def test_build_json_and_the_card_tell_the_truth(built: Path) -> None:
+    report = json.loads((built / "build.json").read_text())
+    assert report["images"] == 47
+    assert report["splits"]["train"] == {
+        "images": 29, "identities": 4, "cameras": 3, "originals": 12, "copies": 17,
+    }  # fmt: skip
+    assert report["splits"]["gallery"]["identities"] == 2
+    assert sum(report["families"].values()) == 17
+    assert report["masks"] == {"accepted": 12, "rejected": {}, "edited": 0}
+    assert {"visnet", "opencv", "numpy", "pillow", "albumentations", "jpeg", "zlib"} <= set(
+        report["identity"]["versions"]
+    )
+    for name, digest in report["sha256"].items():
+        assert hashlib.sha256((built / name).read_bytes()).hexdigest() == digest
+    assert set(report["sha256"]) == {"manifest.csv", "recipe.yaml", "rejected.csv", "README.md"}
+    card = (built / "README.md").read_text()
+    assert "| train | 29 | 12 | 17 | 4 | 3 |" in card
+    assert "12 originals + 17 copies + 6 query + 12 gallery = 47" in card
+    assert load_recipe(built / "recipe.yaml") == RECIPE
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_same_bytes_whatever_the_workers(
+    built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path, workers: int
+) -> None:
+    build(market, tmp_path / "aug", RECIPE, Options(workers=workers), segmenter=ellipses)
+    assert tree(tmp_path / "aug") == tree(built)
+
+
+def test_the_same_bytes_wherever_the_source_lies(
+    built: Path, make_market: Market, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    elsewhere = make_market(tmp_path / "elsewhere")
+    build(elsewhere, tmp_path / "aug", RECIPE, Options(workers=1), segmenter=ellipses)
+    assert tree(tmp_path / "aug") == tree(built)
+
+
+def test_a_finished_build_is_left_alone(
+    built: Path, market: Path, ellipses: SegmenterFactory
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in built.rglob("*")}
+
+    key = ellipses("builtin", "cpu", RECIPE.masks).key
+    stored = SegmenterSource(key, lambda: pytest.fail("the masks are stored"))
+    result = build(market, built, RECIPE, segmenter=lambda *_: stored)
+    assert (result.was_there, result.made, result.found) == (True, 0, 47)
+    assert result.summary.total == 47
+    assert {path: path.stat().st_mtime_ns for path in built.rglob("*")} == before
+
+
+CRASH = """
+import importlib, os, signal, sys
+sys.path.insert(0, {tests!r})
+from conftest import Ellipses
+from pathlib import Path
+from visnet_aug.build.build import Options, build
+from visnet_aug.build import local
+from visnet_aug.build.masking import SegmenterSource
+from visnet_aug.recipe import Recipe
+
+module, _, name = {point!r}.rpartition(":")
+owner = importlib.import_module(module)
+for part in name.split(".")[:-1]:
+    owner = getattr(owner, part)
+name = name.split(".")[-1]
+true, calls = getattr(owner, name), 0
+
+def killed(*arguments, **options):
+    global calls
+    calls += 1
+    if calls == {call}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return true(*arguments, **options)
+
+setattr(owner, name, killed)
+local.CHUNK = 2
+
+if __name__ == "__main__":
+    build(Path({source!r}), Path({out!r}), Recipe(images=47), Options(workers=2),
+          segmenter=lambda *_: SegmenterSource("ellipses", Ellipses))
+"""
+
+POINTS = [
+    ("visnet_aug.masks.store:MaskStore.flush", 1),
+    ("visnet_aug.build.build:make_plan", 1),
+    ("visnet_aug.build.journal:Journal._append", 1),
+    ("visnet_aug.build.journal:Journal.finish", 2),
+    ("visnet_aug.build.journal:Journal.finish", 20),
+    ("visnet_aug.build.sidecars:write_file", 3),
+    ("visnet_aug.build.build:release", 1),
+]
+
+
+@pytest.mark.parametrize(("point", "call"), POINTS)
+def test_killed_anywhere_the_same_command_ends_with_the_same_bytes(
+    built: Path,
+    market: Path,
+    ellipses: SegmenterFactory,
+    tmp_path: Path,
+    point: str,
+    call: int,
+) -> None:
+    out = tmp_path / "aug"
+    tests = str(Path(__file__).parents[2])
+    code = CRASH.format(tests=tests, point=point, call=call, source=str(market), out=str(out))
+    script = tmp_path / "crash.py"
+    script.write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(Path(tests).parent)}
+    result = subprocess.run(
+        [sys.executable, str(script)], env=environment, capture_output=True, check=False
+    )
+    assert result.returncode == -signal.SIGKILL, result.stderr
+    result = build(market, out, RECIPE, Options(workers=2), segmenter=ellipses)
+    assert not result.was_there
+    assert tree(out) == tree(built)
+
+
+def test_missing_and_damaged_files_are_made_again(
+    built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    out = tmp_path / "aug"
+    build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    copy = next(path for path in tree(out) if path.endswith("_blur.jpg"))
+    (out / copy).unlink()
+    (out / "query" / "0011_c1s1_001111_00.jpg").write_bytes(b"damaged")
+    result = build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    assert (result.made, result.found) == (2, 45)
+    assert tree(out) == tree(built)
+
+
+def test_masks_made_before_are_used(
+    built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    out = tmp_path / "aug"
+    masks = make_masks(market, out, RECIPE, segmenter=ellipses)
+    assert (masks.computed, len(masks.accepted)) == (12, 12)
+    assert sorted(path.name for path in out.iterdir()) == ["masks", "masks.csv"]
+    result = build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    assert result.masks is not None
+    assert (result.masks.computed, result.masks.reused) == (0, 12)
+    assert tree(out) == tree(built)
+    with pytest.raises(OutputError, match="holds a build with its masks"):
+        make_masks(market, out, RECIPE, segmenter=ellipses)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "difference"),
+    [
+        ({"seed": 1}, Options(), "recipe.seed is 0 there and 1 here; --replace starts over"),
+        ({"images": 48}, Options(), "recipe.images is 47 there and 48 here"),
+        ({}, Options(passthrough="symlink"), 'passthrough is "copy" there and "symlink" here'),
+        ({"masks": {"min_area": 0.2}}, Options(), "recipe.masks.min_area is"),
+    ],
+)
+def test_another_build_in_the_folder_is_refused(
+    built: Path,
+    market: Path,
+    ellipses: SegmenterFactory,
+    change: dict[str, object],
+    options: Options,
+    difference: str,
+) -> None:
+    before = tree(built)
+    with pytest.raises(OutputError) as caught:
+        build(market, built, RECIPE.replace(**change), options, segmenter=ellipses)
+    assert difference in str(caught.value)
+    assert tree(built) == before
+
+
+def test_replacing_starts_over_and_leaves_what_it_did_not_make(
+    built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    out = tmp_path / "aug"
+    other = RECIPE.replace(composition="published", images=20, encoding="png", seed=3)
+    build(market, out, other, Options(workers=1), segmenter=ellipses)
+    assert len(list((out / "bounding_box_val").iterdir())) == 24 - 2
+    (out / "notes.txt").write_text("mine")
+    result = build(market, out, RECIPE, Options(workers=1, replace=True), segmenter=ellipses)
+    assert result.masks is not None
+    assert result.masks.computed == 0
+    left = tree(out)
+    assert left.pop("notes.txt") == b"mine"
+    assert left == tree(built)
+
+
+def test_a_changed_source_is_another_build(
+    make_market: Market, ellipses: SegmenterFactory, tmp_path: Path, jpeg: Callable[..., bytes]
+) -> None:
+    source, out = make_market(tmp_path / "set"), tmp_path / "aug"
+    build(source, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    (source / "query" / "0011_c1s1_001111_00.jpg").write_bytes(jpeg(999))
+    with pytest.raises(OutputError, match=r"source is .* there and .* here; --replace"):
+        build(source, out, RECIPE, Options(workers=1), segmenter=ellipses)
+
+
+def test_a_mask_edited_by_hand_is_another_build(
+    market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    out = tmp_path / "aug"
+    build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    mask = next((out / "masks").iterdir())
+    Image.new("1", (32, 64), 1).save(mask)
+    next((out / "bounding_box_train").glob(f"{mask.stem}_*")).unlink()
+    with pytest.raises(OutputError, match=r"masks is .* there and .* here; --replace"):
+        build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+
+
+def test_unusable_images_are_left_out_and_listed(
+    make_market: Market, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    source, out = make_market(tmp_path / "set"), tmp_path / "aug"
+    bad = source / "bounding_box_train" / "0001_c1s1_001011_00.jpg"
+    bad.write_bytes(bad.read_bytes()[:300])
+    with pytest.raises(DatasetError, match=r"0001_c1s1_001011_00.jpg: truncated"):
+        build(source, out, RECIPE, Options(on_error="stop"), segmenter=ellipses)
+    assert not out.exists()
+    build(source, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    lines = list(csv.DictReader((out / "rejected.csv").open()))
+    assert [(line["path"], line["stage"], line["reason"]) for line in lines] == [
+        ("bounding_box_train/0001_c1s1_001011_00.jpg", "read", "truncated")
+    ]
+    rows = read_manifest(out / "manifest.csv")
+    assert len(rows) == 47
+    assert not any("0001_c1s1_001011_00" in row.path for row in rows)
+
+
+def test_an_image_without_a_usable_mask_stays_as_an_original(
+    market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    shunned = market / "bounding_box_train" / "0003_c3s1_001033_00.jpg"
+    pixels = decode_rgb(shunned.read_bytes())
+    content = ellipses("builtin", "cpu", RECIPE.masks).load()
+
+    class Picky:
+        def segment(self, images: Sequence[NDArray[np.uint8]]) -> list[PersonMask]:
+            found = content.segment(images)
+            return [
+                replace(mask, reason="border") if (image == pixels).all() else mask
+                for image, mask in zip(images, found, strict=True)
+            ]
+
+    out, picky = tmp_path / "aug", SegmenterSource("picky", Picky)
+    build(market, out, RECIPE, Options(workers=1), segmenter=lambda *_: picky)
+    rows = [row for row in read_manifest(out / "manifest.csv") if shunned.stem in row.path]
+    assert [(row.kind, row.mask) for row in rows] == [("original", None)]
+    (line,) = csv.DictReader((out / "rejected.csv").open())
+    assert (line["stage"], line["reason"]) == ("mask", "border")
+    assert json.loads((out / "build.json").read_text())["masks"] == {
+        "accepted": 11, "rejected": {"border": 1}, "edited": 0,
+    }  # fmt: skip
+
+
+def test_an_impossible_number_leaves_no_folder(
+    market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    with pytest.raises(PlanError, match="ask for at least 30"):
+        build(market, tmp_path / "aug", Recipe(images=3), segmenter=ellipses)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_weights_leave_no_folder(market: Path, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"--weights none.pt: .*no such file"):
+        build(market, tmp_path / "aug", Recipe(weights="none.pt"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_preview_writes_nothing_and_plans_what_is_known(
+    market: Path, ellipses: SegmenterFactory, built: Path, tmp_path: Path
+) -> None:
+    unknown = preview(market, tmp_path / "aug", RECIPE, segmenter=ellipses)
+    assert list(tmp_path.iterdir()) == []
+    assert (len(unknown.masks.unknown), unknown.plan.total) == (12, 47)
+    before = tree(built)
+    known = preview(market, built, RECIPE, segmenter=ellipses)
+    assert (len(known.masks.accepted), known.masks.unknown) == (12, frozenset())
+    assert tree(built) == before
+    assert {task.path for task in known.plan.tasks} < set(before)
