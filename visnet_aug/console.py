@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -85,48 +86,53 @@ class ConsoleObserver:
         """Show what was read, beside the published counts if it is Market-1501."""
         self._out.print(_dataset_table(dataset))
         if dataset.rejected:
-            self._out.print(f"{len(dataset.rejected):,} unusable files left out (rejected.csv)")
+            count = len(dataset.rejected)
+            self._say(f"{count:,} unusable file{'s' * (count != 1)} left out (see rejected.csv)")
 
     def planned(self, plan: Plan) -> None:
         """Show how the total comes about."""
-        self._out.print(plan.arithmetic)
+        self._say(plan.arithmetic)
 
     def built(self, result: BuildResult, out: object) -> None:
         """Show a build's summary."""
         if result.was_there:
-            self._out.print(f"{out}: this build is finished already; nothing to do")
+            self._say(f"{out}: this build is finished already; nothing to do")
         self._out.print(_summary_table(result.summary))
         self._out.print(_counts_table("family", "copies", result.summary.families))
         if result.masks is not None:
             self.masked(result.masks)
             self._out.print(_times_table(self.seconds))
         if result.found and result.made:
-            self._out.print(f"{result.found:,} files of an earlier run, {result.made:,} of this")
+            self._say(f"{result.found:,} files of an earlier run, {result.made:,} of this")
 
     def masked(self, masks: MaskSummary) -> None:
         """Show what the mask stage found."""
         total = len(masks.entries)
         accepted = len(masks.accepted)
         share = (total - accepted) / total if total else 0.0
-        self._out.print(
+        self._say(
             f"{accepted:,} of {total:,} training images have a usable mask, {share:.1%} have none; "
             f"{masks.computed:,} computed, {masks.reused:,} reused, {masks.edited:,} edited by hand"
         )
         if masks.rejected:
             self._out.print(_counts_table("no mask because", "images", masks.rejected))
         for damage, count in masks.damaged.items():
-            self._out.print(f"made again: {count:,} × {damage}")
+            self._say(f"made again: {count:,} × {damage}")
 
     def previewed(self, result: Preview) -> None:
         """Show what a build would make."""
         masks = result.masks
-        self._out.print(
+        self._say(
             f"stored masks: {len(masks.accepted):,} usable, {masks.rejected:,} rejected, "
             f"{len(masks.unknown):,} not computed yet (planned for as if all were usable)"
         )
-        families = _count(task.family for task in result.plan.tasks)
-        self._out.print(_counts_table("family", "copies", families))
-        self._out.print(f"{result.plan.total:,} images would be made; nothing was written")
+        families = Counter(task.family for task in result.plan.tasks)
+        self._out.print(_counts_table("family", "copies", dict(sorted(families.items()))))
+        self._say(f"{result.plan.total:,} images would be made; nothing was written")
+
+    def _say(self, text: str) -> None:
+        """Print a line, which the terminal may wrap but a file keeps whole."""
+        self._out.print(text, soft_wrap=True, markup=False)
 
 
 def show_findings(findings: Sequence[Finding]) -> bool:
@@ -138,13 +144,6 @@ def show_findings(findings: Sequence[Finding]) -> bool:
         if finding.problem:
             console.print(f"    {'':{width}}  {finding.problem}", style="red")
     return all(finding.ok for finding in findings)
-
-
-def _count(names: Iterable[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in names:
-        counts[name] = counts.get(name, 0) + 1
-    return dict(sorted(counts.items()))
 
 
 def _dataset_table(dataset: Dataset) -> Table:
