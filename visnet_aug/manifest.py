@@ -15,15 +15,14 @@ import csv
 import io
 import json
 import math
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, get_args
 
-from visnet_aug.errors import ManifestError, OutputError
+from visnet_aug.errors import ManifestError
+from visnet_aug.files import write_file
 
 ManifestSplit = Literal["train", "val", "query", "gallery"]
 Kind = Literal["original", "augmented"]
@@ -153,26 +152,7 @@ def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> None:
         _parse_row(cells, where)
         _check_unique(row, number, seen, where)
         writer.writerow(cells)
-    write_atomically(path, text.getvalue().encode())
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, on the disk for sure, then rename it.
-
-    Raises:
-        OutputError: The file cannot be written; what was there before is still there.
-    """
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
+    write_file(path, text.getvalue().encode(), durable=True)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -13,14 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visnet_aug.errors import ManifestError, OutputError
+from visnet_aug.errors import ManifestError
 from visnet_aug.manifest import (
     COLUMNS,
     ManifestRow,
     ManifestSplit,
     iter_manifest,
     read_manifest,
-    write_atomically,
     write_manifest,
 )
 
@@ -378,22 +377,6 @@ def test_numpy_scalars_are_numbers(tmp_path: Path) -> None:
     )
     write_manifest(tmp_path / "manifest.csv", [row])
     assert read_manifest(tmp_path / "manifest.csv") == [row]
-
-
-def test_a_failed_write_leaves_what_was_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    path = tmp_path / "manifest.csv"
-    path.write_text("before")
-    monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OutputError, match=r"cannot be written .No space left on device."):
-        write_atomically(path, b"after")
-    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [
-        ("manifest.csv", "before")
-    ]
 
 
 def test_importing_the_schema_stays_light() -> None:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from visnet_aug.build.files import cannot_write
 from visnet_aug.build.journal import Journal, Written, journal_path
 from visnet_aug.build.local import Context, Item, default_workers, run_items
 from visnet_aug.build.masking import (
@@ -43,6 +42,7 @@ from visnet_aug.build.sidecars import Conclusion, write_sidecars
 from visnet_aug.datasets import read_dataset
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.errors import OutputError
+from visnet_aug.files import remove_file
 from visnet_aug.manifest import read_manifest
 from visnet_aug.masks.compute import MaskSummary
 from visnet_aug.recipe import Recipe
@@ -245,7 +245,7 @@ def _make_files(
         if found.state == "finished":
             # Files of a finished build are missing: its manifest becomes a journal again.
             journal.finish(written.values())
-            _unlink(out / MANIFEST)
+            remove_file(out / MANIFEST)
         for stage, items in (("pass through", plan.kept), ("render", plan.tasks)):
             left = [item for item in items if item.path not in written]
             with observer.stage(stage) as advance:
@@ -297,10 +297,3 @@ def _still_sound(out: Path, found: Found, observer: Observer) -> dict[str, Writt
                 sound[path] = written
             advance(number, len(found.written))
     return sound
-
-
-def _unlink(path: Path) -> None:
-    try:
-        path.unlink()
-    except OSError as error:
-        raise cannot_write(path, error) from error

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from visnet_aug.errors import OutputError
+from visnet_aug.files import cannot
 
 FOLDER = ".visnet"
 NAME = "journal.jsonl"
@@ -70,7 +70,7 @@ def read_journal(path: Path) -> JournalContent:
     try:
         lines = path.read_bytes().splitlines(keepends=True)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise cannot("read", path, error) from error
     identity: Mapping[str, Any] | None = None
     begun: set[str] = set()
     written: dict[str, Written] = {}
@@ -111,7 +111,7 @@ class Journal:
             self._file.truncate(keep)
             self._file.seek(keep)
         except OSError as error:
-            raise self._cannot(error) from error
+            raise cannot("written", self._path, error) from error
         if not keep:
             self._append([{"identity": identity}])
 
@@ -140,7 +140,4 @@ class Journal:
             self._file.write(lines.encode())
             self._file.flush()
         except OSError as error:
-            raise self._cannot(error) from error
-
-    def _cannot(self, error: OSError) -> OutputError:
-        return OutputError(f"{self._path}: cannot be written ({error.strerror})")
+            raise cannot("written", self._path, error) from error

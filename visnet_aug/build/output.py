@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from visnet_aug.build.files import PART_SUFFIX, cannot_write
 from visnet_aug.build.journal import FOLDER as STATE_FOLDER
 from visnet_aug.build.journal import Written, journal_path, read_journal
 from visnet_aug.errors import OutputError
+from visnet_aug.files import PART_SUFFIX, cannot, make_folder, part_of, remove_file
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
 from visnet_aug.masks.store import TABLE as MASK_TABLE
 
@@ -94,8 +94,9 @@ def examine(root: Path) -> Found:
         if BUILD in names and MANIFEST in names:
             return _examine_finished(root)
     except OSError as error:
-        raise OutputError(f"{root}: cannot be read as a folder ({error.strerror})") from error
-    ours = {MASK_FOLDER, MASK_TABLE, f"{MASK_TABLE}{PART_SUFFIX}", STATE_FOLDER, REPORT_FOLDER}
+        raise cannot("read as a folder", root, error) from error
+    half_written = part_of(root / MASK_TABLE).name
+    ours = {MASK_FOLDER, MASK_TABLE, half_written, STATE_FOLDER, REPORT_FOLDER}
     foreign = [name for name in names if name not in ours]
     marked = STATE_FOLDER in names or MASK_TABLE in names
     if foreign or (names and not marked):
@@ -112,20 +113,14 @@ def claim(root: Path) -> None:
     Raises:
         OutputError: It cannot be made.
     """
-    try:
-        (root / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(root, error) from error
+    make_folder(root / STATE_FOLDER)
 
 
 def release(root: Path) -> None:
     """Remove the mark again: the manifest, or the masks' table, now says whose the folder is."""
-    try:
-        journal_path(root).unlink(missing_ok=True)
-        if (root / STATE_FOLDER).exists():
-            (root / STATE_FOLDER).rmdir()
-    except OSError as error:
-        raise cannot_write(root / STATE_FOLDER, error) from error
+    remove_file(journal_path(root))
+    if (root / STATE_FOLDER).exists():
+        _remove_folder(root / STATE_FOLDER)
 
 
 def differences(there: Identity, here: Identity, prefix: str = "") -> Iterator[str]:
@@ -175,7 +170,7 @@ def present_files(root: Path, folders: Iterable[str]) -> set[str]:
             for path in (root / folder).iterdir()
         }
     except OSError as error:
-        raise OutputError(f"{root}: cannot be listed ({error.strerror})") from error
+        raise cannot("listed", root, error) from error
 
 
 def clear_way(root: Path, folders: Collection[str], expected: Collection[str]) -> None:
@@ -189,17 +184,14 @@ def clear_way(root: Path, folders: Collection[str], expected: Collection[str]) -
     Raises:
         OutputError: A file is there that no build has made, or a folder cannot be made.
     """
-    try:
-        for folder in folders:
-            (root / folder).mkdir(parents=True, exist_ok=True)
-        for path in sorted(present_files(root, folders).difference(expected)):
-            if path.removesuffix(PART_SUFFIX) not in expected:
-                raise OutputError(
-                    f"{root / path}: not of this build; move it away, or choose another --out"
-                )
-            (root / path).unlink()
-    except OSError as error:
-        raise cannot_write(root, error) from error
+    for folder in folders:
+        make_folder(root / folder)
+    for path in sorted(present_files(root, folders).difference(expected)):
+        if path.removesuffix(PART_SUFFIX) not in expected:
+            raise OutputError(
+                f"{root / path}: not of this build; move it away, or choose another --out"
+            )
+        remove_file(root / path)
 
 
 def remove_build(root: Path, found: Found) -> None:
@@ -210,16 +202,21 @@ def remove_build(root: Path, found: Found) -> None:
             then), or something cannot be removed.
     """
     clear_way(root, found.folders, found.paths)
+    for path in found.paths:
+        remove_file(root / path)
+    for folder in found.folders:
+        _remove_folder(root / folder)
+    for name in SIDECARS:
+        remove_file(root / name)
+    remove_file(journal_path(root))
+
+
+def _remove_folder(path: Path) -> None:
+    """Remove an empty folder."""
     try:
-        for path in found.paths:
-            (root / path).unlink(missing_ok=True)
-        for folder in found.folders:
-            (root / folder).rmdir()
-        for name in SIDECARS:
-            (root / name).unlink(missing_ok=True)
-        journal_path(root).unlink(missing_ok=True)
+        path.rmdir()
     except OSError as error:
-        raise cannot_write(root, error) from error
+        raise cannot("removed", path, error) from error
 
 
 def _examine_finished(root: Path) -> Found:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
-from visnet_aug.build.files import replace_file
 from visnet_aug.errors import OutputError
+from visnet_aug.files import replace_file
 
 try:
     import fcntl

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from visnet_aug.build.card import dataset_card
-from visnet_aug.build.files import write_file
 from visnet_aug.build.journal import FOLDER as STATE_FOLDER
 from visnet_aug.build.output import BUILD, CARD, MANIFEST, RECIPE, REJECTED
 from visnet_aug.build.plan import Plan
 from visnet_aug.build.provenance import other_versions
 from visnet_aug.build.rows import BuildSummary, summarise
 from visnet_aug.datasets.record import Dataset
+from visnet_aug.files import write_file
 from visnet_aug.manifest import ManifestRow, write_manifest
 from visnet_aug.masks.compute import MaskSummary
 from visnet_aug.recipe import Recipe, dump_recipe
@@ -72,7 +72,7 @@ def write_sidecars(out: Path, build: Conclusion) -> BuildSummary:
     checksums[MANIFEST] = _sha256(staged.read_bytes())
     texts[BUILD] = json.dumps(_build_json(build, summary, checksums), indent=2) + "\n"
     for name, text in texts.items():
-        write_file(out / name, _bytes(text))
+        write_file(out / name, _bytes(text), durable=True)
     staged.replace(out / MANIFEST)
     return summary
 

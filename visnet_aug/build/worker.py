@@ -8,7 +8,6 @@ from pathlib import Path
 
 import cv2
 
-from visnet_aug.build.files import write_file
 from visnet_aug.build.journal import Written
 from visnet_aug.build.local import Context, Item
 from visnet_aug.build.passthrough import pass_through
@@ -16,6 +15,7 @@ from visnet_aug.build.plan import Task
 from visnet_aug.build.render import Renderer
 from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.errors import DatasetError
+from visnet_aug.files import write_file
 from visnet_aug.masks.store import FOLDER, read_mask
 
 

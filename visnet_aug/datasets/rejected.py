@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.errors import DatasetError
-from visnet_aug.manifest import write_atomically
+from visnet_aug.files import write_file
 
 Stage = Literal["read", "mask"]
 
@@ -64,7 +64,7 @@ def write_rejected(path: Path, rows: Iterable[RejectedRow]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     writer.writerows(map(astuple, rows))
-    write_atomically(path, text.getvalue().encode(errors="backslashreplace"))
+    write_file(path, text.getvalue().encode(errors="backslashreplace"), durable=True)
 
 
 def read_rejected(path: Path) -> list[RejectedRow]:

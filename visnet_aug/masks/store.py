@@ -34,6 +34,7 @@ import numpy as np
 from PIL import Image
 
 from visnet_aug.errors import OutputError
+from visnet_aug.files import cannot, make_folder, remove_file, write_file
 from visnet_aug.masks.person import Mask, PersonMask, Reason, mask_area
 from visnet_aug.masks.settings import MaskSettings
 
@@ -177,7 +178,7 @@ class MaskStore:
         except FileNotFoundError:
             data = b""
         except OSError as error:
-            raise _cannot("read", self.path(stem), error) from error
+            raise cannot("read", self.path(stem), error) from error
         if _sha256(data) != entry.mask_sha256:
             return self._judge_difference(entry, data, shape)
         return entry if entry.key == key or entry.edited else None
@@ -193,9 +194,10 @@ class MaskStore:
         data = b""
         if found.accepted and found.mask is not None:
             data = _encode_mask(found.mask)
-            _replace(self.path(stem), data)
+            make_folder(self._folder)
+            write_file(self.path(stem), data)
         else:
-            _remove(self.path(stem))
+            remove_file(self.path(stem))
         entry = MaskEntry(
             stem=stem,
             image_sha256=image_sha256,
@@ -232,7 +234,9 @@ class MaskStore:
         writer.writerow(COLUMNS)
         for _, entry in sorted(self._entries.items()):
             writer.writerow(_format(entry))
-        _replace(self._table, text.getvalue().encode("utf-8", "surrogateescape"))
+        data = text.getvalue().encode("utf-8", "surrogateescape")
+        make_folder(self._table.parent)
+        write_file(self._table, data, durable=True)
         self._unwritten = False
 
     def _judge_difference(
@@ -247,7 +251,7 @@ class MaskStore:
             self.damaged[mask] += 1
             return None
         data = _encode_mask(mask)
-        _replace(self.path(entry.stem), data)
+        write_file(self.path(entry.stem), data)
         edit = MaskEntry(
             stem=entry.stem,
             image_sha256=entry.image_sha256,
@@ -271,7 +275,7 @@ class MaskStore:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _cannot("read", self._table, error) from error
+            raise cannot("read", self._table, error) from error
         header, *lines = text.split("\n")
         torn = int(header != ",".join(COLUMNS))
         for line in lines:
@@ -348,27 +352,3 @@ def _decode_edit(data: bytes, shape: tuple[int, int]) -> Mask | Damage:
         return "unreadable PNG"
     mask: Mask = (red + green + blue) * alpha > 3 * 127 * 255
     return mask
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        raise _cannot("write", path, error) from error
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise _cannot("remove", path, error) from error
-
-
-def _cannot(verb: str, path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"{path}: cannot {verb} it ({error.strerror or error}); check the folder's permissions"
-    )

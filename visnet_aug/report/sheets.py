@@ -17,8 +17,8 @@ from pathlib import Path
 from PIL import Image
 
 from visnet_aug.build.output import REPORT_FOLDER
-from visnet_aug.errors import OutputError
-from visnet_aug.manifest import ManifestRow, write_atomically
+from visnet_aug.files import make_folder, remove_file, write_file
+from visnet_aug.manifest import ManifestRow
 from visnet_aug.report.family_sheet import draw_family
 from visnet_aug.report.mask_sheets import draw_masks, draw_rejected
 from visnet_aug.report.material import Material, Rejected, read_material
@@ -44,20 +44,17 @@ def write_sheets(out: Path, *, samples: int = 10, seed: int = 0) -> list[Path]:
     """
     material = read_material(out)
     folder = out / REPORT_FOLDER
-    try:
-        folder.mkdir(exist_ok=True)
-        for pattern in _SHEETS:
-            for path in folder.glob(pattern):
-                path.unlink()
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror})") from error
+    make_folder(folder)
+    for pattern in _SHEETS:
+        for path in folder.glob(pattern):
+            remove_file(path)
     written = []
     for name, page in _pages(material, samples, seed):
         written.append(folder / name)
-        write_atomically(written[-1], _png(page))
+        write_file(written[-1], _png(page))
     if material.unreadable:
         written.append(folder / "unreadable.txt")
-        write_atomically(written[-1], list_unreadable(material.unreadable).encode())
+        write_file(written[-1], list_unreadable(material.unreadable).encode())
     return written
 
 

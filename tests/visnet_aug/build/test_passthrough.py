@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import errno
 from pathlib import Path
 
 import pytest
 
-from visnet_aug.build import files, passthrough
+from visnet_aug.build import passthrough
 from visnet_aug.build.passthrough import Passthrough, pass_through
 from visnet_aug.errors import OutputError
 
@@ -60,18 +59,3 @@ def test_a_link_that_cannot_be_made_says_what_to_do(
 ) -> None:
     with pytest.raises(OutputError, match=f"cannot make a {how} .*; use --passthrough copy"):
         pass_through(source, b"pixels", tmp_path / "no folder" / "out.jpg", how)
-
-
-def test_a_full_disk_leaves_nothing_half_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = tmp_path / "out.jpg"
-    target.write_bytes(b"before")
-
-    def fail(_file: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with pytest.raises(OutputError, match=r"out.jpg: cannot be written \(No space left"):
-        files.replace_file(target, fail)
-    assert [path.name for path in tmp_path.iterdir()] == ["out.jpg"]
-    assert target.read_bytes() == b"before"

@@ -317,14 +317,14 @@ def test_an_all_black_edit_rejects_the_image(tmp_path: Path) -> None:
 
 def test_a_table_that_is_a_folder_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "masks.csv").mkdir()
-    with pytest.raises(OutputError, match=r"masks\.csv: cannot read it"):
+    with pytest.raises(OutputError, match=r"masks\.csv: cannot be read"):
         MaskStore(tmp_path)
 
 
 def test_a_folder_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "masks").write_text("")
     store = MaskStore(tmp_path)
-    with pytest.raises(OutputError, match=r"cannot write it"):
+    with pytest.raises(OutputError, match=r"masks: cannot be made"):
         store.save(STEM, IMAGE, KEY, ACCEPTED)
 
 

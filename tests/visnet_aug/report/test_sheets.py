@@ -203,7 +203,7 @@ def _begin_again(out: Path) -> None:
             OutputError,
             r"masks/0002_c2s1_000003_00\.png: not of its image's size",
         ),
-        (lambda out: (out / "report").write_text(""), OutputError, r"report: cannot be written"),
+        (lambda out: (out / "report").write_text(""), OutputError, r"report: cannot be made"),
     ],
 )
 def test_a_broken_build_is_one_clear_line(

@@ -29,6 +29,7 @@ from visnet_aug.datasets.drawn.plan import (
 )
 from visnet_aug.datasets.drawn.sample import draw_sample
 from visnet_aug.errors import OutputError, RecipeError
+from visnet_aug.files import cannot, part_of
 
 MASKS: Final = "ground_truth_masks"
 """Folder of the true masks, beside the splits' folders."""
@@ -108,18 +109,18 @@ def _new_folder(out: Path) -> Iterator[Path]:
     out = out.absolute()
     if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
         raise OutputError(f"{out} is not an empty folder: name another with --out")
-    part = out.with_name(out.name + ".part")
+    part = part_of(out)
     try:
         part.mkdir(parents=True)
     except FileExistsError as error:
         raise OutputError(f"{part} is left from an interrupted run: delete it first") from error
     except OSError as error:
-        raise OutputError(f"cannot make the folder {part}: {error.strerror}") from error
+        raise cannot("made", part, error) from error
     try:
         yield part
         part.replace(out)
     except OSError as error:
-        raise OutputError(f"cannot write {error.filename or out}: {error.strerror}") from error
+        raise cannot("written", Path(error.filename or out), error) from error
     except BrokenProcessPool as error:
         raise OutputError(
             "a drawing process was killed, perhaps for memory: try again with fewer --workers"
