@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from visnet_aug.build.plan import Plan
 from visnet_aug.build.provenance import other_versions
 from visnet_aug.build.rows import BuildSummary, summarise
 from visnet_aug.datasets.record import Dataset
+from visnet_aug.datasets.rejected import RejectedRow, rejected_csv, rejected_images
 from visnet_aug.files import write_file
 from visnet_aug.manifest import ManifestRow, write_manifest
 from visnet_aug.masks.compute import MaskSummary
@@ -26,8 +25,6 @@ from visnet_aug.recipe import Recipe, dump_recipe
 
 FORMAT = 1
 """Of ``build.json``; raised when a reader of an earlier one would misread it."""
-
-REJECTED_COLUMNS = ("path", "split", "stage", "reason", "detail")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,41 +58,32 @@ def write_sidecars(out: Path, build: Conclusion) -> BuildSummary:
         OutputError: A file cannot be written.
     """
     summary = summarise(build.rows)
-    texts = {
-        RECIPE: dump_recipe(build.recipe),
-        REJECTED: rejected_csv(build.dataset, build.masks),
-        CARD: dataset_card(summary, build.plan.arithmetic),
+    files = {
+        RECIPE: dump_recipe(build.recipe).encode(),
+        REJECTED: rejected_csv(_rejected(build.dataset, build.masks)),
+        CARD: dataset_card(summary, build.plan.arithmetic).encode(),
     }
     staged = out / STATE_FOLDER / MANIFEST
     write_manifest(staged, build.rows)
-    checksums = {name: _sha256(_bytes(text)) for name, text in texts.items()}
+    checksums = {name: _sha256(data) for name, data in files.items()}
     checksums[MANIFEST] = _sha256(staged.read_bytes())
-    texts[BUILD] = json.dumps(_build_json(build, summary, checksums), indent=2) + "\n"
-    for name, text in texts.items():
-        write_file(out / name, _bytes(text), durable=True)
+    report = _build_json(build, summary, checksums)
+    files[BUILD] = f"{json.dumps(report, indent=2)}\n".encode()
+    for name, data in files.items():
+        write_file(out / name, data, durable=True)
     staged.replace(out / MANIFEST)
     return summary
 
 
-def rejected_csv(dataset: Dataset, masks: MaskSummary) -> str:
-    """List what was left out and why.
-
-    Stage ``read``: the file is unusable and not in the output. Stage ``mask``: the training image
-    has no usable person mask and therefore no copies.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(REJECTED_COLUMNS)
-    for image in dataset.rejected:
-        path = image.path.relative_to(dataset.root).as_posix()
-        writer.writerow((path, image.split, "read", image.reason, image.detail))
+def _rejected(dataset: Dataset, masks: MaskSummary) -> Iterator[RejectedRow]:
+    """Yield what was left out: unusable files, then training images without a usable mask."""
+    yield from rejected_images(dataset)
     for record in dataset.split("train"):
         entry = masks.entries[record.stem]
         if not entry.accepted:
             path = f"{dataset.folders['train']}/{record.name}"
             detail = f"area {entry.area:.3f}, confidence {entry.confidence:.3f}"
-            writer.writerow((path, "train", "mask", entry.reason, detail))
-    return text.getvalue()
+            yield RejectedRow(path, "train", "mask", entry.reason, detail)
 
 
 def _build_json(
@@ -117,11 +105,6 @@ def _build_json(
         "rejected_images": dict(Counter(image.reason for image in build.dataset.rejected)),
         "sha256": dict(sorted(checksums.items())),
     }
-
-
-def _bytes(text: str) -> bytes:
-    """Encode as UTF-8; what of a file's name is no text is written as an escape."""
-    return text.encode(errors="backslashreplace")
 
 
 def _sha256(data: bytes) -> str:

@@ -7,11 +7,11 @@ import io
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Final, Literal, cast, get_args
 
-from visnet_aug.datasets.record import Dataset
-from visnet_aug.errors import DatasetError
-from visnet_aug.files import write_file
+from visnet_aug.datasets.record import Dataset, Split
+from visnet_aug.errors import OutputError
+from visnet_aug.files import cannot
 
 Stage = Literal["read", "mask"]
 
@@ -31,13 +31,17 @@ class RejectedRow:
     """
 
     path: str
-    split: str
+    split: Split
     stage: Stage
     reason: str
     detail: str
 
 
-_COLUMNS = [field.name for field in fields(RejectedRow)]
+COLUMNS: Final = tuple(field.name for field in fields(RejectedRow))
+"""Names of the columns, in order."""
+
+_CHOICES: Final = {"split": get_args(Split), "stage": get_args(Stage)}
+_REMEDY: Final = "build the set again"
 
 
 def rejected_images(dataset: Dataset) -> list[RejectedRow]:
@@ -54,40 +58,44 @@ def rejected_images(dataset: Dataset) -> list[RejectedRow]:
     ]
 
 
-def write_rejected(path: Path, rows: Iterable[RejectedRow]) -> None:
-    """Write ``rejected.csv``: whole or not at all.
-
-    Raises:
-        OutputError: The file cannot be written.
-    """
+def rejected_csv(rows: Iterable[RejectedRow]) -> bytes:
+    """Return the bytes of a ``rejected.csv``; what of a file's name is no text is escaped."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
+    writer.writerow(COLUMNS)
     writer.writerows(map(astuple, rows))
-    write_file(path, text.getvalue().encode(errors="backslashreplace"), durable=True)
+    return text.getvalue().encode(errors="backslashreplace")
 
 
 def read_rejected(path: Path) -> list[RejectedRow]:
-    """Read a ``rejected.csv``.
+    """Read and check a ``rejected.csv``.
 
     Raises:
-        DatasetError: The file cannot be read or is none.
+        OutputError: The file cannot be read, or is none; the message names row (the header is row
+            1) and column.
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            header, *lines = csv.reader(file, strict=True)
-    except (OSError, ValueError, csv.Error) as error:
-        raise DatasetError(f"{path}: cannot be read ({error}); build the set again") from error
-    if header != _COLUMNS:
-        raise DatasetError(f"{path}: the columns are not {','.join(_COLUMNS)}; build it again")
-    return [_parse(cells, f"{path}: entry {index}") for index, cells in enumerate(lines, 1)]
+            lines = list(csv.reader(file, strict=True))
+    except OSError as error:
+        raise cannot("read", path, error) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise OutputError(f"{path}: damaged ({error}); {_REMEDY}") from error
+    if not lines or tuple(lines[0]) != COLUMNS:
+        raise OutputError(f"{path}: row 1: the columns are not {','.join(COLUMNS)}; {_REMEDY}")
+    return [_parse(cells, f"{path}: row {number}") for number, cells in enumerate(lines[1:], 2)]
 
 
 def _parse(cells: list[str], where: str) -> RejectedRow:
-    if len(cells) != len(_COLUMNS):
-        raise DatasetError(f"{where}: {len(cells)} cells instead of {len(_COLUMNS)}")
-    path, split, name, reason, detail = cells
-    for stage in get_args(Stage):
-        if name == stage:
-            return RejectedRow(path, split, stage, reason, detail)
-    raise DatasetError(f"{where}: {name!r} is no stage; known are {', '.join(get_args(Stage))}")
+    if len(cells) != len(COLUMNS):
+        raise OutputError(f"{where}: {len(cells)} cells instead of {len(COLUMNS)}; {_REMEDY}")
+    for column, cell in zip(COLUMNS, cells, strict=True):
+        if cell not in _CHOICES.get(column, (cell,)):
+            wanted = f"one of {', '.join(_CHOICES[column])}"
+        elif not cell and column != "detail":
+            wanted = "a text"
+        else:
+            continue
+        raise OutputError(f"{where}, column {column}: {cell!r} is not {wanted}; {_REMEDY}")
+    path, split, stage, reason, detail = cells
+    return RejectedRow(path, cast(Split, split), cast(Stage, stage), reason, detail)

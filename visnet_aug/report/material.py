@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from visnet_aug.build.journal import journal_path
 from visnet_aug.build.output import MANIFEST, REJECTED
 from visnet_aug.datasets.images import decode_rgb
+from visnet_aug.datasets.rejected import RejectedRow, read_rejected
 from visnet_aug.errors import DatasetError, OutputError
 from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.masks.person import Mask
@@ -40,24 +40,6 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
-    """One line of ``rejected.csv``.
-
-    Attributes:
-        path: Relative to the source dataset.
-        stage: ``read`` for a file that is no usable image, ``mask`` for an image without a
-            usable mask.
-        reason: A short fixed name.
-        detail: One line for a person.
-    """
-
-    path: str
-    stage: str
-    reason: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
 class Material:
     """A finished build.
 
@@ -77,7 +59,7 @@ class Material:
     accepted: tuple[Subject, ...]
     rejected: tuple[Subject, ...]
     reasons: Counter[str]
-    unreadable: tuple[Rejected, ...]
+    unreadable: tuple[RejectedRow, ...]
 
     def mask(self, stem: str, image: Picture) -> Mask:
         """Read the mask of an image.
@@ -101,7 +83,7 @@ def read_material(root: Path) -> Material:
     """
     _check_finished(root)
     rows = read_manifest(root / MANIFEST)
-    rejected = _read_rejected(root / REJECTED)
+    rejected = read_rejected(root / REJECTED)
     train = [row for row in rows if row.split in ("train", "val")]
     subjects = _subjects(root, train)
     return Material(
@@ -164,12 +146,3 @@ def _read_entries(root: Path) -> Mapping[str, MaskEntry]:
             "command again, which mends it"
         )
     return store.entries
-
-
-def _read_rejected(path: Path) -> list[Rejected]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, strict=True, restval=""))
-        return [Rejected(row["path"], row["stage"], row["reason"], row["detail"]) for row in rows]
-    except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
-        raise OutputError(f"{path}: missing or damaged; run the build again") from error

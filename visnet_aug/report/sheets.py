@@ -17,11 +17,12 @@ from pathlib import Path
 from PIL import Image
 
 from visnet_aug.build.output import REPORT_FOLDER
+from visnet_aug.datasets.rejected import RejectedRow
 from visnet_aug.files import make_folder, remove_file, write_file
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.report.family_sheet import draw_family
 from visnet_aug.report.mask_sheets import draw_masks, draw_rejected
-from visnet_aug.report.material import Material, Rejected, read_material
+from visnet_aug.report.material import Material, read_material
 
 _SHEETS = ("family-*.png", "masks.png", "rejected-masks.png", "unreadable.txt")
 
@@ -58,9 +59,9 @@ def write_sheets(out: Path, *, samples: int = 10, seed: int = 0) -> list[Path]:
     return written
 
 
-def list_unreadable(files: Iterable[Rejected]) -> str:
+def list_unreadable(files: Iterable[RejectedRow]) -> str:
     """List unusable source files as text, by reason."""
-    by_reason: dict[str, list[Rejected]] = {}
+    by_reason: dict[str, list[RejectedRow]] = {}
     for file in files:
         by_reason.setdefault(file.reason, []).append(file)
     blocks = []

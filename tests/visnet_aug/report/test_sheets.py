@@ -188,7 +188,11 @@ def _begin_again(out: Path) -> None:
         (lambda out: (out / "manifest.csv").unlink(), OutputError, r"no manifest\.csv in it"),
         (lambda out: _truncate(out / "manifest.csv"), ManifestError, r"manifest\.csv: row 1"),
         (lambda out: _truncate(out / "masks.csv"), OutputError, r"masks\.csv: 1 damaged line;"),
-        (lambda out: (out / "rejected.csv").unlink(), OutputError, r"rejected\.csv: missing"),
+        (
+            lambda out: (out / "rejected.csv").unlink(),
+            OutputError,
+            r"rejected\.csv: cannot be read",
+        ),
         (
             lambda out: (out / "rejected.csv").write_text("a,b\n1,2\n"),
             OutputError,
