@@ -26,8 +26,9 @@ demo: $(READY) ## Draw a small dataset, build its augmented set, show contact sh
 	$(BIN)/visnet-aug build --src demo/drawn --out demo/aug
 	$(BIN)/visnet-aug inspect demo/aug
 
+# Two test processes with one thread each: on two cores, more threads would only wait in turns.
 test: $(READY) lint ## Linters, types and tests
-	$(BIN)/python -m pytest -q -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -27,7 +27,10 @@ class PersonLoss:
         self._detection = v8DetectionLoss(network)
 
     def __call__(
-        self, predictions: dict[str, Tensor], batch: dict[str, Tensor]
+        self,
+        predictions: dict[str, Tensor],
+        batch: dict[str, Tensor],
+        generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Return the named parts; their sum is the loss.
 
@@ -35,6 +38,7 @@ class PersonLoss:
             predictions: What the network returns in training mode.
             batch: ``batch_idx`` (I,), ``cls`` (I,), ``bboxes`` (I,4) as centre and size in 0-1,
                 ``masks`` (I,H,W) uint8; I persons over the batch, ordered by image.
+            generator: Draws the anchors whose masks are compared.
         """
         predictions = {
             name: value.float() if torch.is_tensor(value) else value
@@ -42,7 +46,7 @@ class PersonLoss:
         }
         assigned, parts, _ = self._detection.get_assigned_targets_and_loss(predictions, batch)
         foreground, target_index = assigned[0], assigned[1]
-        bce, dice = _mask_losses(predictions, batch, foreground, target_index)
+        bce, dice = _mask_losses(predictions, batch, foreground, target_index, generator)
         return {"box": parts[0], "cls": parts[1], "dfl": parts[2], "bce": bce, "dice": dice}
 
 
@@ -51,13 +55,15 @@ def _mask_losses(
     batch: dict[str, Tensor],
     foreground: Tensor,
     target_index: Tensor,
+    generator: torch.Generator | None,
 ) -> tuple[Tensor, Tensor]:
     """Cross-entropy and Dice loss of a sample of the assigned anchors' masks."""
     prototypes = predictions["proto"]
     image, anchor = foreground.nonzero(as_tuple=True)
     if not len(image):
         return prototypes.sum() * 0, prototypes.sum() * 0
-    keep = torch.randperm(len(image))[: ANCHORS_PER_BATCH_IMAGE * len(prototypes)]
+    limit = ANCHORS_PER_BATCH_IMAGE * len(prototypes)
+    keep = torch.randperm(len(image), generator=generator)[:limit]
     image, anchor = image[keep], anchor[keep]
     coefficients = predictions["mask_coefficient"].permute(0, 2, 1)[image, anchor]
     low = torch.einsum("kc,kchw->khw", coefficients, prototypes[image])

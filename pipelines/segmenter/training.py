@@ -169,7 +169,8 @@ class _Run:
         self._network.train()
         with torch.autocast("cpu", torch.bfloat16):
             predictions = self._network(images.to(memory_format=torch.channels_last))
-        parts = self._loss(predictions, batch)
+        generator = torch.Generator().manual_seed(self._settings.seed << 32 | self.step)
+        parts = self._loss(predictions, batch, generator)
         total = torch.stack(list(parts.values())).sum()
         if not torch.isfinite(total):
             raise FloatingPointError(f"step {self.step}: loss {parts}")
