@@ -19,13 +19,13 @@ from visnet_aug.build.masking import (
     find_segmenter,
     look_up_masks,
     mask_training_images,
-    masks_digest,
 )
 from visnet_aug.build.observer import Advance, Observer, Silent
 from visnet_aug.build.output import (
     MANIFEST,
     Found,
     check_apart,
+    check_masks,
     check_same,
     claim,
     clear_way,
@@ -36,7 +36,7 @@ from visnet_aug.build.output import (
 )
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Plan, check_number, make_plan
-from visnet_aug.build.provenance import identify
+from visnet_aug.build.provenance import identify, identify_masks
 from visnet_aug.build.rows import BuildSummary, manifest_rows, summarise
 from visnet_aug.build.sidecars import Conclusion, write_sidecars
 from visnet_aug.datasets import read_dataset
@@ -137,20 +137,22 @@ def build(
     identity = identify(dataset, recipe, options.passthrough, finder.key)
     if not options.replace:
         check_same(out, found, identity)
-        if found.state == "finished" and _is_whole(out, found):
-            release(out)
-            return BuildResult(summarise(read_manifest(out / MANIFEST)), None, 0, len(found.paths))
     check_number(dataset, recipe)
-    claim(out)
+    if found.state == "fresh":
+        claim(out)
     with observer.stage("mask") as advance:
         masks = mask_training_images(dataset, out, recipe, finder, advance)
+    identity |= identify_masks(masks)
+    if not options.replace:
+        check_masks(out, found, identity)
+        if not masks.computed and _is_whole(out, found):
+            release(out)
+            return BuildResult(summarise(read_manifest(out / MANIFEST)), None, 0, len(found.paths))
     plan = make_plan(dataset, masks.accepted, recipe)
     observer.planned(plan)
-    identity["masks"] = masks_digest(masks)
     if options.replace:
         remove_build(out, found)
         found = Found("fresh")
-    check_same(out, found, identity)
     context = Context(recipe, out, options.passthrough)
     before, written = _make_files(plan, found, identity, context, options, observer)
     rows = manifest_rows(plan, written, masks.entries, dataset)
@@ -220,8 +222,8 @@ def _read(source: Path, recipe: Recipe, options: Options, observer: Observer) ->
 
 
 def _is_whole(out: Path, found: Found) -> bool:
-    """Tell whether a finished build's files are all there, by name, with none beside."""
-    return present_files(out, found.folders) == found.paths
+    """Tell whether a build is finished and its files all there, by name, with none beside."""
+    return found.state == "finished" and present_files(out, found.folders) == found.paths
 
 
 def _make_files(
@@ -238,6 +240,7 @@ def _make_files(
         How many were there, and all of them by path.
     """
     out = context.out
+    claim(out)
     clear_way(out, plan.folders, set(plan.paths()))
     written = _still_sound(out, found, observer)
     before = len(written)

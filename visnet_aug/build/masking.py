@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,12 +122,3 @@ def look_up_masks(
         else:
             rejected += 1
     return StoredMasks(frozenset(accepted), rejected, frozenset(unknown))
-
-
-def masks_digest(masks: MaskSummary) -> str:
-    """Hash every image's verdict and mask: two builds with equal digests used equal masks."""
-    lines = (
-        f"{stem} {entry.verdict} {entry.mask_sha256}\n"
-        for stem, entry in sorted(masks.entries.items())
-    )
-    return hashlib.sha256("".join(lines).encode()).hexdigest()

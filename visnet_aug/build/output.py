@@ -156,6 +156,29 @@ def check_same(root: Path, found: Found, identity: Identity) -> None:
         )
 
 
+def check_masks(root: Path, found: Found, identity: Identity) -> None:
+    """Refuse to go on with a build whose masks are no longer those that it was made with.
+
+    Args:
+        root: The output folder.
+        found: What it holds.
+        identity: The build that is wanted, its masks included.
+
+    Raises:
+        OutputError: Masks differ; the message says how many were edited by hand.
+    """
+    there = found.identity or {}
+    if there.get("masks") in (None, identity["masks"]):
+        return
+    old, new = there.get("edited_masks", {}), identity["edited_masks"]
+    edited = sorted(stem for stem in {*old, *new} if old.get(stem) != new.get(stem))
+    what = "its masks are not those that it was built with"
+    if edited:
+        are = "mask was" if len(edited) == 1 else "masks were"
+        what = f"{len(edited):,} {are} edited by hand since it was built, such as {edited[0]}"
+    raise OutputError(f"{root}: {what}; --replace builds it again with the masks as they are now")
+
+
 def present_files(root: Path, folders: Iterable[str]) -> set[str]:
     """List the files in the image folders, as paths relative to the output.
 

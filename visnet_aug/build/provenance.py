@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import visnet_aug
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.recipe import Recipe
+
+if TYPE_CHECKING:
+    from visnet_aug.masks.compute import MaskSummary
 
 
 def identify(
@@ -18,7 +21,7 @@ def identify(
 ) -> dict[str, Any]:
     """Return what two builds must have in common to make the same folder.
 
-    Masks come on top of it once they are known: they decide bytes, too, and can be edited.
+    `identify_masks` comes on top once the masks are known.
     """
     return {
         "recipe": recipe.model_dump(mode="json"),
@@ -26,6 +29,24 @@ def identify(
         "segmenter": segmenter_key,
         "passthrough": passthrough,
         "versions": rendering_versions(),
+    }
+
+
+def identify_masks(masks: MaskSummary) -> dict[str, Any]:
+    """Return which masks a build uses: they decide bytes, too, and can be edited by hand.
+
+    ``masks`` is the hash of every image's verdict and mask: two builds with equal ones used equal
+    masks. ``edited_masks`` has the checksum of each edit, so that a later run can name the masks
+    that were edited since.
+    """
+    lines = (
+        f"{stem} {entry.verdict} {entry.mask_sha256}\n"
+        for stem, entry in sorted(masks.entries.items())
+    )
+    edited = {stem: entry.mask_sha256 for stem, entry in masks.entries.items() if entry.edited}
+    return {
+        "masks": hashlib.sha256("".join(lines).encode()).hexdigest(),
+        "edited_masks": edited,
     }
 
 

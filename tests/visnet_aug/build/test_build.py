@@ -286,16 +286,73 @@ def test_a_changed_source_is_another_build(
         build(source, out, RECIPE, Options(workers=1), segmenter=ellipses)
 
 
-def test_a_mask_edited_by_hand_is_another_build(
+@pytest.mark.parametrize("lost", [False, True], ids=["whole", "a copy is missing"])
+def test_masks_edited_after_a_build_are_noticed_and_used_when_replaced(
+    market: Path, ellipses: SegmenterFactory, tmp_path: Path, lost: bool
+) -> None:
+    out, options = tmp_path / "aug", Options(workers=1)
+    build(market, out, RECIPE, options, segmenter=ellipses)
+    first, second, *_ = sorted((out / "masks").iterdir())
+    paint(first, 1)
+    copy = next((out / "bounding_box_train").glob(f"{first.stem}_*"))
+    before = copy.read_bytes()
+    if lost:
+        copy.unlink()
+    for _ in range(2):  # the table knows of the edit from the first refusal on
+        with pytest.raises(OutputError, match=f"1 mask was edited .* such as {first.stem}; --rep"):
+            build(market, out, RECIPE, options, segmenter=ellipses)
+        assert not (out / ".visnet").exists()
+    result = build(market, out, RECIPE, replace(options, replace=True), segmenter=ellipses)
+    assert result.masks is not None
+    assert (result.masks.computed, result.masks.edited) == (0, 1)
+    rows = {row.path: row for row in read_manifest(out / "manifest.csv")}
+    assert rows[copy.relative_to(out).as_posix()].mask_area == 1.0
+    assert copy.read_bytes() != before
+    assert build(market, out, RECIPE, options, segmenter=ellipses).was_there
+    paint(first, 0)
+    paint(second, 1)
+    with pytest.raises(OutputError, match="2 masks were edited by hand since it was built"):
+        build(market, out, RECIPE, options, segmenter=ellipses)
+
+
+def paint(mask: Path, value: int) -> None:
+    """Do to a mask what a person may do: all white (1) or all black (0)."""
+    Image.new("1", (32, 64), value).save(mask)
+
+
+def test_an_edit_that_changes_no_pixel_leaves_the_build_alone(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     out = tmp_path / "aug"
     build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
     mask = next((out / "masks").iterdir())
-    Image.new("1", (32, 64), 1).save(mask)
-    next((out / "bounding_box_train").glob(f"{mask.stem}_*")).unlink()
-    with pytest.raises(OutputError, match=r"masks is .* there and .* here; --replace"):
-        build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    Image.open(mask).convert("RGBA").save(mask)
+    assert build(market, out, RECIPE, Options(workers=1), segmenter=ellipses).was_there
+
+
+def test_masks_edited_before_a_build_are_used(
+    market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    out = tmp_path / "aug"
+    make_masks(market, out, RECIPE, segmenter=ellipses)
+    mask = next((out / "masks").iterdir())
+    paint(mask, 0)
+    result = build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    assert result.masks is not None
+    assert (result.masks.edited, len(result.masks.accepted)) == (1, 11)
+    assert not list((out / "bounding_box_train").glob(f"{mask.stem}_*"))
+
+
+def test_a_mask_that_was_lost_is_made_again(
+    built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    out = tmp_path / "aug"
+    build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    next((out / "masks").iterdir()).unlink()
+    result = build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    assert result.masks is not None
+    assert (result.masks.computed, result.made) == (1, 0)
+    assert tree(out) == tree(built)
 
 
 def test_unusable_images_are_left_out_and_listed(
