@@ -97,6 +97,8 @@ def examine(root: Path) -> Found:
         raise cannot("read as a folder", root, error) from error
     half_written = part_of(root / MASK_TABLE).name
     ours = {MASK_FOLDER, MASK_TABLE, half_written, STATE_FOLDER, REPORT_FOLDER}
+    if STATE_FOLDER in names:
+        ours.update(SIDECARS)  # left by a kill while a build was being removed
     foreign = [name for name in names if name not in ours]
     marked = STATE_FOLDER in names or MASK_TABLE in names
     if foreign or (names and not marked):

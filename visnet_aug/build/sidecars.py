@@ -18,7 +18,7 @@ from visnet_aug.build.provenance import other_versions
 from visnet_aug.build.rows import BuildSummary, summarise
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.datasets.rejected import RejectedRow, rejected_csv, rejected_images
-from visnet_aug.files import write_file
+from visnet_aug.files import cannot, write_file
 from visnet_aug.manifest import ManifestRow, write_manifest
 from visnet_aug.masks.compute import MaskSummary
 from visnet_aug.recipe import Recipe, dump_recipe
@@ -71,7 +71,10 @@ def write_sidecars(out: Path, build: Conclusion) -> BuildSummary:
     files[BUILD] = f"{json.dumps(report, indent=2)}\n".encode()
     for name, data in files.items():
         write_file(out / name, data, durable=True)
-    staged.replace(out / MANIFEST)
+    try:
+        staged.replace(out / MANIFEST)
+    except OSError as error:
+        raise cannot("written", out / MANIFEST, error) from error
     return summary
 
 

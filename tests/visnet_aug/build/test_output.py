@@ -45,6 +45,7 @@ def begun(tmp_path: Path) -> Path:
         ("masks.csv",),
         ("masks.csv", "masks/a.png", "masks.csv.part", "report/masks.png"),
         (".visnet/anything", "masks/a.png"),
+        (".visnet/anything", "masks.csv", "build.json", "README.md"),  # killed while replacing
     ],
 )
 def test_empty_folders_and_masks_alone_are_fresh(tmp_path: Path, names: tuple[str, ...]) -> None:
