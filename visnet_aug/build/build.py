@@ -14,8 +14,10 @@ from typing import Any, Literal
 from visnet_aug.build.journal import Journal, Written, journal_path
 from visnet_aug.build.local import Context, Item, default_workers, run_items
 from visnet_aug.build.masking import (
+    LocalSegmenterFactory,
     SegmenterFactory,
     StoredMasks,
+    find_local_segmenter,
     find_segmenter,
     look_up_masks,
     mask_training_images,
@@ -150,6 +152,7 @@ def build(
             return BuildResult(summarise(read_manifest(out / MANIFEST)), None, 0, len(found.paths))
     plan = make_plan(dataset, masks.accepted, recipe)
     observer.planned(plan)
+    claim(out)
     if options.replace:
         remove_build(out, found)
         found = Found("fresh")
@@ -168,18 +171,23 @@ def preview(
     recipe: Recipe,
     options: Options | None = None,
     *,
-    segmenter: SegmenterFactory = find_segmenter,
+    segmenter: LocalSegmenterFactory = find_local_segmenter,
     observer: Observer | None = None,
 ) -> Preview:
-    """Plan a build without computing masks or writing anything; arguments as for `build`."""
+    """Plan a build without computing masks, downloading or writing; arguments as for `build`.
+
+    Raises:
+        VisnetError: As `build`, as far as it can be known.
+    """
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
     found = examine(out)
     dataset = _read(source, recipe, options, observer)
     finder = segmenter(recipe.weights, options.device, recipe.masks)
+    key = finder.key if finder else None
     if not options.replace:
-        check_same(out, found, identify(dataset, recipe, options.passthrough, finder.key))
-    masks = look_up_masks(dataset, out, recipe, finder)
+        check_same(out, found, identify(dataset, recipe, options.passthrough, key))
+    masks = look_up_masks(dataset, out, recipe, key)
     plan = make_plan(dataset, masks.accepted | masks.unknown, recipe)
     observer.planned(plan)
     return Preview(plan, masks)
@@ -240,7 +248,6 @@ def _make_files(
         How many were there, and all of them by path.
     """
     out = context.out
-    claim(out)
     clear_way(out, plan.folders, set(plan.paths()))
     written = _still_sound(out, found, observer)
     before = len(written)

@@ -31,19 +31,26 @@ class SegmenterSource:
 SegmenterFactory: TypeAlias = Callable[[str, str, MaskSettings], SegmenterSource]
 """From weights, device and mask settings, as `find_segmenter`, to a segmenter."""
 
+LocalSegmenterFactory: TypeAlias = Callable[[str, str, MaskSettings], SegmenterSource | None]
+"""As `find_local_segmenter`."""
 
-def find_segmenter(weights: str, device: str, settings: MaskSettings) -> SegmenterSource:
-    """Find a segmenter's weights without loading them.
+
+def find_local_segmenter(
+    weights: str, device: str, settings: MaskSettings
+) -> SegmenterSource | None:
+    """Find a segmenter's weights on this machine, without loading or downloading them.
 
     The key names weights and architecture, not the device: stored masks are used wherever they
     were computed, a GPU's on a machine without one, although number formats differ in a few
     pixels of an outline.
 
     Args:
-        weights: ``builtin``, a path, or an official name; the latter is downloaded at once if it
-            was not before.
+        weights: ``builtin``, a path, or an official name.
         device: ``auto`` or a torch device.
         settings: How masks are cleaned and judged.
+
+    Returns:
+        The segmenter, or ``None`` if an official name's weights were not downloaded yet.
 
     Raises:
         WeightsError: The weights cannot be used.
@@ -52,9 +59,19 @@ def find_segmenter(weights: str, device: str, settings: MaskSettings) -> Segment
 
     info = describe_weights(weights)
     if info.sha256 is None and OFFICIAL_NAME.fullmatch(weights):
-        load_segmenter(weights, device, settings)
-        info = describe_weights(weights)
+        return None
     return SegmenterSource(info.key, lambda: load_segmenter(weights, device, settings))
+
+
+def find_segmenter(weights: str, device: str, settings: MaskSettings) -> SegmenterSource:
+    """Find a segmenter as `find_local_segmenter`, downloading its weights if need be."""
+    from visnet_aug.masks.weights import describe_weights, load_segmenter
+
+    found = find_local_segmenter(weights, device, settings)
+    if found is not None:
+        return found
+    segmenter = load_segmenter(weights, device, settings)
+    return SegmenterSource(describe_weights(weights).key, lambda: segmenter)
 
 
 def mask_training_images(
@@ -99,9 +116,13 @@ class StoredMasks:
 
 
 def look_up_masks(
-    dataset: Dataset, out: Path, recipe: Recipe, segmenter: SegmenterSource
+    dataset: Dataset, out: Path, recipe: Recipe, segmenter_key: str | None
 ) -> StoredMasks:
-    """Look the training images up in ``masks.csv`` alone; nothing is read beside or written."""
+    """Look the training images up in ``masks.csv`` alone; nothing is read beside or written.
+
+    Without a segmenter's key, only masks that were edited by hand are known: those hold whatever
+    the segmenter.
+    """
     from visnet_aug.masks.store import MaskStore, mask_key
 
     entries = MaskStore(out).entries
@@ -110,7 +131,7 @@ def look_up_masks(
     rejected = 0
     for record in dataset.split("train"):
         entry = entries.get(record.stem)
-        key = mask_key(record.sha256, segmenter.key, recipe.masks)
+        key = segmenter_key and mask_key(record.sha256, segmenter_key, recipe.masks)
         if (
             entry is None
             or entry.image_sha256 != record.sha256

@@ -17,16 +17,17 @@ if TYPE_CHECKING:
 
 
 def identify(
-    dataset: Dataset, recipe: Recipe, passthrough: Passthrough, segmenter_key: str
+    dataset: Dataset, recipe: Recipe, passthrough: Passthrough, segmenter_key: str | None
 ) -> dict[str, Any]:
     """Return what two builds must have in common to make the same folder.
 
-    `identify_masks` comes on top once the masks are known.
+    `identify_masks` comes on top once the masks are known. A segmenter whose weights are not on
+    this machine has no key (``None``) and is left out.
     """
     return {
         "recipe": recipe.model_dump(mode="json"),
         "source": source_digest(dataset),
-        "segmenter": segmenter_key,
+        **({"segmenter": segmenter_key} if segmenter_key else {}),
         "passthrough": passthrough,
         "versions": rendering_versions(),
     }

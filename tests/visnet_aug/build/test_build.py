@@ -425,3 +425,20 @@ def test_a_preview_writes_nothing_and_plans_what_is_known(
     assert (len(known.masks.accepted), known.masks.unknown) == (12, frozenset())
     assert tree(built) == before
     assert {task.path for task in known.plan.tasks} < set(before)
+
+
+def test_a_preview_downloads_no_weights(
+    built: Path, market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        "visnet_aug.masks.weights._download", lambda name: pytest.fail(f"{name} downloaded")
+    )
+    recipe = RECIPE.replace(weights="yolov8n-seg.pt")
+    result = preview(market, tmp_path / "aug", recipe)
+    assert (len(result.masks.unknown), result.plan.total) == (12, 47)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OutputError, match=r"recipe.weights is .builtin. there and .yolov8n-seg.pt"):
+        preview(market, built, recipe)
+    with pytest.raises(WeightsError, match=r"none.pt: no such file"):
+        preview(market, tmp_path / "aug", RECIPE.replace(weights="none.pt"))
