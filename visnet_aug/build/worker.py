@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,8 +12,8 @@ from visnet_aug.build.local import Context, Item
 from visnet_aug.build.passthrough import pass_through
 from visnet_aug.build.plan import Task
 from visnet_aug.build.render import Renderer
+from visnet_aug.datasets.images import read_again
 from visnet_aug.datasets.record import ImageRecord
-from visnet_aug.errors import DatasetError
 from visnet_aug.files import write_file
 from visnet_aug.masks.store import FOLDER, read_mask
 
@@ -39,7 +38,7 @@ class Worker:
 
     def _make(self, item: Item) -> Written:
         source = item.source
-        data = read_source(source)
+        data = read_again(source)
         target = self._context.out / item.path
         if not isinstance(item, Task):
             pass_through(source.path, data, target, self._context.passthrough)
@@ -51,20 +50,3 @@ class Worker:
 
     def _mask_path(self, source: ImageRecord) -> Path:
         return self._context.out / FOLDER / f"{source.stem}.png"
-
-
-def read_source(source: ImageRecord) -> bytes:
-    """Read a source file, which must still be what it was when the dataset was read.
-
-    Raises:
-        DatasetError: It vanished or changed.
-    """
-    try:
-        data = source.path.read_bytes()
-    except OSError as error:
-        raise DatasetError(
-            f"{source.path}: cannot be read any more ({error.strerror}); restore it, run again"
-        ) from error
-    if hashlib.sha256(data).hexdigest() != source.sha256:
-        raise DatasetError(f"{source.path}: changed while the build was running; run again")
-    return data

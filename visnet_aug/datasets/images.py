@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -178,6 +179,23 @@ def decode_rgb(data: bytes) -> NDArray[np.uint8]:
         return np.array(_decode(data))
     except _UnusableError as error:
         raise DatasetError(f"image bytes cannot be decoded: {error.outcome.detail}") from error
+
+
+def read_again(record: ImageRecord) -> bytes:
+    """Read a dataset's image, which must still be what it was when the dataset was read.
+
+    Raises:
+        DatasetError: It vanished or changed.
+    """
+    try:
+        data = record.path.read_bytes()
+    except OSError as error:
+        raise DatasetError(
+            f"{record.path}: cannot be read any more ({error.strerror}); restore it, run again"
+        ) from error
+    if hashlib.sha256(data).hexdigest() != record.sha256:
+        raise DatasetError(f"{record.path}: changed since the dataset was read; run again")
+    return data
 
 
 def _read_file(path: Path) -> bytes:

@@ -8,7 +8,6 @@ one fixed size for that reason.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,9 +18,8 @@ from typing import Final, Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from visnet_aug.datasets.images import decode_rgb
+from visnet_aug.datasets.images import decode_rgb, read_again
 from visnet_aug.datasets.record import ImageRecord
-from visnet_aug.errors import DatasetError
 from visnet_aug.masks.person import PersonMask
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.store import Damage, MaskEntry, MaskStore, mask_key
@@ -185,16 +183,4 @@ def _decoded(
 
 
 def _decode(batch: Sequence[ImageRecord]) -> list[Image]:
-    """Decode images, each checked to be the one that the record describes."""
-    images = []
-    for record in batch:
-        try:
-            data = record.path.read_bytes()
-        except OSError as error:
-            raise DatasetError(
-                f"{record.path}: cannot be read any more ({error.strerror}); run again"
-            ) from error
-        if hashlib.sha256(data).hexdigest() != record.sha256:
-            raise DatasetError(f"{record.path}: changed while the build was running; run again")
-        images.append(decode_rgb(data))
-    return images
+    return [decode_rgb(read_again(record)) for record in batch]

@@ -84,7 +84,7 @@ def test_a_source_that_changed_is_a_named_error(
 ) -> None:
     changed = tmp_path_factory.mktemp("set") / "changed.jpg"
     changed.write_bytes(b"not what was read")
-    for path, reason in ((changed, "changed while"), (changed / "none", "cannot be read any more")):
+    for path, reason in ((changed, "changed since"), (changed / "none", "cannot be read any more")):
         item = Kept(replace(items[0].source, path=path), "x.jpg")
         with pytest.raises(DatasetError, match=reason):
             run([item], context)

@@ -233,7 +233,7 @@ def test_no_images_need_no_network(out: Path) -> None:
     ("harm", "message"),
     [
         (lambda path: path.unlink(), "cannot be read any more"),
-        (lambda path: path.write_bytes(b"new"), "changed while the build was running"),
+        (lambda path: path.write_bytes(b"new"), "changed since the dataset was read"),
     ],
 )
 def test_an_image_that_changes_meanwhile_stops_with_its_name(
