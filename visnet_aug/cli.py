@@ -33,12 +33,12 @@ _EXIT_CODES = _as_it_is(
     "1    doctor found something wrong",
     "2    unusable arguments or recipe",
     "3    unusable source dataset, or an unusable image with --on-error stop",
-    "4    the number of images cannot be made",
+    "4    the number of images asked for cannot be made",
     "5    unusable segmenter weights",
-    "6    the output folder cannot be used",
+    "6    the output folder cannot be used, or holds another build",
     "7    a damaged manifest",
-    "8    a worker process died",
-    "130  interrupted; the same command goes on where it stopped",
+    "8    a worker process died, most often for want of memory",
+    "130  interrupted; build and mask go on where they stopped if run again",
 )
 _COMPLETION = _as_it_is(
     "Completion of commands and options in bash (zsh_source, fish_source: likewise):",
@@ -56,39 +56,40 @@ _OUT = click.option(
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder to write: new, empty, or with what the same command has begun.",
+    help="Folder to write: new, empty, with masks, or with what the same command has begun.",
 )
 _RECIPE = click.option(
     "--recipe",
     "recipe_file",
     type=click.Path(path_type=Path),
-    help="YAML file with a build: section.  [default: what pipelines/market1501.yaml says]",
+    help="Settings: a YAML file with a build: section.  [default: as pipelines/market1501.yaml]",
 )
 _WEIGHTS = click.option(
     "--weights",
     metavar="builtin|PATH|NAME",
-    help="Segmenter: the bundled one, a file, or an official name such as yolov8n-seg.pt, which "
-    "is downloaded.  [default: builtin]",
+    help="Network that finds people: the bundled one, a .safetensors or .pt file, or an official "
+    "name such as yolov8n-seg.pt, which is downloaded once.  [default: builtin]",
 )
 _DEVICE = click.option(
     "--device",
     metavar="NAME",
     default="auto",
     show_default=True,
-    help="Where the segmenter runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
+    help="Where that network runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
 )
 _ON_ERROR = click.option(
     "--on-error",
     type=click.Choice(["skip", "stop"]),
     default="skip",
     show_default=True,
-    help="Unusable images: list them in rejected.csv, or stop at the first.",
+    help="Unusable images: leave them out (a build lists them in rejected.csv), or stop at the "
+    "first.",
 )
 _WORKERS = click.option(
     "--workers",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Processes; the output does not depend on it.  [default: one per processor]",
+    help="Number of processes; the output is the same for any.  [default: up to one per processor]",
 )
 
 
@@ -111,7 +112,10 @@ _WORKERS = click.option(
 @click.version_option(__version__, prog_name="visnet-aug")
 @click.pass_context
 def cli(context: click.Context) -> None:
-    """Build person re-identification sets: new backgrounds, people untouched, all on record."""
+    """Build training sets for person re-identification by rewriting backgrounds.
+
+    People are left untouched to the pixel, and a manifest records how each image was made.
+    """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -139,7 +143,7 @@ def cli(context: click.Context) -> None:
     "--seed",
     metavar="N",
     type=click.IntRange(0, 2**64 - 1),
-    help="Seeds every draw.  [default: 0]",
+    help="Seed of all that is drawn at random.  [default: 0]",
 )
 @_WEIGHTS
 @_DEVICE
@@ -147,7 +151,8 @@ def cli(context: click.Context) -> None:
 @click.option(
     "--encoding",
     metavar="match|jpeg:Q|png",
-    help="Of the copies: like their sources, JPEG of quality Q, or PNG.  [default: match]",
+    help="Files of the copies: JPEG or PNG as their sources (match), JPEG of quality Q (1 to 100), "
+    "or PNG.  [default: match]",
 )
 @_ON_ERROR
 @click.option(
@@ -155,10 +160,19 @@ def cli(context: click.Context) -> None:
     type=click.Choice(["copy", "hardlink", "symlink"]),
     default="copy",
     show_default=True,
-    help="Query, gallery and originals. Through a link, an edit of the output changes the source.",
+    help="How query, gallery and originals get into --out. Through a link, an edit there changes "
+    "the source.",
 )
-@click.option("--dry-run", is_flag=True, help="Say what would be made; compute and write nothing.")
-@click.option("--replace", is_flag=True, help="Remove the build that is in --out and start over.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be made; compute, download and write nothing.",
+)
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Remove the build that is in --out and start over; masks are kept, edited ones included.",
+)
 def build(
     source: Path,
     out: Path,
@@ -174,7 +188,8 @@ def build(
     """Build an augmented set: find each person, rewrite the background, write a manifest.
 
     Options override the recipe. Interrupted or killed, the same command goes on where it stopped
-    and ends with the same bytes.
+    and ends with the same bytes. To mend masks by hand, run mask into the same folder first; for
+    masks mended after a build, run it again with --replace.
     """
     from visnet_aug.build import build as conductor
     from visnet_aug.console import ConsoleObserver
@@ -189,7 +204,7 @@ def build(
 
 
 @cli.command(
-    short_help="Find the people alone: masks without a build.",
+    short_help="Make the masks alone, to be mended before a build.",
     epilog=_as_it_is("Example:", "visnet-aug mask --src Market-1501 --out aug"),
 )
 @_SOURCE
@@ -208,7 +223,9 @@ def mask(
 ) -> None:
     """Find the person in every training image and write masks/ and masks.csv.
 
-    A build into the same folder then uses these masks, mended by hand or not.
+    A build into the same folder then uses these masks. Mend one by painting in
+    masks/<image>.png: white is the person, all black means no copies. Delete it to have it made
+    again.
     """
     from visnet_aug.build import build as conductor
     from visnet_aug.console import ConsoleObserver
@@ -284,7 +301,10 @@ def draw(
     seed: int,
     workers: int | None,
 ) -> None:
-    """Draw pedestrians in Market-1501's layout, with their true masks beside."""
+    """Draw a dataset of made-up pedestrians in Market-1501's layout, with their true masks.
+
+    It is there to try the other commands on; the same options give the same bytes.
+    """
     from visnet_aug.console import ConsoleObserver
     from visnet_aug.datasets.drawn.dataset import draw_dataset
 
@@ -318,7 +338,7 @@ def main() -> None:
     try:
         code = cli.main(prog_name="visnet-aug", standalone_mode=False) or 0
     except click.exceptions.Abort:
-        code = _complain("interrupted; the same command goes on where it stopped", INTERRUPTED)
+        code = _complain("interrupted; a build goes on where it stopped if run again", INTERRUPTED)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "visnet-aug"
         code = _complain(f"{error.format_message()} See {command} --help.", error.exit_code)

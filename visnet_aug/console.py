@@ -87,7 +87,8 @@ class ConsoleObserver:
         self._out.print(_dataset_table(dataset))
         if dataset.rejected:
             count = len(dataset.rejected)
-            self._say(f"{count:,} unusable file{'s' * (count != 1)} left out (see rejected.csv)")
+            files = f"{count:,} unusable file{'s' * (count != 1)}"
+            self._say(f"{files} left out (a build lists them in rejected.csv)")
 
     def planned(self, plan: Plan) -> None:
         """Show how the total comes about."""

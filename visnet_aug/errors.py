@@ -1,9 +1,9 @@
 """Every error a user can cause, each with its documented exit code.
 
 The command line prints ``str(error)`` on one line and leaves with ``error.exit_code``; a
-traceback therefore always means a bug of ours. Exit code 1 is for commands whose job is to find
-problems (``doctor``) and found some; 2 is click's own for unusable arguments; 130 is an
-interrupt.
+traceback therefore always means a bug of ours. ``visnet-aug --help`` lists the codes. Three are
+not of these classes alone: 1 is also ``doctor``'s when it found something wrong, 2 is also click's
+for unusable arguments, and 130 is an interrupt.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ class VisnetError(Exception):
 
 
 class RecipeError(VisnetError):
-    """A recipe or an option's value cannot be used."""
+    """A recipe or the value of an option cannot be used."""
 
     exit_code = 2
 
 
 class DatasetError(VisnetError):
-    """The source dataset is missing, misplaced, empty, or stopped the run (``--on-error stop``)."""
+    """The source dataset cannot be used, or one of its images and ``--on-error`` is ``stop``.
+
+    It is missing, misplaced, empty, or changed while it was in use.
+    """
 
     exit_code = 3
 
@@ -40,7 +43,11 @@ class WeightsError(VisnetError):
 
 
 class OutputError(VisnetError):
-    """The output folder cannot be written, or holds something that must not be overwritten."""
+    """The output folder cannot be used.
+
+    It cannot be written or read, something in it is damaged, or it holds what must not be
+    overwritten: other files, or another build.
+    """
 
     exit_code = 6
 
@@ -49,3 +56,9 @@ class ManifestError(VisnetError):
     """A manifest breaks its schema; the message names the file, the row and the column."""
 
     exit_code = 7
+
+
+class WorkerError(VisnetError):
+    """A worker process died: killed by the system for want of memory, or crashed."""
+
+    exit_code = 8

@@ -210,7 +210,10 @@ def make_masks(
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
     if examine(out).state != "fresh":
-        raise OutputError(f"{out}: holds a build with its masks; choose another --out")
+        raise OutputError(
+            f"{out}: holds a build with its masks; mend those and build again with --replace, or "
+            "choose another --out"
+        )
     dataset = _read(source, recipe, options, observer)
     finder = segmenter(recipe.weights, options.device, recipe.masks)
     claim(out)

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from visnet_aug.build.journal import Written
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Kept, Task
-from visnet_aug.errors import VisnetError
+from visnet_aug.errors import WorkerError
 from visnet_aug.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -37,12 +37,6 @@ CHUNK = 32
 AHEAD = 4
 """Chunks per worker that are handed out at once: enough that none waits, few enough that an
 interrupt is over soon."""
-
-
-class WorkerError(VisnetError):
-    """A worker process died: killed by the system for want of memory, or crashed."""
-
-    exit_code = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ import pytest
 
 from visnet_aug.build import local
 from visnet_aug.build.journal import Written
-from visnet_aug.build.local import Context, WorkerError, default_workers, run_items
+from visnet_aug.build.local import Context, default_workers, run_items
 from visnet_aug.build.plan import Kept
 from visnet_aug.datasets import read_dataset
-from visnet_aug.errors import DatasetError, OutputError
+from visnet_aug.errors import DatasetError, OutputError, WorkerError
 from visnet_aug.recipe import Recipe
 
 

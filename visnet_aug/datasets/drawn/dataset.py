@@ -28,7 +28,7 @@ from visnet_aug.datasets.drawn.plan import (
     plan_crops,
 )
 from visnet_aug.datasets.drawn.sample import draw_sample
-from visnet_aug.errors import OutputError, RecipeError
+from visnet_aug.errors import OutputError, RecipeError, WorkerError
 from visnet_aug.files import cannot, part_of
 
 MASKS: Final = "ground_truth_masks"
@@ -89,6 +89,7 @@ def draw_dataset(
     Raises:
         OutputError: ``out`` isn't an empty folder, or can't be written.
         RecipeError: Too few identities, or a negative seed.
+        WorkerError: A drawing process died.
     """
     if identities < _FEWEST_IDENTITIES or seed < 0:
         raise RecipeError(
@@ -122,8 +123,8 @@ def _new_folder(out: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot("written", Path(error.filename or out), error) from error
     except BrokenProcessPool as error:
-        raise OutputError(
-            "a drawing process was killed, perhaps for memory: try again with fewer --workers"
+        raise WorkerError(
+            "a worker process died, most often for want of memory; draw again with fewer --workers"
         ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
