@@ -59,7 +59,7 @@ class Options:
         workers: Rendering processes; ``None`` for one per processor.
         on_error: Whether an unusable image is listed (``skip``) or ends the build (``stop``).
         passthrough: How untouched images get into the output.
-        replace: Start over where the output holds a build, even the same one.
+        replace: Start over where the output holds another build, or the same one finished.
     """
 
     device: str = "auto"
@@ -115,6 +115,9 @@ def build(
 ) -> BuildResult:
     """Build an augmented set, or finish one that was begun.
 
+    It starts processes: a script that calls it needs ``if __name__ == "__main__":`` around what
+    it does.
+
     Args:
         source: Folder of the dataset.
         out: Where the set goes: a new or empty folder, one with masks, or one with the same build.
@@ -153,15 +156,18 @@ def build(
     plan = make_plan(dataset, masks.accepted, recipe)
     observer.planned(plan)
     claim(out)
-    if options.replace:
-        remove_build(out, found)
+    if options.replace and not (found.state == "unfinished" and found.identity == identity):
+        with observer.stage("remove") as advance:
+            remove_build(out, found, advance)
         found = Found("fresh")
     context = Context(recipe, out, options.passthrough)
     before, written = _make_files(plan, found, identity, context, options, observer)
     rows = manifest_rows(plan, written, masks.entries, dataset)
     conclusion = Conclusion(dataset, recipe, identity, masks, plan, rows)
-    summary = write_sidecars(out, conclusion)
-    release(out)
+    with observer.stage("write tables") as advance:
+        summary = write_sidecars(out, conclusion)
+        release(out)
+        advance(summary.total, summary.total)
     return BuildResult(summary, masks, plan.total - before, before)
 
 

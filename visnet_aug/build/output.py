@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 
 from visnet_aug.build.journal import FOLDER as STATE_FOLDER
 from visnet_aug.build.journal import Written, journal_path, read_journal
+from visnet_aug.build.observer import Advance
 from visnet_aug.errors import OutputError
 from visnet_aug.files import PART_SUFFIX, cannot, make_folder, part_of, remove_file
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
@@ -219,16 +220,22 @@ def clear_way(root: Path, folders: Collection[str], expected: Collection[str]) -
         remove_file(root / path)
 
 
-def remove_build(root: Path, found: Found) -> None:
+def remove_build(root: Path, found: Found, advance: Advance) -> None:
     """Remove what a build has made, except masks, which are reused if they fit.
+
+    Args:
+        root: The output folder.
+        found: What it holds.
+        advance: Told how many files are removed, of how many.
 
     Raises:
         OutputError: An image folder holds a file that the build has not made (nothing is removed
             then), or something cannot be removed.
     """
     clear_way(root, found.folders, found.paths)
-    for path in found.paths:
+    for number, path in enumerate(sorted(found.paths), 1):
         remove_file(root / path)
+        advance(number, len(found.paths))
     for folder in found.folders:
         _remove_folder(root / folder)
     for name in SIDECARS:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from PIL import Image
 
 from visnet_aug.build.build import Options, build, make_masks, preview
 from visnet_aug.build.masking import SegmenterFactory, SegmenterSource
+from visnet_aug.build.observer import Advance, Silent
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, OutputError, PlanError, WeightsError
 from visnet_aug.manifest import read_manifest
@@ -139,6 +141,27 @@ def test_a_finished_build_is_left_alone(
     assert (result.was_there, result.made, result.found) == (True, 0, 47)
     assert result.summary.total == 47
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*")} == before
+
+
+def test_replacing_goes_on_with_the_same_build_if_it_was_interrupted(
+    built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    out, options = tmp_path / "aug", Options(workers=1, replace=True)
+
+    class Stop(Silent):
+        def stage(self, name: str) -> AbstractContextManager[Advance]:
+            if name == "render":
+                raise KeyboardInterrupt
+            return super().stage(name)
+
+    other = RECIPE.replace(seed=9)
+    build(market, out, other, Options(workers=1), segmenter=ellipses)
+    with pytest.raises(KeyboardInterrupt):
+        build(market, out, RECIPE, options, segmenter=ellipses, observer=Stop())
+    result = build(market, out, RECIPE, options, segmenter=ellipses)
+    assert (result.made, result.found) == (17, 30)
+    assert tree(out) == tree(built)
+    assert build(market, out, RECIPE, options, segmenter=ellipses).made == 47
 
 
 CRASH = """

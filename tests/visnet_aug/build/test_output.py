@@ -135,7 +135,9 @@ def test_differences_name_every_value() -> None:
 
 def test_replacing_removes_what_the_build_lists_and_nothing_else(begun: Path) -> None:
     touch(begun, "notes.txt", "report/masks.png", "recipe.yaml", "train/a.jpg.part")
-    remove_build(begun, examine(begun))
+    calls: list[tuple[int, int]] = []
+    remove_build(begun, examine(begun), lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
     left = sorted(path.relative_to(begun).as_posix() for path in begun.rglob("*") if path.is_file())
     assert left == ["masks.csv", "masks/a.png", "notes.txt", "report/masks.png"]
     assert not (begun / "train").exists()
@@ -144,7 +146,7 @@ def test_replacing_removes_what_the_build_lists_and_nothing_else(begun: Path) ->
 def test_replacing_refuses_when_a_stranger_lies_among_the_images(begun: Path) -> None:
     touch(begun, "train/holiday.jpg")
     with pytest.raises(OutputError, match=r"train/holiday.jpg: not of this build; move it away"):
-        remove_build(begun, examine(begun))
+        remove_build(begun, examine(begun), lambda done, total: None)
     assert (begun / "train/a.jpg").exists()
     assert journal_path(begun).exists()
 

@@ -1,0 +1,88 @@
+"""The arrows of docs/architecture.md, held to the code."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import visnet_aug
+
+ROOT = Path(visnet_aug.__file__).parent
+
+ARROWS = {
+    "errors": set(),
+    "opencv_wheels": set(),
+    "files": {"errors"},
+    "manifest": {"errors", "files"},
+    "datasets": {"errors", "files"},
+    "backgrounds": {"errors"},
+    "masks": {"errors", "files", "datasets"},
+    "recipe": {"errors", "datasets", "masks", "backgrounds"},
+    "build": {"errors", "files", "manifest", "datasets", "masks", "backgrounds", "recipe"},
+    "report": {"errors", "files", "manifest", "datasets", "masks", "build"},
+    "doctor": {"masks", "opencv_wheels"},
+    "console": {"build", "datasets", "doctor", "masks"},
+    "cli": {"errors", "recipe", "build", "report", "datasets", "doctor", "console"},
+}
+"""What each room may import, beside itself."""
+
+
+def sources() -> Iterator[tuple[str, str, ast.Module]]:
+    """Yield every file's room, path and syntax tree."""
+    for path in sorted(ROOT.rglob("*.py")):
+        relative = path.relative_to(ROOT)
+        if relative.name != "__init__.py" or len(relative.parts) > 1:
+            yield relative.parts[0].removesuffix(".py"), str(relative), ast.parse(path.read_bytes())
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom):
+        yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_arrows_between_rooms_run_one_way() -> None:
+    found = defaultdict(set)
+    for room, _, tree in sources():
+        for node in ast.walk(tree):
+            for name in imported(node):
+                target = name.removeprefix("visnet_aug.").split(".")[0]
+                if name.startswith("visnet_aug.") and target in ARROWS:
+                    found[room].add(target)
+    assert set(found) <= set(ARROWS)
+    strays = {room: found[room] - {room} - ARROWS[room] for room in found}
+    assert not any(strays.values()), strays
+
+
+@pytest.mark.parametrize("package", ["torch", "ultralytics"])
+def test_networks_are_imported_by_the_mask_room_alone(package: str) -> None:
+    for _, path, tree in sources():
+        names = {name.split(".")[0] for node in ast.walk(tree) for name in imported(node)}
+        assert package not in names or path in ("masks/segmenter.py", "masks/weights.py"), path
+
+
+def test_heavy_packages_are_not_imported_with_the_command_line() -> None:
+    light = {"click", "sys", "pathlib", "typing", "__future__", "visnet_aug"}
+    tree = next(tree for _, path, tree in sources() if path == "cli.py")
+    names = {name.split(".")[0] for node in tree.body for name in imported(node)}
+    assert names <= light
+
+
+def test_global_generators_are_not_used() -> None:
+    for _, path, tree in sources():
+        for node in ast.walk(tree):
+            assert not any(name.split(".")[0] == "random" for name in imported(node)), path
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "np.random":
+                assert node.attr in ("Generator", "default_rng", "SeedSequence"), path
+
+
+def test_every_file_fits_a_room() -> None:
+    lengths = {
+        str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in ROOT.rglob("*.py")
+    }
+    assert max(lengths.values()) <= 400, max(lengths, key=lambda path: lengths[path])
