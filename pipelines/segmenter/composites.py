@@ -30,13 +30,19 @@ class Sources:
         crops: Crops with reference masks; trained on as they are and cut out.
         backgrounds: Natural backgrounds (M,128,64,3) without a person in the foreground.
         natural: Natural crops with masks from an earlier round, or ``None`` in the first.
-        drawn: Drawn pedestrians with exact masks, or ``None``.
+        drawn: Drawn pedestrians with masks, or ``None``.
+        natural_share: Chance that a sample is a natural crop as it is.
+        crop_share: Chance that it is a masked crop as it is.
+        drawn_share: Chance that it is a drawn one. What is left are composites.
     """
 
     crops: MaskedCrops
     backgrounds: U8
     natural: MaskedCrops | None
     drawn: MaskedCrops | None
+    natural_share: float = 0.35
+    crop_share: float = 0.15
+    drawn_share: float = 0.07
 
 
 @dataclass(frozen=True)
@@ -59,11 +65,11 @@ class _Layer:
 def compose(rng: np.random.Generator, sources: Sources) -> Sample:
     """Draw one sample."""
     kind = rng.random()
-    if sources.natural is not None and kind < 0.35:
-        image, masks = _whole_crop(rng, sources.natural)
-    elif kind < 0.5:
+    if kind < sources.crop_share:
         image, masks = _whole_crop(rng, sources.crops)
-    elif sources.drawn is not None and kind > 0.93:
+    elif sources.natural is not None and kind < sources.crop_share + sources.natural_share:
+        image, masks = _whole_crop(rng, sources.natural)
+    elif sources.drawn is not None and kind > 1 - sources.drawn_share:
         image, masks = _whole_crop(rng, sources.drawn)
     else:
         image, masks = _composite(rng, sources)

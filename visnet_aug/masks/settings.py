@@ -19,8 +19,9 @@ class MaskSettings(BaseModel):
     Attributes:
         confidence: Least confidence of the chosen instance. YOLO's usual 0.25: below it, what is
             found in a person crop is mostly a part of somebody.
-        threshold: A pixel is the person where its probability is above this. One half is what
-            the mask loss (binary cross-entropy) is calibrated for.
+        threshold: A pixel is the person where its probability is above this. At 0.45 the
+            bundled segmenter's masks are as large as the references (area ratio 0.995 over
+            held-out identities; 0.981 at one half). Higher values cut tighter.
         fill_holes: Enclosed background up to this fraction of the silhouette (the mask with all
             its holes filled) becomes person. The references have no hole below 43 pixels, which
             is 1 % of their median silhouette; larger ones are real, e.g. between arm and body.
@@ -39,7 +40,7 @@ class MaskSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     confidence: Fraction = 0.25
-    threshold: Fraction = 0.5
+    threshold: Fraction = 0.45
     fill_holes: Fraction = 0.01
     drop_specks: Fraction = 0.03
     min_area: Fraction = 0.10

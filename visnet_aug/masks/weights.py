@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 BUILTIN = "builtin"
 BUILTIN_FILE = Path(__file__).parent / "weights" / "person.safetensors"
-BUILTIN_SHA256 = "0" * 64
+BUILTIN_SHA256 = "36d10350afe4d8ffb5287299fc4990602055f5423ca4e77669b4b315fc806c85"
 
 OFFICIAL_NAME = re.compile(r"yolov8[nsmlx]-seg\.pt")
 OFFICIAL_INPUT = (256, 128)
@@ -57,13 +57,26 @@ class WeightsInfo:
     sha256: str | None
     problem: str | None
 
+    @property
+    def key(self) -> str:
+        """Names the segmenter: the weights' checksum and, where there is one, the model YAML's.
+
+        Raises:
+            WeightsError: The weights cannot be used.
+        """
+        if self.sha256 is None or self.problem is not None:
+            raise WeightsError(f"--weights {self.name}: {self.problem}")
+        if self.path.suffix != ".safetensors":
+            return self.sha256
+        return f"{self.sha256}+{_sha256(self.path.with_suffix('.yaml'))}"
+
 
 def describe_weights(name: str) -> WeightsInfo:
     """Find weights and check their checksum, without loading, downloading or raising."""
     path = _locate(name)
     if not path.is_file():
         return WeightsInfo(name, path, None, _why_missing(name, path))
-    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    sha256 = _sha256(path)
     expected = _expected_sha256(name, path)
     if expected is not None and sha256 != expected:
         remedy = "reinstall visnet" if name == BUILTIN else "delete it to download it anew"
@@ -95,7 +108,7 @@ def load_segmenter(name: str, device: str, settings: MaskSettings) -> PersonSegm
     if OFFICIAL_NAME.fullmatch(name) and not _locate(name).is_file():
         _download(name)
     info = describe_weights(name)
-    if info.problem is not None or info.sha256 is None:
+    if info.problem is not None:
         raise WeightsError(f"--weights {name}: {info.problem}")
     silence_ultralytics()
     try:
@@ -116,7 +129,6 @@ def load_segmenter(name: str, device: str, settings: MaskSettings) -> PersonSegm
         size,
         person_class=person,
         device=device,
-        weights_key=info.sha256,
         settings=settings,
     )
 
@@ -131,6 +143,10 @@ def silence_ultralytics() -> None:
     os.environ["YOLO_AUTOINSTALL"] = "false"
     os.environ.setdefault("YOLO_VERBOSE", "false")
     os.environ.setdefault("YOLO_CONFIG_DIR", str(_cache()))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _cache() -> Path:
@@ -188,8 +204,8 @@ def _download(name: str) -> None:
             f"--weights {name}: download failed; fetch it elsewhere and give its path, "
             "or use --weights builtin"
         )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    path.with_name(name + ".sha256").write_text(f"{digest}  {name}\n", encoding="ascii")
+    record = path.with_name(name + ".sha256")
+    record.write_text(f"{_sha256(path)}  {name}\n", encoding="ascii")
 
 
 def _load_safetensors(path: Path) -> tuple[nn.Module, tuple[int, int], int]:
