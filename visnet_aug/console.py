@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from visnet_aug.masks.compute import MaskSummary
 
 
+_COUNTS = ("images", "identities", "cameras", "junk", "distractors")
+"""What is shown of a split that was read."""
+
+
 class _RateColumn(ProgressColumn):
     """Items per second."""
 
@@ -148,20 +152,20 @@ def show_findings(findings: Sequence[Finding]) -> bool:
 
 
 def _dataset_table(dataset: Dataset) -> Table:
-    columns = ("images", "identities", "cameras", "junk", "distractors")
-    table = _table("read", *columns)
-    published = is_published(dataset)
-    for split, counts in count_splits(dataset).items():
-        table.add_row(split, *_cells(counts, PUBLISHED[split] if published else None))
+    """Lay out each split's counts, beside the published ones where Market-1501 differs."""
+    table = _table("read", *_COUNTS)
+    published = PUBLISHED if is_published(dataset) else {}
+    found = count_splits(dataset)
+    for split, counts in found.items():
+        table.add_row(split, *_cells(counts, published.get(split, counts)))
     if published:
-        table.caption = "in brackets: as published, where it differs"
+        table.caption = "as published" if found == published else "in brackets: as published"
     return table
 
 
-def _cells(counts: SplitCounts, published: SplitCounts | None) -> Iterator[str]:
-    for name in ("images", "identities", "cameras", "junk", "distractors"):
-        value = getattr(counts, name)
-        expected = getattr(published, name) if published else value
+def _cells(counts: SplitCounts, published: SplitCounts) -> Iterator[str]:
+    for name in _COUNTS:
+        value, expected = getattr(counts, name), getattr(published, name)
         yield f"{value:,}" if value == expected else f"{value:,} ({expected:,})"
 
 
@@ -188,6 +192,8 @@ def _times_table(seconds: Mapping[str, float]) -> Table:
     table = _table("stage", "seconds")
     for name, value in seconds.items():
         table.add_row(name, f"{value:.1f}")
+    table.add_section()
+    table.add_row("all", f"{sum(seconds.values()):.1f}")
     return table
 
 
