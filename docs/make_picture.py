@@ -73,9 +73,7 @@ def lay_out(rows: list[list[np.ndarray]]) -> Image.Image:
         left = column * (width + GAP)
         pen.text((left + width / 2, HEADER / 2), title, "#202226", font, anchor="mm")
         for line, pictures in enumerate(rows):
-            page.paste(
-                Image.fromarray(pictures[column]), (left, HEADER + line * (height + GAP))
-            )
+            page.paste(Image.fromarray(pictures[column]), (left, HEADER + line * (height + GAP)))
     return page
 
 
