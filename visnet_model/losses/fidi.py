@@ -26,6 +26,24 @@ class FidiLoss(nn.Module):
     ordered pairs i ≠ j. ``K_ij`` is 1 for two images of one identity, else 0;
     ``U_ij = exp(−β·d_ij)``; ``d`` is ``scale`` times the Euclidean distance of the embeddings.
 
+    Normalisation and scale decide whether it trains. Batch-normalised embeddings of 2048 features
+    lie 64 apart, where U is 1e-14: the loss is 3.04 times the share of positive pairs (0.145 for
+    4 images an identity in 64, 0.353 for 12 in 96) and its gradient nil, as in the published
+    training log. Unit-norm embeddings times 4 were chosen by the gradient's size, as a part of the
+    identity loss's over a ResNet18's weights, on 96 real crops (8 identities):
+
+    ==================  =====  ======  ======  ======  ======  ======  ======  ========  =======
+    distance            unit                                                   none
+    scale               1      2       4       6       8       16      64      1         0.044
+    ==================  =====  ======  ======  ======  ======  ======  ======  ========  =======
+    at random weights   0.010  0.013   0.012   0.008   0.004   8e-5    6e-13   8e-6      0.046
+    40 steps later      0.020  0.031   0.039   0.035   0.024   2e-3    1e-8    2e-4      0.030
+    ==================  =====  ======  ======  ======  ======  ======  ======  ========  =======
+
+    0.044 is 1/√512, unit length for that network's embeddings on average; what it has more at
+    first goes into the embeddings' lengths, which the evaluation does not see. The share grows as
+    the identity loss is learnt. The accuracy of the scales on real images is not compared yet.
+
     Args:
         alpha: α > 1. It bounds the loss of a pair by ``log(α / (α−1))``, 3.04 by default.
         beta: β > 0, how fast likeness falls with distance.

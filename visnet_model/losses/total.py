@@ -98,7 +98,8 @@ def check_finite(values: Mapping[str, Tensor], step: int, samples: Sequence[str]
     """Stop on a loss that is infinite or not a number.
 
     Reads the values on the host, which on a GPU waits for the step: call it where the values are
-    read anyway, or on the step before, which is done by then.
+    read anyway, or a step later, when they are done. As the values are means over ranks, all ranks
+    stop at once; each names its own samples.
 
     Args:
         values: Scalar losses by name, as `Total.values`.

@@ -82,7 +82,7 @@ class DynamicWeights:
             K weights, fp32.
         """
         values = values.detach().to(torch.float32)
-        self._ring = self._ring.to(values.device)
+        self._ring = self._ring.to(values.device)  # moves in the first step only
         weights = self._weights()
         self._ring[self._batches % HISTORY] = values
         self._batches += 1
@@ -120,7 +120,7 @@ class DynamicWeights:
             return self._ring.new_full((len(self.names),), 1 / len(self.names))
         last, before = (self._ring[(self._batches - back) % HISTORY] for back in (1, 2))
         # Bounded: after a loss of nearly 0 the ratio could overflow, and softmax(inf) is nan.
-        ratio = torch.where(before > 0, last / before, 1.0).clamp(max=1e6)
+        ratio = torch.where(before > 0, last / before, torch.ones_like(last)).clamp(max=1e6)
         return torch.softmax(ratio / TEMPERATURE, dim=0)
 
 
@@ -138,12 +138,13 @@ class FixedWeights:
         for name, weight in weights.items():
             if not (math.isfinite(weight) and weight >= 0):
                 raise ValueError(f"the weight of loss {name!r} must be 0 or more, not {weight}")
-        self._weights = {name: weight for name, weight in weights.items() if weight > 0}
-        self.names = _checked_names(tuple(self._weights))
+        self.names = _checked_names([name for name, weight in weights.items() if weight > 0])
+        self._weights = torch.tensor([weights[name] for name in self.names])
 
     def __call__(self, values: Tensor) -> Tensor:
         """Return the weights, whatever the values."""
-        return torch.stack([values.new_tensor(w) for w in self._weights.values()])
+        self._weights = self._weights.to(values.device)
+        return self._weights
 
     def state_dict(self) -> dict[str, Any]:
         """Return the names only: there is nothing to continue."""

@@ -27,11 +27,8 @@ def test_the_total_is_the_weighted_sum_and_weights_carry_no_gradient() -> None:
         total = total_loss(given)
         grads = torch.autograd.grad(total.loss, list(given.values()))
         weights = [float(weight) for weight in total.weights.values()]
-        assert float(total.loss.detach()) == pytest.approx(
-            math.sumprod(weights, values)
-            if hasattr(math, "sumprod")
-            else sum(w * v for w, v in zip(weights, values, strict=True))
-        )
+        expected = sum(weight * value for weight, value in zip(weights, values, strict=True))
+        assert float(total.loss.detach()) == pytest.approx(expected)
         assert [float(grad) for grad in grads] == weights  # nothing through the weights
         assert {name: float(v) for name, v in total.values.items()} == pytest.approx(
             dict(zip(given, values, strict=True))
