@@ -115,12 +115,13 @@ def pixels_read(stage: Tensor, size: tuple[int, int]) -> Tensor:
         that is channels_last too, picking pixels with all their channels is a hundred times
         faster than picking from each channel, and from other maps no slower.
     """
-    (height, width), (full_height, full_width) = size, stage.shape[2:]
+    batch, channels, full_height, full_width = stage.shape
+    height, width = size
     if (full_height, full_width) == (2 * height, 2 * width):
         return stage
     rows, columns = full_height // height, full_width // width  # of a block
     pixels = stage.permute(0, 2, 3, 1)
-    blocks = pixels.view(-1, height, rows, width, columns, stage.shape[1])
+    blocks = pixels.view(batch, height, rows, width, columns, channels)
     middles = blocks[:, :, _middle(rows), :, _middle(columns)]  # N×h×2×w×2×C
     return middles.flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
 

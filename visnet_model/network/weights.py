@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.error import URLError
 
 import torch
 import torchvision
+from safetensors.torch import load_file
 from torch import Tensor
 
 from visnet_model.errors import WeightsError
@@ -83,22 +84,28 @@ def _read(path: Path) -> Mapping[str, Tensor]:
     """Read a state dict from a file, as tensors on the CPU."""
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; give {IMAGENET}, or a file of weights")
+    if path.suffix not in READERS:
+        raise WeightsError(f"{path}: not one of {', '.join(READERS)}")
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load
-
-            return load(path.read_bytes())
-        if path.suffix in (".pth", ".pt"):
-            state = torch.load(path, map_location="cpu", weights_only=True)
-        else:
-            raise WeightsError(f"{path}: not .pth, .pt or .safetensors")
-    except WeightsError:
-        raise
+        state = READERS[path.suffix](path)
     # Neither library has one class for a broken file: safetensors' own derives from Exception
-    # alone, and torch passes on what unpickling meets.
+    # alone, and torch passes on whatever unpickling meets.
     except Exception as error:
         raise WeightsError(f"{path}: cannot be read as weights: {_one_line(error)}") from error
     return _state_dict(state, path)
+
+
+def _read_pickle(path: Path) -> object:
+    state: object = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+READERS: Mapping[str, Callable[[Path], object]] = {
+    ".pth": _read_pickle,
+    ".pt": _read_pickle,
+    ".safetensors": load_file,
+}
+"""How to read a file by its suffix."""
 
 
 def _state_dict(state: object, path: Path) -> Mapping[str, Tensor]:

@@ -169,7 +169,7 @@ def pickled(value: object) -> bytes:
     ("name", "content", "message"),
     [
         ("missing.pth", None, "no such file"),
-        ("weights.bin", b"x", r"not \.pth, \.pt or \.safetensors"),
+        ("weights.bin", b"x", r"not one of \.pth, \.pt, \.safetensors"),
         ("empty.pth", b"", "cannot be read as weights"),
         ("text.pth", b"not weights", "cannot be read as weights"),
         ("text.safetensors", b"not weights at all", "cannot be read as weights"),
