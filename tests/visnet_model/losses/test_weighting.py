@@ -104,6 +104,13 @@ def test_a_state_continues_exactly(saved_after: int, seed: int) -> None:
     assert resumed.state_dict() == whole.state_dict()
 
 
+def test_weights_carry_no_gradient() -> None:
+    weighting = DynamicWeights(("a", "b"))
+    values = torch.tensor([2.0, 3.0], requires_grad=True)
+    for factor in (1, 2, 3, 4):
+        assert not weighting(factor * values).requires_grad
+
+
 def test_the_history_is_the_last_50_batches_oldest_first() -> None:
     weighting = DynamicWeights(("a",))
     run(weighting, [[float(i)] for i in range(1, 61)])
