@@ -1,0 +1,1 @@
+"""VisNet: a person re-identification network, its losses, training and evaluation."""

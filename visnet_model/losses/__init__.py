@@ -1,0 +1,1 @@
+"""What VisNet learns from: identity, fine-grained difference, semantics, and their weights."""

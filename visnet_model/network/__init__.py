@@ -1,0 +1,1 @@
+"""The network: backbone, multi-scale fusion, semantic head, BN neck and classifier."""
