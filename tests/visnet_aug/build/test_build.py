@@ -21,6 +21,7 @@ from PIL import Image
 from visnet_aug.build.build import Options, build, make_masks, preview
 from visnet_aug.build.masking import SegmenterFactory, SegmenterSource
 from visnet_aug.build.observer import Advance, Silent
+from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, OutputError, PlanError, WeightsError
 from visnet_aug.manifest import read_manifest
@@ -120,6 +121,24 @@ def test_the_same_bytes_whatever_the_workers(
 ) -> None:
     build(market, tmp_path / "aug", RECIPE, Options(workers=workers), segmenter=ellipses)
     assert tree(tmp_path / "aug") == tree(built)
+
+
+@pytest.mark.parametrize("passthrough", ["hardlink", "symlink"])
+def test_links_give_the_same_images(
+    built: Path,
+    market: Path,
+    ellipses: SegmenterFactory,
+    tmp_path: Path,
+    passthrough: Passthrough,
+) -> None:
+    out, options = tmp_path / "aug", Options(workers=1, passthrough=passthrough)
+    build(market, out, RECIPE, options, segmenter=ellipses)
+    linked, copied = tree(out), tree(built)
+    assert linked.pop("build.json") != copied.pop("build.json")
+    assert linked == copied
+    query = out / "query" / "0011_c1s1_001111_00.jpg"
+    assert query.samefile(market / "query" / query.name)
+    assert build(market, out, RECIPE, options, segmenter=ellipses).was_there
 
 
 def test_the_same_bytes_wherever_the_source_lies(
