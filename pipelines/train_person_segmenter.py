@@ -22,11 +22,11 @@ import numpy as np
 import yaml
 
 from visnet_aug.datasets.drawn import draw_sample
-from visnet_aug.masks.weights import silence_ultralytics
+from visnet_aug.masks.weights import import_ultralytics
 
-silence_ultralytics()
+import_ultralytics()
 
-from pipelines.segmenter import labelling  # noqa: E402 (Ultralytics must be silenced first)
+from pipelines.segmenter import labelling  # noqa: E402 (Ultralytics goes first, tamed)
 from pipelines.segmenter.composites import Sources  # noqa: E402
 from pipelines.segmenter.export import export  # noqa: E402
 from pipelines.segmenter.judging import judge  # noqa: E402

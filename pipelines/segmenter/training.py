@@ -120,7 +120,11 @@ def train(
     run = _Run(build_network(architecture), settings, out, start)
     size = tuple(architecture["input"])
     loader = DataLoader(
-        _Batches(sources, settings, run.step), batch_size=None, num_workers=1, prefetch_factor=8
+        _Batches(sources, settings, run.step),
+        batch_size=None,
+        num_workers=1,
+        prefetch_factor=8,
+        multiprocessing_context="spawn",  # OpenCV's threads do not survive a fork
     )
     began, parts_sum = time.monotonic(), {}
     for batch in loader:

@@ -11,11 +11,11 @@ import yaml
 
 from visnet_aug.datasets.drawn import draw_sample
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import load_segmenter, silence_ultralytics
+from visnet_aug.masks.weights import import_ultralytics, load_segmenter
 
-silence_ultralytics()
+import_ultralytics()
 
-from pipelines.segmenter import training  # noqa: E402 (Ultralytics must be silenced first)
+from pipelines.segmenter import training  # noqa: E402 (Ultralytics goes first, tamed)
 from pipelines.segmenter.composites import (  # noqa: E402
     MIN_INSTANCE_PIXELS,
     Sources,

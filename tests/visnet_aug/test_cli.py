@@ -228,13 +228,22 @@ def test_doctor_leaves_with_1_if_something_is_wrong(
 
 INTERRUPTED = """
 import sys
+import time
 sys.path.insert(0, {tests!r})
 from conftest import Ellipses
 from visnet_aug import cli
 from visnet_aug.build import build, local
+from visnet_aug.build.journal import Journal
 from visnet_aug.build.masking import SegmenterSource
 
 local.CHUNK = 1
+finish = Journal.finish
+
+def finish_slowly(journal, written):  # so that no machine is done before the signal comes
+    finish(journal, written)
+    time.sleep(0.05)
+
+Journal.finish = finish_slowly
 build.build.__kwdefaults__["segmenter"] = lambda *_: SegmenterSource("ellipses", Ellipses)
 sys.argv = ["visnet-aug", "build", "--src", {source!r}, "--out", {out!r}, "--images", "3000",
             "--workers", "2"]

@@ -21,7 +21,7 @@ from visnet_aug.masks.settings import MaskSettings
 
 SHAPE = (128, 64)
 DEFAULTS = MaskSettings()
-RAW = MaskSettings(fill_holes=0, drop_specks=0)
+RAW = MaskSettings(threshold=0.5, fill_holes=0, drop_specks=0)
 
 small_masks = hnp.arrays(np.bool_, st.tuples(st.integers(1, 14), st.integers(1, 14)))
 fractions = st.floats(0, 1)

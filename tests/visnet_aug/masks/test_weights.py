@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ SETTINGS = MaskSettings()
 
 def tiny_network(names: dict[int, str], task: str = "segment"):
     """A real, small, untrained Ultralytics network."""
-    weights.silence_ultralytics()
+    weights.import_ultralytics()
     import yaml
     from ultralytics.nn.tasks import DetectionModel, SegmentationModel
     from ultralytics.utils import ROOT
@@ -154,7 +155,7 @@ class TestOfficial:
     @pytest.fixture
     def assets(self, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         """Ultralytics' download, answered by a file made here; returns what was fetched."""
-        weights.silence_ultralytics()
+        weights.import_ultralytics()
         from ultralytics.utils import downloads
 
         fetched: list[Path] = []
@@ -183,7 +184,7 @@ class TestOfficial:
             weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
 
     def test_a_failed_download_says_what_to_do(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
-        weights.silence_ultralytics()
+        weights.import_ultralytics()
         from ultralytics.utils import downloads
 
         def fail(file: Path) -> str:
@@ -222,3 +223,29 @@ print("loaded")
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert result.stdout == "loaded\n", result.stderr
+
+
+def test_loading_changes_nothing_for_others():
+    """Ultralytics replaces functions and settings of other libraries; that is undone."""
+    program = """
+import os
+import cv2, numpy, torch
+from PIL import Image
+def settings():
+    return (Image.open, torch.save, cv2.imread, cv2.getNumThreads(), torch.get_num_threads(),
+            numpy.get_printoptions(), os.environ.get("OMP_NUM_THREADS"))
+before = settings()
+from visnet_aug.masks.settings import MaskSettings
+from visnet_aug.masks.weights import load_segmenter
+load_segmenter("builtin", "cpu", MaskSettings())
+assert settings() == before, (before, settings())
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert result.returncode == 0, result.stderr
