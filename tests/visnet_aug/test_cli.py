@@ -266,6 +266,8 @@ def test_ctrl_c_leaves_with_130_and_what_was_begun_finished(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell's background jobs, CI among them, inherit an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     journal = out / ".visnet" / "journal.jsonl"
     while process.poll() is None and not (journal.exists() and "_1_" in journal.read_text()):
