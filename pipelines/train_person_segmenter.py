@@ -112,13 +112,8 @@ def main(
 
 def without_people(crops: MaskedCrops) -> U8:
     """Return the crops' own backgrounds, filled in where the person was."""
-    kernel = np.ones((5, 5), np.uint8)
-    return np.stack(
-        [
-            cv2.inpaint(image, cv2.dilate(mask, kernel), 3, cv2.INPAINT_TELEA)
-            for image, mask in zip(crops.images, crops.masks, strict=True)
-        ]
-    )
+    pairs = zip(crops.images, crops.masks > 0, strict=True)
+    return np.stack([labelling.without_person(image, mask) for image, mask in pairs])
 
 
 def has_person(network: Any, size: tuple[int, ...], images: U8) -> np.ndarray[Any, Any]:

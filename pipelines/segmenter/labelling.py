@@ -50,12 +50,12 @@ def label(network: nn.Module, size: tuple[int, int], images: U8, names: tuple[st
         believed[i] = (one.mask & back).sum() >= AGREEMENT * union
         masks[i] = np.where(one.mask, 255, 0)
         if one.area <= MAX_BACKGROUND_PERSON:
-            backgrounds.append(_without(images[i], one.mask | back))
+            backgrounds.append(without_person(images[i], one.mask | back))
     people = MaskedCrops(images, masks, names).pick(believed)
     return Labels(people, np.stack(backgrounds))
 
 
-def _without(image: U8, mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> U8:
+def without_person(image: U8, mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> U8:
     """Fill the person in from what surrounds it."""
     grown = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8))
     return np.asarray(cv2.inpaint(image, grown, 3, cv2.INPAINT_TELEA), np.uint8)

@@ -65,11 +65,20 @@ class WeightsInfo:
         Raises:
             WeightsError: The weights cannot be used.
         """
+        sha256 = self.checked_sha256()
+        if self.path.suffix != ".safetensors":
+            return sha256
+        return f"{sha256}+{_sha256(self.path.with_suffix('.yaml'))}"
+
+    def checked_sha256(self) -> str:
+        """Return the checksum of weights that can be used.
+
+        Raises:
+            WeightsError: The weights cannot be used.
+        """
         if self.sha256 is None or self.problem is not None:
             raise WeightsError(f"--weights {self.name}: {self.problem}")
-        if self.path.suffix != ".safetensors":
-            return self.sha256
-        return f"{self.sha256}+{_sha256(self.path.with_suffix('.yaml'))}"
+        return self.sha256
 
 
 def describe_weights(name: str) -> WeightsInfo:
@@ -109,8 +118,7 @@ def load_segmenter(name: str, device: str, settings: MaskSettings) -> PersonSegm
     if OFFICIAL_NAME.fullmatch(name) and not _locate(name).is_file():
         _download(name)
     info = describe_weights(name)
-    if info.problem is not None:
-        raise WeightsError(f"--weights {name}: {info.problem}")
+    info.checked_sha256()
     import_ultralytics()
     try:
         if info.path.suffix == ".safetensors":
