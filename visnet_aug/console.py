@@ -10,19 +10,9 @@ from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
-from rich.text import Text
 
+from visnet_aug import progress
 from visnet_aug.datasets.counts import PUBLISHED, SplitCounts, count_splits, is_published
 
 if TYPE_CHECKING:
@@ -39,52 +29,20 @@ _COUNTS = ("images", "identities", "cameras", "junk", "distractors")
 """What is shown of a split that was read."""
 
 
-class _RateColumn(ProgressColumn):
-    """Items per second."""
-
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="cyan")
-
-
 class ConsoleObserver:
-    """Shows a build's stages: a bar with rate and time left, or a line when each is done.
-
-    Progress goes to the error stream, findings to the output.
-    """
+    """Shows a build's stages as they go, and its findings on the output."""
 
     def __init__(self) -> None:
         self._out = Console(highlight=False)
-        self._progress = Console(stderr=True, highlight=False)
         self.seconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Advance]:
-        """Show one stage."""
+        """Show one stage, and note its time."""
         start = time.perf_counter()
-        bar = Progress(
-            SpinnerColumn(),
-            TextColumn(f"{name:12}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            _RateColumn(),
-            TimeRemainingColumn(),
-            console=self._progress,
-            transient=True,
-            disable=not self._progress.is_terminal,
-        )
-        with bar:
-            task = bar.add_task(name, total=None)
-            last = (0, 0)
-
-            def advance(done: int, total: int) -> None:
-                nonlocal last
-                last = (done, total)
-                bar.update(task, completed=done, total=total)
-
+        with progress.stage(name) as advance:
             yield advance
-        seconds = time.perf_counter() - start
-        self.seconds[name] = seconds
-        self._progress.print(f"{name:12} {last[0]:>9,} of {last[1]:,} in {seconds:.1f} s")
+        self.seconds[name] = time.perf_counter() - start
 
     def read(self, dataset: Dataset) -> None:
         """Show what was read, beside the published counts if it is Market-1501."""

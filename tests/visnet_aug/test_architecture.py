@@ -16,16 +16,18 @@ ROOT = Path(visnet_aug.__file__).parent
 ARROWS = {
     "errors": set(),
     "opencv_wheels": set(),
+    "progress": set(),
+    "pipeline_file": {"errors"},
     "files": {"errors"},
     "manifest": {"errors", "files"},
     "datasets": {"errors", "files"},
     "backgrounds": {"errors"},
     "masks": {"errors", "files", "datasets"},
-    "recipe": {"errors", "datasets", "masks", "backgrounds"},
+    "recipe": {"pipeline_file", "datasets", "masks", "backgrounds"},
     "build": {"errors", "files", "manifest", "datasets", "masks", "backgrounds", "recipe"},
     "report": {"errors", "files", "manifest", "datasets", "masks", "build"},
     "doctor": {"masks", "opencv_wheels"},
-    "console": {"build", "datasets", "doctor", "masks"},
+    "console": {"progress", "build", "datasets", "doctor", "masks"},
     "cli": {"errors", "recipe", "build", "report", "datasets", "doctor", "console"},
 }
 """What each room may import, beside itself."""
