@@ -1,0 +1,93 @@
+"""One process of several under ``torchrun``, or the only one.
+
+Every rank takes its slice of each batch; gradients are averaged by DistributedDataParallel, the
+pairwise loss sees the whole batch (`losses.ranks`). Rank 0 alone writes and evaluates.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+PATIENCE = timedelta(hours=2)
+"""How long ranks wait for one another: rank 0's evaluation may take long on a large gallery."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """Who this process is among those that train together.
+
+    Attributes:
+        rank: From 0.
+        world: Number of processes.
+        device: What this one computes on.
+    """
+
+    rank: int
+    world: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes and evaluates."""
+        return self.rank == 0
+
+    def wrap(self, network: nn.Module, *, all_used: bool) -> nn.Module:
+        """Make a network average its gradients over ranks.
+
+        Args:
+            network: On this rank's device.
+            all_used: Whether every parameter gets a gradient; not so if a loss is switched off.
+        """
+        if self.world == 1:
+            return network
+        on_gpu = self.device.type == "cuda"
+        if on_gpu:  # the batch statistics of one process; gloo has none of the collectives for it
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+        return DistributedDataParallel(
+            network,
+            device_ids=[self.device.index] if on_gpu else None,
+            find_unused_parameters=not all_used,
+        )
+
+    def any(self, flag: bool) -> bool:
+        """Return whether a flag is set on any rank; all ranks must ask."""
+        if self.world == 1:
+            return flag
+        value = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(value)
+        return bool(value > 0)
+
+    def wait(self) -> None:
+        """Wait until all ranks are here."""
+        if self.world > 1:
+            dist.barrier()
+
+
+@contextmanager
+def join(device: torch.device) -> Iterator[Ranks]:
+    """Join the processes that ``torchrun`` started; without it, be the only one.
+
+    Args:
+        device: What to compute on; of GPUs, ``torchrun`` says which one.
+    """
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield Ranks(0, 1, device)
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield Ranks(dist.get_rank(), world, device)
+    finally:
+        dist.destroy_process_group()
