@@ -1,0 +1,303 @@
+"""Image sources: batches of uint8 images at the network's input size, wherever they are kept.
+
+In memory every file is decoded once; from files, in every epoch, by worker processes. Both give
+the same pixels: Pillow decodes, torchvision's antialiased bilinear resize brings to size.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+from torchvision.transforms.v2 import functional as F
+
+from visnet_model.data.table import ImageTable, Indices
+from visnet_model.errors import DataError
+
+Progress = Callable[[int, int], object]
+"""Called with the number of images done and the number of all."""
+
+# What Pillow's parsers let escape on damaged bytes, besides its documented OSError.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ArithmeticError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+_NAMED = 3  # broken files named in an error; the others are counted
+
+
+class ImageSource(Protocol):
+    """N images of one table, by their rows."""
+
+    def __len__(self) -> int:
+        """Return N."""
+        ...
+
+    def batch(self, indices: Indices) -> Tensor:
+        """Return uint8 images B×3×height×width of B rows, on the source's own device."""
+        ...
+
+    def batches(self, plan: Sequence[Indices]) -> Iterator[Tensor]:
+        """Yield one batch after the other, as `batch` would; a source may work ahead."""
+        ...
+
+
+class MemoryImages:
+    """A whole table decoded in memory, on the host or on a GPU.
+
+    Images of one size not above the input size are kept as they are and brought to size batch by
+    batch (64×128 crops for an input of 128×256 take a quarter of the memory); others are resized
+    when loaded.
+
+    Args:
+        pixels: uint8 N×3×h×w.
+        height: Of the input, pixels.
+        width: Of the input, pixels.
+    """
+
+    def __init__(self, pixels: Tensor, height: int, width: int) -> None:
+        self._pixels = pixels
+        self._size = [height, width]
+
+    @classmethod
+    def load(
+        cls, table: ImageTable, height: int, width: int, progress: Progress | None = None
+    ) -> MemoryImages:
+        """Decode a table.
+
+        Args:
+            table: Which images.
+            height: Of the input, pixels.
+            width: Of the input, pixels.
+            progress: Called now and then.
+
+        Raises:
+            DataError: Files are missing or cannot be decoded.
+        """
+        native = _native_size(table, height, width)
+        pixels = _decode_all(table, native, progress) if native else None
+        if pixels is None:  # not all of one size
+            pixels = _decode_all(table, (height, width), progress, resize=True)
+        assert pixels is not None
+        return cls(torch.from_numpy(pixels), height, width)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the images are, and their batches."""
+        return self._pixels.device
+
+    @property
+    def nbytes(self) -> int:
+        """Memory taken."""
+        return self._pixels.nbytes
+
+    def to(self, device: torch.device | str) -> MemoryImages:
+        """Return the same images on a device."""
+        return MemoryImages(self._pixels.to(device), *self._size)
+
+    def __len__(self) -> int:
+        return len(self._pixels)
+
+    def batch(self, indices: Indices) -> Tensor:
+        """Return uint8 images B×3×height×width of B rows."""
+        rows = torch.from_numpy(indices).to(self.device, non_blocking=True)
+        images: Tensor = F.resize(self._pixels[rows], self._size, antialias=True)
+        return images
+
+    def batches(self, plan: Sequence[Indices]) -> Iterator[Tensor]:
+        """Yield one batch after the other."""
+        return map(self.batch, plan)
+
+
+class FileImages:
+    """A table decoded on demand, for sets too large for memory.
+
+    Args:
+        table: Which images.
+        height: Of the input, pixels.
+        width: Of the input, pixels.
+        workers: Processes that decode ahead in `batches`; 0 for none. They are started once, by
+            ``forkserver``: a fork would copy threads' locks of OpenMP and hang.
+    """
+
+    def __init__(self, table: ImageTable, height: int, width: int, workers: int = 2) -> None:
+        self._table = table
+        self._size = (height, width)
+        self._plan = _Plan()
+        self._loader: DataLoader[Tensor] = DataLoader(
+            _Files(table, self._size),
+            batch_sampler=self._plan,
+            collate_fn=_as_it_is,
+            num_workers=workers,
+            multiprocessing_context="forkserver" if workers else None,
+            persistent_workers=workers > 0,
+        )
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def batch(self, indices: Indices) -> Tensor:
+        """Decode one batch in this process.
+
+        Raises:
+            DataError: Files are missing or cannot be decoded.
+        """
+        return torch.stack(_Files(self._table, self._size).__getitems__(indices.tolist()))
+
+    def batches(self, plan: Sequence[Indices]) -> Iterator[Tensor]:
+        """Yield one batch after the other, decoded ahead by the worker processes.
+
+        Raises:
+            DataError: Files are missing or cannot be decoded.
+        """
+        self._plan.batches = plan
+        return iter(self._loader)
+
+
+def memory_needed(table: ImageTable, height: int, width: int) -> int:
+    """Estimate the bytes that `MemoryImages` will take, from the first image's size."""
+    native = _native_size(table, height, width) or (height, width)
+    return len(table) * 3 * native[0] * native[1]
+
+
+class _Plan(Sampler[list[int]]):
+    """The batches of the epoch to come; replaced between epochs, as workers live on."""
+
+    def __init__(self) -> None:
+        self.batches: Sequence[Indices] = ()
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (batch.tolist() for batch in self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+class _Files(Dataset[Tensor]):
+    """What worker processes are handed: arrays of names, and the size."""
+
+    def __init__(self, table: ImageTable, size: tuple[int, int]) -> None:
+        self._table = table
+        self._size = size
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __getitems__(self, indices: list[int]) -> list[Tensor]:
+        images: list[Tensor] = []
+        broken: list[str] = []
+        for index in indices:
+            decoded = _decode(self._table.path(index))
+            if isinstance(decoded, str):
+                broken.append(f"{self._table.name(index)} ({decoded})")
+            else:
+                images.append(_resized(decoded, self._size))
+        _refuse(broken, self._table)
+        return images
+
+
+def _as_it_is(images: list[Tensor]) -> Tensor:
+    return torch.stack(images)
+
+
+def _decode(path: Path) -> npt.NDArray[np.uint8] | str:
+    """Return an image as 3×h×w, or why it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+    except FileNotFoundError:
+        return "missing"
+    except _DECODER_ERRORS as error:
+        return str(error) or type(error).__name__
+
+
+def _resized(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
+    tensor = torch.from_numpy(np.ascontiguousarray(image))
+    resized: Tensor = F.resize(tensor, list(size), antialias=True)
+    return resized
+
+
+def _native_size(table: ImageTable, height: int, width: int) -> tuple[int, int] | None:
+    """Return the first image's size if all can be kept in it, as far as that one tells."""
+    for index in range(min(len(table), 1)):
+        try:
+            with Image.open(table.path(index)) as image:
+                size = image.height, image.width
+        except _DECODER_ERRORS:
+            return None
+        return size if size[0] <= height and size[1] <= width else None
+    return None
+
+
+def _decode_all(
+    table: ImageTable,
+    size: tuple[int, int],
+    progress: Progress | None,
+    resize: bool = False,
+) -> npt.NDArray[np.uint8] | None:
+    """Return all images of a table as N×3×h×w; ``None`` if one has another size, unless resized.
+
+    Raises:
+        DataError: Files are missing or cannot be decoded.
+    """
+    pixels = np.empty((len(table), 3, *size), np.uint8)
+
+    def place(index: int) -> str | None:
+        image = _decode(table.path(index))
+        if isinstance(image, str):
+            return image
+        if image.shape[1:] != size:
+            if not resize:
+                return _OTHER_SIZE
+            image = _resized(image, size).numpy()
+        pixels[index] = image
+        return None
+
+    broken = []
+    for index, problem in enumerate(_in_threads(place, range(len(table)))):
+        if problem == _OTHER_SIZE:
+            return None
+        if problem:
+            broken.append(f"{table.name(index)} ({problem})")
+        if progress and (index % 256 == 255 or index + 1 == len(table)):
+            progress(index + 1, len(table))
+    _refuse(broken, table)
+    return pixels
+
+
+_OTHER_SIZE = "other size"
+
+
+def _in_threads(work: Callable[[int], str | None], items: Iterable[int]) -> Iterator[str | None]:
+    """Yield results in order; Pillow decodes without Python's lock."""
+    pool = ThreadPoolExecutor(thread_name_prefix="decode")
+    try:
+        yield from pool.map(work, items)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _refuse(broken: list[str], table: ImageTable) -> None:
+    if broken:
+        others = f" and {len(broken) - _NAMED} others" if len(broken) > _NAMED else ""
+        raise DataError(
+            f"{table.root}: {len(broken)} of the manifest's images cannot be read: "
+            f"{', '.join(broken[:_NAMED])}{others}; copy the folder again or build the set again"
+        )

@@ -1,0 +1,120 @@
+"""Batches for training, the next one prepared while this one is learnt from.
+
+What a batch holds follows from (seed, epoch, step) alone: not from the number of processes, nor
+from where the epoch is entered, nor from where the images are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from visnet_model.data.augment import apply, draw
+from visnet_model.data.images import ImageSource
+from visnet_model.data.sampler import PKSampler, slice_of
+from visnet_model.data.settings import AugmentationSettings
+from visnet_model.data.table import Indices
+
+_STREAM = 2  # keeps these draws apart from the sampler's of the same seed
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """One rank's share of a step.
+
+    Attributes:
+        images: float32 N×3×H×W on the device, normalised, channels_last.
+        labels: int64 N on the device.
+        indices: int64 N, rows of the table.
+    """
+
+    images: Tensor
+    labels: Tensor
+    indices: Indices
+
+
+class TrainingLoader:
+    """Sampler, images and augmentation in one; a thread prepares the next batch.
+
+    Args:
+        images: The rows that the sampler deals.
+        labels: N classes.
+        sampler: Deals the batches.
+        augmentation: Random transforms.
+        device: Where batches go.
+        seed: Of the augmentation's draws, not negative.
+        rank: This process.
+        world: Number of processes, which share each batch.
+
+    Raises:
+        DataError: A batch's identities cannot be shared by this number of processes.
+    """
+
+    def __init__(
+        self,
+        images: ImageSource,
+        labels: npt.ArrayLike,
+        sampler: PKSampler,
+        augmentation: AugmentationSettings,
+        *,
+        device: torch.device | str = "cpu",
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self._images = images
+        self._labels = np.asarray(labels, np.int64)
+        self._sampler = sampler
+        self._augmentation = augmentation
+        self._device = torch.device(device)
+        self._seed = seed
+        self._rank = rank
+        self._world = world
+
+    def __len__(self) -> int:
+        """Return the number of steps in an epoch, always the same."""
+        return len(self._sampler)
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """Yield an epoch's batches, from a step on.
+
+        Raises:
+            DataError: An image cannot be read.
+        """
+        plan = self._sampler.epoch(number)[start:]
+        mine = [self._sampler.part(batch, self._rank, self._world) for batch in plan]
+        images = self._images.batches(mine)
+
+        def prepare(place: int) -> Batch:
+            return self._batch(next(images), mine[place], number, start + place)
+
+        # One thread of torch's own is enough beside a training that uses them all.
+        pool = ThreadPoolExecutor(1, "batches", torch.set_num_threads, (1,))
+        try:
+            coming = pool.submit(prepare, 0) if mine else None
+            for place in range(1, len(mine) + 1):
+                assert coming is not None
+                batch = coming.result()
+                coming = pool.submit(prepare, place) if place < len(mine) else None
+                yield batch
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _batch(self, images: Tensor, indices: Indices, epoch: int, step: int) -> Batch:
+        if images.device != self._device and self._device.type == "cuda":
+            images = images.pin_memory().to(self._device, non_blocking=True)
+        rng = np.random.default_rng((_STREAM, self._seed, epoch, step))
+        size = (images.shape[2], images.shape[3])
+        draws = draw(self._augmentation, size, len(indices) * self._world, rng)
+        mine = draws.part(slice_of(len(draws), self._rank, self._world))
+        return Batch(
+            images=apply(images, mine, self._augmentation),
+            labels=torch.from_numpy(self._labels[indices]).to(self._device, non_blocking=True),
+            indices=indices,
+        )

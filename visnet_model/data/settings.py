@@ -1,0 +1,78 @@
+"""What a training sees of its images: sizes, batches and augmentation, checked and light.
+
+The defaults are the paper's (section III); what "augmentation" means here is the usual one of
+person re-identification, on the fly, not the rewritten backgrounds of ``visnet_aug``. This module
+imports pydantic only: the command line reads configurations with it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Mixing = Literal["one-version", "any"]
+"""How originals and their copies share a batch; see ``visnet_model.data.sampler``."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("the lower bound comes first")
+    return bounds
+
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+Strength = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class AugmentationSettings(_Settings):
+    """Random transforms of a training image, in this order; 0 leaves one out.
+
+    Attributes:
+        padding: Pixels by which the edges are repeated on all sides before a crop of the input
+            size is taken at random.
+        flip: Probability of a horizontal flip.
+        brightness: The factor is drawn from 1 ± this, not below 0.
+        contrast: Likewise; away from the image's mean grey.
+        saturation: Likewise; away from each pixel's grey.
+        hue: The rotation is drawn from ± this part of the circle.
+        erasing: Probability that a rectangle is filled with noise.
+        erasing_area: Range of its area as a share of the image, drawn uniformly.
+        erasing_aspect: Range of its height divided by its width, drawn log-uniformly.
+    """
+
+    padding: Annotated[int, Field(ge=0)] = 10
+    flip: Probability = 0.5
+    brightness: Strength = 0.2
+    contrast: Strength = 0.15
+    saturation: Strength = 0.15
+    hue: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    erasing: Probability = 0.5
+    erasing_area: Annotated[tuple[Share, Share], AfterValidator(_ascending)] = (0.02, 0.4)
+    erasing_aspect: Annotated[tuple[Positive, Positive], AfterValidator(_ascending)] = (0.3, 3.3)
+
+
+class DataSettings(_Settings):
+    """Input size and composition of a batch.
+
+    Attributes:
+        height: Pixels of the network's input.
+        width: Pixels of the network's input.
+        identities: P, different people in a batch.
+        images: K, images of each of them: a batch holds P·K.
+        mixing: How originals and copies share a batch.
+        augmentation: Random transforms.
+    """
+
+    height: Annotated[int, Field(ge=16)] = 256
+    width: Annotated[int, Field(ge=16)] = 128
+    identities: Annotated[int, Field(ge=1)] = 8
+    images: Annotated[int, Field(ge=1)] = 12
+    mixing: Mixing = "one-version"
+    augmentation: AugmentationSettings = AugmentationSettings()
