@@ -23,7 +23,7 @@ def autocast(device: torch.device, precision: Precision) -> torch.autocast:
 def has_bf16(device: torch.device) -> bool:
     """Say whether a device multiplies bf16 in hardware; elsewhere it is slower than fp32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return False

@@ -51,7 +51,7 @@ class Ranks:
             return network
         on_gpu = self.device.type == "cuda"
         if on_gpu:  # the batch statistics of one process; gloo has none of the collectives for it
-            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return DistributedDataParallel(
             network,
             device_ids=[self.device.index] if on_gpu else None,

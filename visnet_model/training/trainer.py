@@ -184,7 +184,7 @@ def _build_network(
     origin = f"random, seed {config.seed}"
     if settings.init != "random":
         origin = load_backbone(network.backbone, settings.init)
-    return network.to(device, memory_format=torch.channels_last), origin
+    return network.to(device).to(memory_format=torch.channels_last), origin
 
 
 def _seed_dropout(seed: int, step: int, rank: int) -> None:
