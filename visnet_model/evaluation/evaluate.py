@@ -129,9 +129,13 @@ def check_splits(tables: Mapping[str, ImageTable]) -> None:
     """Refuse a manifest that cannot be evaluated on.
 
     Raises:
-        DataError: It has no query or no gallery.
+        DataError: It has no query, or nothing but junk in its gallery.
     """
-    missing = [split for split in ("query", "gallery") if split not in tables]
+    missing = [
+        split
+        for split in ("query", "gallery")
+        if split not in tables or np.all(tables[split].pids == JUNK_PID)
+    ]
     if missing:
         where = next((str(table.root) for table in tables.values()), "this manifest")
         raise DataError(

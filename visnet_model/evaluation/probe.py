@@ -14,8 +14,9 @@ same queries in the same gallery as the standard evaluation beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 
@@ -30,6 +31,23 @@ QUERY, GALLERY = PROBE_SPLITS
 
 
 @dataclass(frozen=True, slots=True)
+class Accuracy:
+    """What is compared between versions.
+
+    Attributes:
+        mAP: Mean average precision.
+        rank1: Rate of queries whose nearest image is a match.
+    """
+
+    mAP: float  # noqa: N815  the field's own spelling
+    rank1: float
+
+    def lost(self, untouched: Accuracy) -> Accuracy:
+        """Return how much lower both are than on untouched images."""
+        return Accuracy(untouched.mAP - self.mAP, untouched.rank1 - self.rank1)
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """Accuracy with the backgrounds of one family.
 
@@ -40,8 +58,8 @@ class Version:
     """
 
     family: str
-    queries: Ranking
-    both: Ranking
+    queries: Accuracy
+    both: Accuracy
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +69,27 @@ class Probe:
     Attributes:
         untouched: The standard evaluation.
         versions: One per family, by name.
-        kept_query: Number of queries that no version rewrites.
-        kept_gallery: Number of gallery images that no version rewrites; junk is not counted.
+        query: Number of queries.
+        gallery: Number of gallery images without junk.
+        kept_query: How many of the queries no version rewrites.
+        kept_gallery: How many of the gallery images no version rewrites.
     """
 
-    untouched: Ranking
+    untouched: Accuracy
     versions: tuple[Version, ...]
+    query: int
+    gallery: int
     kept_query: int
     kept_gallery: int
+
+    @property
+    def mean(self) -> Version:
+        """The mean over families."""
+        return Version(
+            family="mean",
+            queries=_mean([version.queries for version in self.versions]),
+            both=_mean([version.both for version in self.versions]),
+        )
 
 
 def check_probe(tables: Mapping[str, ImageTable]) -> None:
@@ -118,14 +149,16 @@ def evaluate_probe(
             versions.append(
                 Version(
                     family=name,
-                    queries=rank_tables(changed, gallery),
-                    both=rank_tables(changed, _version(gallery, new_gallery, name)),
+                    queries=_accuracy(rank_tables(changed, gallery)),
+                    both=_accuracy(rank_tables(changed, _version(gallery, new_gallery, name))),
                 )
             )
             advance(done, len(names))
     return Probe(
-        untouched=evaluation.ranking,
+        untouched=_accuracy(evaluation.ranking),
         versions=tuple(versions),
+        query=len(query.table),
+        gallery=len(gallery.table),
         kept_query=_kept(query, new_query),
         kept_gallery=_kept(gallery, new_gallery),
     )
@@ -157,3 +190,11 @@ def _version(untouched: Embedded, rewritten: Embedded, family: str) -> Embedded:
 def _kept(untouched: Embedded, rewritten: Embedded) -> int:
     """Count the images without any version."""
     return int(np.count_nonzero(~np.isin(untouched.table.sources, rewritten.table.sources)))
+
+
+def _accuracy(ranking: Ranking) -> Accuracy:
+    return Accuracy(ranking.mAP, ranking.cmc[1])
+
+
+def _mean(values: Sequence[Accuracy]) -> Accuracy:
+    return Accuracy(fmean(v.mAP for v in values), fmean(v.rank1 for v in values))
