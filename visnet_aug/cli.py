@@ -13,6 +13,19 @@ import click
 
 from visnet_aug import __version__
 from visnet_aug.errors import VisnetError
+from visnet_aug.options import (
+    DEVICE,
+    ON_ERROR,
+    OUT,
+    PASSTHROUGH,
+    RECIPE,
+    REPLACE,
+    SEED,
+    SOURCE,
+    WEIGHTS,
+    WORKERS,
+    as_it_is,
+)
 
 if TYPE_CHECKING:
     from visnet_aug.build.passthrough import Passthrough
@@ -21,75 +34,22 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
-
-def _as_it_is(title: str, *lines: str) -> str:
-    """Make a part of an epilog whose lines click does not fill (the backspace tells it so)."""
-    return "\n".join(("\b", title, *(f"  {line}" for line in lines)))
-
-
-_EXIT_CODES = _as_it_is(
+_EXIT_CODES = as_it_is(
     "Exit codes:",
     "0    done",
     "1    doctor found something wrong",
     "2    unusable arguments or recipe",
     "3    unusable source dataset, or an unusable image with --on-error stop",
-    "4    the number of images asked for cannot be made",
+    "4    the number of images, or of identities of a probe, cannot be made",
     "5    unusable segmenter weights",
-    "6    the output folder cannot be used, or holds another build",
+    "6    the output folder cannot be used, or holds another build or probe",
     "7    a damaged manifest",
     "8    a worker process died, most often for want of memory",
-    "130  interrupted; build and mask go on where they stopped if run again",
+    "130  interrupted; build, probe and mask go on where they stopped if run again",
 )
-_COMPLETION = _as_it_is(
+_COMPLETION = as_it_is(
     "Completion of commands and options in bash (zsh_source, fish_source: likewise):",
     'eval "$(_VISNET_AUG_COMPLETE=bash_source visnet-aug)"',
-)
-
-_SOURCE = click.option(
-    "--src",
-    "source",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder of the dataset, in Market-1501's layout.",
-)
-_OUT = click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="Folder to write: new, empty, with masks, or with what the same command has begun.",
-)
-_RECIPE = click.option(
-    "--recipe",
-    "recipe_file",
-    type=click.Path(path_type=Path),
-    help="Settings: a YAML file with a build: section.  [default: as pipelines/market1501.yaml]",
-)
-_WEIGHTS = click.option(
-    "--weights",
-    metavar="builtin|PATH|NAME",
-    help="Network that finds people: the bundled one, a .safetensors or .pt file, or an official "
-    "name such as yolov8n-seg.pt, which is downloaded once.  [default: builtin]",
-)
-_DEVICE = click.option(
-    "--device",
-    metavar="NAME",
-    default="auto",
-    show_default=True,
-    help="Where that network runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
-)
-_ON_ERROR = click.option(
-    "--on-error",
-    type=click.Choice(["skip", "stop"]),
-    default="skip",
-    show_default=True,
-    help="Unusable images: leave them out (a build lists them in rejected.csv), or stop at the "
-    "first.",
-)
-_WORKERS = click.option(
-    "--workers",
-    metavar="N",
-    type=click.IntRange(min=1),
-    help="Number of processes; the output is the same for any.  [default: up to one per processor]",
 )
 
 
@@ -98,7 +58,7 @@ _WORKERS = click.option(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="\n\n".join(
         (
-            _as_it_is(
+            as_it_is(
                 "Try it without any data:",
                 "visnet-aug draw --out drawn",
                 "visnet-aug build --src drawn --out aug",
@@ -122,7 +82,7 @@ def cli(context: click.Context) -> None:
 
 @cli.command(
     short_help="Build an augmented set.",
-    epilog=_as_it_is(
+    epilog=as_it_is(
         "Examples:",
         "visnet-aug build --src Market-1501 --out aug",
         "visnet-aug build --src Market-1501 --out aug --images 60000 --seed 7",
@@ -130,49 +90,33 @@ def cli(context: click.Context) -> None:
         "visnet-aug build --src Market-1501 --out aug --dry-run",
     ),
 )
-@_SOURCE
-@_OUT
-@_RECIPE
+@SOURCE
+@OUT
+@RECIPE
 @click.option(
     "--images",
     metavar="auto|N",
     help="Total of the whole set: train, query and gallery. auto scales the training images by "
     "the published 19,772 / 12,936: Market-1501 gives 42,872.  [default: auto]",
 )
-@click.option(
-    "--seed",
-    metavar="N",
-    type=click.IntRange(0, 2**64 - 1),
-    help="Seed of all that is drawn at random.  [default: 0]",
-)
-@_WEIGHTS
-@_DEVICE
-@_WORKERS
+@SEED
+@WEIGHTS
+@DEVICE
+@WORKERS
 @click.option(
     "--encoding",
     metavar="match|jpeg:Q|png",
     help="Files of the copies: JPEG or PNG as their sources (match), JPEG of quality Q (1 to 100), "
     "or PNG.  [default: match]",
 )
-@_ON_ERROR
-@click.option(
-    "--passthrough",
-    type=click.Choice(["copy", "hardlink", "symlink"]),
-    default="copy",
-    show_default=True,
-    help="How query, gallery and originals get into --out. Through a link, an edit there changes "
-    "the source.",
-)
+@ON_ERROR
+@PASSTHROUGH
 @click.option(
     "--dry-run",
     is_flag=True,
     help="Say what would be made; compute, download and write nothing.",
 )
-@click.option(
-    "--replace",
-    is_flag=True,
-    help="Remove the build that is in --out and start over; masks are kept, edited ones included.",
-)
+@REPLACE
 def build(
     source: Path,
     out: Path,
@@ -205,14 +149,14 @@ def build(
 
 @cli.command(
     short_help="Make the masks alone, to be mended before a build.",
-    epilog=_as_it_is("Example:", "visnet-aug mask --src Market-1501 --out aug"),
+    epilog=as_it_is("Example:", "visnet-aug mask --src Market-1501 --out aug"),
 )
-@_SOURCE
-@_OUT
-@_RECIPE
-@_WEIGHTS
-@_DEVICE
-@_ON_ERROR
+@SOURCE
+@OUT
+@RECIPE
+@WEIGHTS
+@DEVICE
+@ON_ERROR
 def mask(
     source: Path,
     out: Path,
@@ -237,8 +181,73 @@ def mask(
 
 
 @cli.command(
+    short_help="Make test sets with other backgrounds, to measure how much they matter.",
+    epilog=as_it_is(
+        "Examples:",
+        "visnet-aug probe --src Market-1501 --out probe",
+        "visnet-aug probe --src Market-1501 --out probe --families blur,pattern --sample 100",
+    ),
+)
+@SOURCE
+@OUT
+@RECIPE
+@click.option(
+    "--families",
+    metavar="A,B,...",
+    multiple=True,
+    help="Families to make a version of; may be repeated.  [default: all that the recipe enables]",
+)
+@click.option(
+    "--sample",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="A smaller probe: N identities of the query, drawn by the seed, with all of their query "
+    "and gallery images, and as large a share of the distractors.  [default: everybody]",
+)
+@SEED
+@WEIGHTS
+@DEVICE
+@WORKERS
+@ON_ERROR
+@PASSTHROUGH
+@REPLACE
+def probe(
+    source: Path,
+    out: Path,
+    recipe_file: Path | None,
+    families: tuple[str, ...],
+    sample: int | None,
+    device: str,
+    workers: int | None,
+    on_error: Literal["skip", "stop"],
+    passthrough: Passthrough,
+    replace: bool,
+    **changes: object,
+) -> None:
+    """Write query and gallery as they are and, for each family, with rewritten backgrounds.
+
+    visnet-eval measures on these versions how much a network looks at backgrounds. They are
+    test images: never train on them.
+
+    Of the recipe, the families, masks, encoding and seed are used. Junk is left out, because
+    evaluation ignores it; an image without a usable mask has no versions and stands in for
+    itself. Interrupted or killed, the same command goes on where it stopped.
+    """
+    from visnet_aug.build import build as conductor
+    from visnet_aug.build.probe import Probe, probe_recipe
+    from visnet_aug.console import ConsoleObserver
+
+    names = [name for given in families for name in given.split(",")]
+    recipe = probe_recipe(_recipe(recipe_file, changes), names)
+    options = conductor.Options(device, workers, on_error, passthrough, replace)
+    observer = ConsoleObserver()
+    result = conductor.build(source, out, recipe, options, product=Probe(sample), observer=observer)
+    observer.built(result, out)
+
+
+@cli.command(
     short_help="Draw contact sheets of a build.",
-    epilog=_as_it_is("Example:", "visnet-aug inspect aug"),
+    epilog=as_it_is("Example:", "visnet-aug inspect aug"),
 )
 @click.argument("out", type=click.Path(path_type=Path))
 @click.option(
@@ -250,7 +259,7 @@ def mask(
     help="Pairs of source and copy for each technique.",
 )
 def inspect(out: Path, samples: int) -> None:
-    """Draw contact sheets of the build in OUT, as PNG files in OUT/report.
+    """Draw contact sheets of the build or probe in OUT, as PNG files in OUT/report.
 
     They show source beside copy for each family and technique, masks over their images, and the
     images without a usable mask by reason.
@@ -263,7 +272,7 @@ def inspect(out: Path, samples: int) -> None:
 
 @cli.command(
     short_help="Draw a dataset of made-up people.",
-    epilog=_as_it_is(
+    epilog=as_it_is(
         "Examples:",
         "visnet-aug draw --out drawn",
         "visnet-aug draw --out drawn --like market1501",
@@ -293,7 +302,7 @@ def inspect(out: Path, samples: int) -> None:
     show_default=True,
     help="Which people, cameras and moments.",
 )
-@_WORKERS
+@WORKERS
 def draw(
     out: Path,
     identities: int,
@@ -315,7 +324,7 @@ def draw(
 
 
 @cli.command(
-    short_help="Check this installation.", epilog=_as_it_is("Example:", "visnet-aug doctor")
+    short_help="Check this installation.", epilog=as_it_is("Example:", "visnet-aug doctor")
 )
 @click.option(
     "--weights",
@@ -338,7 +347,7 @@ def main() -> None:
     try:
         code = cli.main(prog_name="visnet-aug", standalone_mode=False) or 0
     except click.exceptions.Abort:
-        code = _complain("interrupted; a build goes on where it stopped if run again", INTERRUPTED)
+        code = _complain("interrupted; the same command goes on where it stopped", INTERRUPTED)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "visnet-aug"
         code = _complain(f"{error.format_message()} See {command} --help.", error.exit_code)

@@ -57,9 +57,9 @@ class ConsoleObserver:
         self._say(plan.arithmetic)
 
     def built(self, result: BuildResult, out: object) -> None:
-        """Show a build's summary."""
+        """Show the summary of a build or probe."""
         if result.was_there:
-            self._say(f"{out}: this build is finished already; nothing to do")
+            self._say(f"{out}: finished already; nothing to do")
         self._out.print(_summary_table(result.summary))
         self._out.print(_counts_table("family", "copies", result.summary.families))
         if result.masks is not None:
@@ -74,7 +74,7 @@ class ConsoleObserver:
         accepted = len(masks.accepted)
         share = (total - accepted) / total if total else 0.0
         self._say(
-            f"{accepted:,} of {total:,} training images have a usable mask, {share:.1%} have none; "
+            f"{accepted:,} of {total:,} images have a usable mask, {share:.1%} have none; "
             f"{masks.computed:,} computed, {masks.reused:,} reused, {masks.edited:,} edited by hand"
         )
         if masks.rejected:

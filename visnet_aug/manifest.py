@@ -24,8 +24,11 @@ from typing import Any, Final, Literal, NoReturn, get_args
 from visnet_aug.errors import ManifestError
 from visnet_aug.files import write_file
 
-ManifestSplit = Literal["train", "val", "query", "gallery"]
+ManifestSplit = Literal["train", "val", "query", "gallery", "probe-query", "probe-gallery"]
 Kind = Literal["original", "augmented"]
+
+PROBE_SPLITS: Final[tuple[ManifestSplit, ...]] = ("probe-query", "probe-gallery")
+"""Test images with rewritten backgrounds: to measure with, never to train on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +41,12 @@ class ManifestRow:
 
     Attributes:
         path: The image, relative to the manifest's folder, with ``/``.
-        split: ``train``, ``val`` (copies that the published composition holds back), ``query`` or
-            ``gallery``. Augmented images are ``train`` or ``val``.
-        pid: Identity, from 1; in the gallery also ``0``, a distractor, and ``-1``, junk.
+        split: ``train``, ``val`` (copies that the published composition holds back), ``query``,
+            ``gallery``, and in a background-sensitivity probe ``probe-query`` and
+            ``probe-gallery`` (versions of test images; ``family`` says which version). Augmented
+            images are in ``train``, ``val`` and the probe splits, originals never in the latter.
+        pid: Identity, from 1; in the gallery (and its versions) also ``0``, a distractor, and
+            ``-1``, junk.
         camid: Camera, from 1.
         sequence: Sequence number, or ``None`` where the source layout has none.
         frame: Frame number, or ``None``.
@@ -89,6 +95,16 @@ COLUMNS: Final = tuple(field.name for field in fields(ManifestRow))
 
 _AUGMENTED = ("copy", "family", "variant", "intensity", "seed", "params")
 _MASK = ("mask", "mask_area", "mask_confidence")
+_KINDS: Final[Mapping[ManifestSplit, tuple[Kind, ...]]] = {
+    "train": ("original", "augmented"),
+    "val": ("original", "augmented"),
+    "query": ("original",),
+    "gallery": ("original",),
+    **dict.fromkeys(PROBE_SPLITS, ("augmented",)),
+}
+"""The kinds of image that each split may hold."""
+_NOBODY: Final = ("gallery", "probe-gallery")
+"""Splits that may hold images of nobody."""
 
 _ODD = r"\x00-\x1f\x7f\ud800-\udfff"  # control characters, and what UTF-8 cannot hold
 _TEXT = re.compile(rf"[^{_ODD}]+")
@@ -220,10 +236,10 @@ def _check_row(row: ManifestRow, where: str) -> None:
         raise ManifestError(f"{where}, column {column}: {problem}")
 
     augmented = row.kind == "augmented"
-    if augmented and row.split not in ("train", "val"):
-        refuse("split", f"an augmented image in {row.split}")
-    if row.pid < 1 and row.split != "gallery":
-        refuse("pid", f"{row.pid} is nobody's, which only the gallery may hold")
+    if row.kind not in _KINDS[row.split]:
+        refuse("split", f"an {row.kind} image in {row.split}")
+    if row.pid < 1 and row.split not in _NOBODY:
+        refuse("pid", f"{row.pid} is nobody's, which only {' and '.join(_NOBODY)} may hold")
     for name in _AUGMENTED:
         if augmented and getattr(row, name) is None:
             refuse(name, "empty for an augmented image")

@@ -28,7 +28,8 @@ ARROWS = {
     "report": {"errors", "files", "manifest", "datasets", "masks", "build"},
     "doctor": {"masks", "opencv_wheels"},
     "console": {"progress", "build", "datasets", "doctor", "masks"},
-    "cli": {"errors", "recipe", "build", "report", "datasets", "doctor", "console"},
+    "options": set(),
+    "cli": {"errors", "options", "recipe", "build", "report", "datasets", "doctor", "console"},
 }
 """What each room may import, beside itself."""
 
@@ -68,9 +69,10 @@ def test_networks_are_imported_by_the_mask_room_alone(package: str) -> None:
         assert package not in names or path in ("masks/segmenter.py", "masks/weights.py"), path
 
 
-def test_heavy_packages_are_not_imported_with_the_command_line() -> None:
+@pytest.mark.parametrize("file", ["cli.py", "options.py"])
+def test_heavy_packages_are_not_imported_with_the_command_line(file: str) -> None:
     light = {"click", "sys", "pathlib", "typing", "__future__", "visnet_aug"}
-    tree = next(tree for _, path, tree in sources() if path == "cli.py")
+    tree = next(tree for _, path, tree in sources() if path == file)
     names = {name.split(".")[0] for node in tree.body for name in imported(node)}
     assert names <= light
 

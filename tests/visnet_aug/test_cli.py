@@ -17,7 +17,7 @@ from visnet_aug import cli, doctor, errors
 from visnet_aug.build import build as conductor
 from visnet_aug.build.masking import SegmenterFactory
 
-COMMANDS = ("build", "doctor", "draw", "inspect", "mask")
+COMMANDS = ("build", "doctor", "draw", "inspect", "mask", "probe")
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -120,6 +120,11 @@ BAD = [
     ("mask --src SRC --out SRC/masks", 6, "inside the source dataset"),
     ("build --src SRC --out FILE", 6, "cannot be read as a folder"),
     ("build --src SRC --out FULL", 6, "holds files that are not of a build, such as thesis.tex"),
+    ("probe --src SRC --out OUT --sample 0", 2, "'--sample': 0 is not in the range"),
+    ("probe --src SRC --out OUT --families blur,smoke", 2, "'smoke' is unknown: have color_shift"),
+    ("probe --src SRC --out OUT --images 3", 2, "No such option"),
+    ("probe --src SRC --out OUT --sample 3", 4, "cannot sample 3 identities: the query has 2"),
+    ("probe --src SRC --out FULL", 6, "holds files that are not of a build, such as thesis.tex"),
     ("inspect OUT", 6, "no such folder"),
     ("draw --out FULL", 6, "is not an empty folder"),
     ("draw --out OUT --identities 1", 2, "'--identities'"),
@@ -160,7 +165,7 @@ def test_build_mask_and_inspect_work_and_say_what_they_did(
 
     code, text, _ = run("mask", "--src", market, "--out", out)
     assert code == 0
-    assert "12 of 12 training images have a usable mask" in text
+    assert "12 of 12 images have a usable mask" in text
 
     code, text, _ = run(*command, "--dry-run")
     assert code == 0
@@ -181,7 +186,7 @@ def test_build_mask_and_inspect_work_and_say_what_they_did(
 
     code, text, _ = run(*command, "--seed", 5, "--encoding", "jpeg:80")
     assert code == 0
-    assert "this build is finished already; nothing to do" in text
+    assert "finished already; nothing to do" in text
 
     code, _, err = run(*command)
     assert code == 6
@@ -192,6 +197,32 @@ def test_build_mask_and_inspect_work_and_say_what_they_did(
     assert code == 0
     assert all(Path(line).is_file() for line in text.splitlines())
     assert len(text.splitlines()) >= 7
+
+
+@pytest.mark.usefixtures("ready")
+def test_probe_and_inspect_work_and_say_what_they_did(
+    run: Run, market: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "probe"
+    command = ("probe", "--src", market, "--out", out, "--workers", 1, "--sample", 1)
+    families = ("--families", "blur,noise", "--families", "pattern")
+    code, text, err = run(*command, *families, "--seed", 5)
+    assert code == 0
+    assert "3 query + 5 gallery = 8 untouched; 8 of them maskable × 3 families = 24" in text
+    assert re.search(r"probe-gallery +15 +0 +15 +1 +3", text)
+    assert "8 of 8 images have a usable mask" in text
+    assert re.search(r"^render +24 of 24 in", err, re.MULTILINE)
+    assert (out / "noise" / "query").is_dir()
+
+    code, text, _ = run(*command, "--families", "pattern,noise,blur", "--seed", 5)
+    assert (code, "finished already; nothing to do" in text) == (0, True)
+    code, _, err = run("build", "--src", market, "--out", out)
+    assert (code, 'command is "probe" there and "build" here' in err) == (6, True)
+    assert run(*command, "--replace")[0] == 0
+    assert (out / "gradient" / "query").is_dir()
+
+    code, text, _ = run("inspect", out, "--samples", 1)
+    assert (code, len(text.splitlines())) == (0, 7)
 
 
 @pytest.mark.usefixtures("ready")
@@ -275,7 +306,7 @@ def test_ctrl_c_leaves_with_130_and_what_was_begun_finished(
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "visnet-aug: error: interrupted; a build goes on where it stopped if run again" in err
+    assert "visnet-aug: error: interrupted; the same command goes on where it stopped" in err
     assert "Traceback" not in err
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     begun = {path for line in lines for path in line.get("begun", ())}

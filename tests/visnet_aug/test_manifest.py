@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from visnet_aug.errors import ManifestError
 from visnet_aug.manifest import (
     COLUMNS,
+    PROBE_SPLITS,
     ManifestRow,
     ManifestSplit,
     iter_manifest,
@@ -81,7 +82,18 @@ ODD_NAMES = replace(
     mask_confidence=1.0,
     params={},
 )
-ROWS = [ORIGINAL, AUGMENTED, ODD_NAMES, JUNK]
+PROBE = replace(
+    AUGMENTED,
+    path="noise/bounding_box_test/0000_c6s3_000451_03_1_noise.jpg",
+    split="probe-gallery",
+    pid=0,
+    camid=6,
+    source="bounding_box_test/0000_c6s3_000451_03.jpg",
+    variant="gaussian",
+    params={"variant": "gaussian"},
+    mask="masks/gallery/0000_c6s3_000451_03.png",
+)
+ROWS = [ORIGINAL, AUGMENTED, ODD_NAMES, JUNK, PROBE]
 
 
 def write_cells(path: Path, *rows: Sequence[str], header: Sequence[str] = COLUMNS) -> Path:
@@ -148,8 +160,9 @@ sha256s = st.text("0123456789abcdef", min_size=64, max_size=64)
 @st.composite
 def manifest_rows(draw: st.DrawFn) -> ManifestRow:
     augmented = draw(st.booleans())
-    splits: tuple[ManifestSplit, ...] = ("train", "val", "query", "gallery")
-    split = draw(st.sampled_from(splits[:2] if augmented else splits))
+    originals: tuple[ManifestSplit, ...] = ("train", "val", "query", "gallery")
+    copies: tuple[ManifestSplit, ...] = ("train", "val", "probe-query", "probe-gallery")
+    split = draw(st.sampled_from(copies if augmented else originals))
     masked = augmented or draw(st.booleans())
     counts = st.integers(0, 2**63 - 1)
     made: dict[str, Any] = dict.fromkeys(
@@ -167,7 +180,7 @@ def manifest_rows(draw: st.DrawFn) -> ManifestRow:
     return ManifestRow(
         path=draw(paths),
         split=split,
-        pid=draw(st.integers(-1 if split == "gallery" else 1, 9999)),
+        pid=draw(st.integers(-1 if split.endswith("gallery") else 1, 9999)),
         camid=draw(st.integers(1, 20)),
         sequence=draw(st.none() | counts),
         frame=draw(st.none() | counts),
@@ -205,7 +218,7 @@ def test_rows_survive_the_round_trip(
         *(("path", value) for value in ("a\0.jpg", "a\t.jpg", "a\x7f.jpg")),
         *(("source", value) for value in ("", "/x.jpg", "../x.jpg", "D:/x.jpg")),
         *(("mask", value) for value in ("", "/x.png", "masks/../../x.png")),
-        *(("split", value) for value in ("", "test", "Train", "query", "gallery")),
+        *(("split", value) for value in ("", "test", "Train", "query", "gallery", "probe")),
         *(("kind", value) for value in ("", "copy")),
         *(("pid", value) for value in ("", "x", "1.0", " 1", "1_0", "٢", "-2", "0", "-1")),
         *(("pid", value) for value in (str(2**63), "9" * 30, "nan")),
@@ -253,6 +266,19 @@ def test_an_original_has_nothing_drawn(column: str, tmp_path: Path) -> None:
     value = {"params": "{}", "family": "noise", "variant": "gaussian"}.get(column, "1")
     path = write_cells(tmp_path / "manifest.csv", cells(ORIGINAL, **{column: value}))
     with pytest.raises(ManifestError, match=f"column {column}: filled for an original"):
+        read_manifest(path)
+
+
+@pytest.mark.parametrize("split", PROBE_SPLITS)
+def test_a_probe_split_holds_no_original(split: str, tmp_path: Path) -> None:
+    path = write_cells(tmp_path / "manifest.csv", cells(JUNK, split=split, pid="1"))
+    with pytest.raises(ManifestError, match=f"row 2, column split: an original image in {split}"):
+        read_manifest(path)
+
+
+def test_nobody_is_in_the_gallery_alone(tmp_path: Path) -> None:
+    path = write_cells(tmp_path / "manifest.csv", cells(PROBE, split="probe-query"))
+    with pytest.raises(ManifestError, match=r"0 is nobody's, .* gallery and probe-gallery may"):
         read_manifest(path)
 
 

@@ -10,7 +10,7 @@ This module imports neither NumPy nor Albumentations: the command line reads rec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
@@ -175,6 +175,21 @@ class BackgroundSettings(Settings):
     def names(self) -> tuple[str, ...]:
         """Return the names of the enabled families, as in file names, in the fixed order."""
         return tuple(name for name, family in self.families().items() if family.weight > 0)
+
+    def only(self, names: Collection[str]) -> Self:
+        """Return these settings with some families alone enabled, all of them equally.
+
+        Raises:
+            RecipeError: There is no family of one of the names.
+        """
+        for name in names:
+            self.family(name)
+        weighed = {
+            name: family.model_copy(update={"weight": float(name in names)})
+            for name, family in self.families().items()
+        }
+        other = {name: weighed.pop(name) for name in self.other}
+        return self.model_copy(update={**weighed, "other": other})
 
     def family(self, name: str) -> FamilySettings:
         """Return one family's settings.

@@ -20,7 +20,7 @@ from visnet_aug.build.masking import (
     find_local_segmenter,
     find_segmenter,
     look_up_masks,
-    mask_training_images,
+    mask_images,
 )
 from visnet_aug.build.observer import Advance, Observer, Silent
 from visnet_aug.build.output import (
@@ -37,7 +37,8 @@ from visnet_aug.build.output import (
     remove_build,
 )
 from visnet_aug.build.passthrough import Passthrough
-from visnet_aug.build.plan import Plan, check_number, make_plan
+from visnet_aug.build.plan import Plan
+from visnet_aug.build.product import AUGMENTED_SET, Product
 from visnet_aug.build.provenance import identify, identify_masks
 from visnet_aug.build.rows import BuildSummary, manifest_rows, summarise
 from visnet_aug.build.sidecars import Conclusion, write_sidecars
@@ -110,10 +111,11 @@ def build(
     recipe: Recipe,
     options: Options | None = None,
     *,
+    product: Product = AUGMENTED_SET,
     segmenter: SegmenterFactory = find_segmenter,
     observer: Observer | None = None,
 ) -> BuildResult:
-    """Build an augmented set, or finish one that was begun.
+    """Build an augmented set or another product, or finish one that was begun.
 
     It starts processes: a script that calls it needs ``if __name__ == "__main__":`` around what
     it does.
@@ -123,6 +125,7 @@ def build(
         out: Where the set goes: a new or empty folder, one with masks, or one with the same build.
         recipe: What to make.
         options: How to work.
+        product: What of the dataset is masked, and what is made of it.
         segmenter: Finds the segmenter; tests pass their own.
         observer: Told about progress.
 
@@ -137,23 +140,23 @@ def build(
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
     found = examine(out)
-    dataset = _read(source, recipe, options, observer)
+    dataset = product.select(_read(source, recipe, options, observer), recipe)
     finder = segmenter(recipe.weights, options.device, recipe.masks)
-    identity = identify(dataset, recipe, options.passthrough, finder.key)
+    identity = identify(product, dataset, recipe, options.passthrough, finder.key)
     if not options.replace:
         check_same(out, found, identity)
-    check_number(dataset, recipe)
+    product.check(dataset, recipe)
     if found.state == "fresh":
         claim(out)
     with observer.stage("mask") as advance:
-        masks = mask_training_images(dataset, out, recipe, finder, advance)
+        masks = mask_images(product.to_mask(dataset), out, recipe, finder, advance)
     identity |= identify_masks(masks)
     if not options.replace:
         check_masks(out, found, identity)
         if not masks.computed and _is_whole(out, found):
             release(out)
             return BuildResult(summarise(read_manifest(out / MANIFEST)), None, 0, len(found.paths))
-    plan = make_plan(dataset, masks.accepted, recipe)
+    plan = product.plan(dataset, masks.accepted, recipe)
     observer.planned(plan)
     claim(out)
     if options.replace and not (found.state == "unfinished" and found.identity == identity):
@@ -163,7 +166,7 @@ def build(
     context = Context(recipe, out, options.passthrough)
     before, written = _make_files(plan, found, identity, context, options, observer)
     rows = manifest_rows(plan, written, masks.entries, dataset)
-    conclusion = Conclusion(dataset, recipe, identity, masks, plan, rows)
+    conclusion = Conclusion(product, dataset, recipe, identity, masks, plan, rows)
     with observer.stage("write tables") as advance:
         summary = write_sidecars(out, conclusion)
         release(out)
@@ -180,7 +183,7 @@ def preview(
     segmenter: LocalSegmenterFactory = find_local_segmenter,
     observer: Observer | None = None,
 ) -> Preview:
-    """Plan a build without computing masks, downloading or writing; arguments as for `build`.
+    """Plan an augmented set without computing masks, downloading or writing; arguments as `build`.
 
     Raises:
         VisnetError: As `build`, as far as it can be known.
@@ -192,9 +195,10 @@ def preview(
     finder = segmenter(recipe.weights, options.device, recipe.masks)
     key = finder.key if finder else None
     if not options.replace:
-        check_same(out, found, identify(dataset, recipe, options.passthrough, key))
-    masks = look_up_masks(dataset, out, recipe, key)
-    plan = make_plan(dataset, masks.accepted | masks.unknown, recipe)
+        wanted = identify(AUGMENTED_SET, dataset, recipe, options.passthrough, key)
+        check_same(out, found, wanted)
+    masks = look_up_masks(AUGMENTED_SET.to_mask(dataset), out, recipe, key)
+    plan = AUGMENTED_SET.plan(dataset, masks.accepted | masks.unknown, recipe)
     observer.planned(plan)
     return Preview(plan, masks)
 
@@ -224,7 +228,7 @@ def make_masks(
     finder = segmenter(recipe.weights, options.device, recipe.masks)
     claim(out)
     with observer.stage("mask") as advance:
-        masks = mask_training_images(dataset, out, recipe, finder, advance)
+        masks = mask_images(AUGMENTED_SET.to_mask(dataset), out, recipe, finder, advance)
     release(out)
     return masks
 

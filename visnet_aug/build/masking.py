@@ -1,8 +1,8 @@
-"""The mask stage of a build: which segmenter, and the training images through it."""
+"""The mask stage of a build: which segmenter, and the images through it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from visnet_aug.masks.settings import MaskSettings
 
 if TYPE_CHECKING:
-    from visnet_aug.datasets.record import Dataset
+    from visnet_aug.datasets.record import ImageRecord
     from visnet_aug.masks.compute import MaskSummary, Segmenter
     from visnet_aug.recipe import Recipe
 
@@ -74,14 +74,14 @@ def find_segmenter(weights: str, device: str, settings: MaskSettings) -> Segment
     return SegmenterSource(describe_weights(weights).key, lambda: segmenter)
 
 
-def mask_training_images(
-    dataset: Dataset,
+def mask_images(
+    records: Sequence[ImageRecord],
     out: Path,
     recipe: Recipe,
     segmenter: SegmenterSource,
     progress: Callable[[int, int], None],
 ) -> MaskSummary:
-    """Bring the masks of the training images up to date.
+    """Bring the masks of some images up to date.
 
     Raises:
         DatasetError: An image changed or vanished since the dataset was read.
@@ -91,7 +91,7 @@ def mask_training_images(
     from visnet_aug.masks.store import MaskStore
 
     return compute_masks(
-        dataset.split("train"),
+        records,
         MaskStore(out),
         segmenter_key=segmenter.key,
         load_segmenter=segmenter.load,
@@ -102,12 +102,12 @@ def mask_training_images(
 
 @dataclass(frozen=True, slots=True)
 class StoredMasks:
-    """What is known of the training images' masks without computing any.
+    """What is known of some images' masks without computing any.
 
     Attributes:
-        accepted: Stems with a usable mask.
+        accepted: Names (`mask_name`) of images with a usable mask.
         rejected: Number of images known to have none.
-        unknown: Stems that no stored mask answers for.
+        unknown: Names that no stored mask answers for.
     """
 
     accepted: frozenset[str]
@@ -116,30 +116,31 @@ class StoredMasks:
 
 
 def look_up_masks(
-    dataset: Dataset, out: Path, recipe: Recipe, segmenter_key: str | None
+    records: Sequence[ImageRecord], out: Path, recipe: Recipe, segmenter_key: str | None
 ) -> StoredMasks:
-    """Look the training images up in ``masks.csv`` alone; nothing is read beside or written.
+    """Look images up in ``masks.csv`` alone; nothing is read beside or written.
 
     Without a segmenter's key, only masks that were edited by hand are known: those hold whatever
     the segmenter.
     """
-    from visnet_aug.masks.store import MaskStore, mask_key
+    from visnet_aug.masks.store import MaskStore, mask_key, mask_name
 
     entries = MaskStore(out).entries
     accepted: set[str] = set()
     unknown: set[str] = set()
     rejected = 0
-    for record in dataset.split("train"):
-        entry = entries.get(record.stem)
+    for record in records:
+        name = mask_name(record.split, record.stem)
+        entry = entries.get(name)
         key = segmenter_key and mask_key(record.sha256, segmenter_key, recipe.masks)
         if (
             entry is None
             or entry.image_sha256 != record.sha256
             or (entry.key != key and not entry.edited)
         ):
-            unknown.add(record.stem)
+            unknown.add(name)
         elif entry.accepted:
-            accepted.add(record.stem)
+            accepted.add(name)
         else:
             rejected += 1
     return StoredMasks(frozenset(accepted), rejected, frozenset(unknown))

@@ -236,8 +236,12 @@ def remove_build(root: Path, found: Found, advance: Advance) -> None:
     for number, path in enumerate(sorted(found.paths), 1):
         remove_file(root / path)
         advance(number, len(found.paths))
-    for folder in found.folders:
+    for folder in sorted(found.folders):
         _remove_folder(root / folder)
+        for parent in (root / folder).parents:  # of a probe's versions
+            if parent == root or any(parent.iterdir()):
+                break
+            _remove_folder(parent)
     for name in SIDECARS:
         remove_file(root / name)
     remove_file(journal_path(root))

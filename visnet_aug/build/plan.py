@@ -20,7 +20,8 @@ from visnet_aug.errors import PlanError
 if TYPE_CHECKING:
     from visnet_aug.recipe import Recipe
 
-OutputSplit: TypeAlias = Literal["train", "val", "query", "gallery"]
+TaskSplit: TypeAlias = Literal["train", "val", "probe-query", "probe-gallery"]
+"""Splits that hold images with a rewritten background."""
 
 PUBLISHED_RATIO = (19_772, 12_936)
 """Training images of the published augmented set, and of Market-1501, from which it was made."""
@@ -43,8 +44,8 @@ class Task:
         family: Family of the background transform.
         variant: Technique within the family.
         intensity: Strength in 0..1.
-        seed: 64 bits from run seed, source name and copy; seeds whatever else is drawn.
-        split: ``train`` or, in the published composition, ``val``.
+        seed: 64 bits from the run's seed and what names the copy; seeds whatever else is drawn.
+        split: ``train``, in the published composition also ``val``; in a probe, its splits.
         path: Where the copy goes, relative to the output, with ``/``.
     """
 
@@ -54,7 +55,7 @@ class Task:
     variant: str
     intensity: float
     seed: int
-    split: Literal["train", "val"]
+    split: TaskSplit
     path: str
 
 
@@ -76,7 +77,8 @@ class Plan:
     """Every file that a build makes, sorted by path within ``kept`` and within ``tasks``.
 
     Attributes:
-        kept: Query, gallery and, unless the composition leaves them out, training originals.
+        kept: What is passed through: query, gallery and, unless the composition leaves them out
+            or it is a probe, training originals.
         tasks: The copies to make.
         arithmetic: One line that says how the total comes about.
     """
@@ -134,15 +136,20 @@ def make_plan(dataset: Dataset, maskable: Collection[str], recipe: Recipe) -> Pl
     tasks = _tasks(sources, _even_counts(len(sources), copies, recipe.seed), dataset, recipe)
     if recipe.composition == "published":
         tasks = _split_published(tasks, train, recipe.seed)
-    kept = [
-        Kept(record, f"{dataset.folders[record.split]}/{record.name}")
-        for record in dataset.records
-        if record.split != "train" or recipe.composition != "published"
-    ]
+    kept = (r for r in dataset.records if r.split != "train" or recipe.composition != "published")
+    arithmetic = _arithmetic(dataset, len(sources), copies, train, recipe)
+    return arrange(kept, tasks, arithmetic, dataset)
+
+
+def arrange(
+    kept: Iterable[ImageRecord], tasks: Iterable[Task], arithmetic: str, dataset: Dataset
+) -> Plan:
+    """Put a plan together in its order; what is kept stays in its own folder."""
+    untouched = (Kept(record, f"{dataset.folders[record.split]}/{record.name}") for record in kept)
     return Plan(
-        kept=tuple(sorted(kept, key=lambda kept: kept.path)),
+        kept=tuple(sorted(untouched, key=lambda kept: kept.path)),
         tasks=tuple(sorted(tasks, key=lambda task: task.path)),
-        arithmetic=_arithmetic(dataset, len(sources), copies, train, recipe),
+        arithmetic=arithmetic,
     )
 
 
@@ -157,13 +164,37 @@ def check_number(dataset: Dataset, recipe: Recipe) -> None:
 
 def published_size(train: int) -> int:
     """Scale a number of training images by the published ratio, rounded half up."""
-    made, read = PUBLISHED_RATIO
-    return (2 * train * made + read) // (2 * read)
+    return scaled(train, *PUBLISHED_RATIO)
+
+
+def scaled(number: int, part: int, whole: int) -> int:
+    """Return the part of a number that is ``part / whole`` of it, rounded half up."""
+    return (2 * number * part + whole) // (2 * whole)
 
 
 def task_seed(run_seed: int, source_name: str, copy: int) -> int:
-    """Return the 64-bit seed of one copy."""
-    return int.from_bytes(_digest(run_seed, "copy", source_name, copy)[:8], "big")
+    """Return the 64-bit seed of one copy in an augmented set."""
+    return draw_seed(run_seed, "copy", source_name, copy)
+
+
+def draw_seed(run_seed: int, *parts: object) -> int:
+    """Return a 64-bit seed from the run's and from what tells this one from others."""
+    return int.from_bytes(digest(run_seed, *parts)[:8], "big")
+
+
+def make_task(
+    source: ImageRecord,
+    copy: int,
+    family: str,
+    seed: int,
+    split: TaskSplit,
+    folder: str,
+    recipe: Recipe,
+) -> Task:
+    """Draw variant and intensity of one copy, and name its file below ``folder``."""
+    variant, intensity = draw_variant(recipe.backgrounds, family, np.random.default_rng(seed))
+    name = f"{source.stem}_{copy}_{family}{_suffix(source, recipe.encoding)}"
+    return Task(source, copy, family, variant, intensity, seed, split, f"{folder}/{name}")
 
 
 def spread_order(records: Iterable[ImageRecord], seed: int) -> list[ImageRecord]:
@@ -176,9 +207,9 @@ def spread_order(records: Iterable[ImageRecord], seed: int) -> list[ImageRecord]
     return sorted(
         records,
         key=lambda record: (
-            _digest(seed, "identity", record.pid),
-            _digest(seed, "camera", record.pid, record.camid),
-            _digest(seed, "image", record.name),
+            digest(seed, "identity", record.pid),
+            digest(seed, "camera", record.pid, record.camid),
+            digest(seed, "image", record.name),
         ),
     )
 
@@ -209,7 +240,7 @@ def deal_families(
                 weights,
                 key=lambda name: (
                     (used[name] + 0.5) / weights[name],
-                    _digest(seed, "family", image, copy, name),
+                    digest(seed, "family", image, copy, name),
                 ),
             )
             family = left.pop(0)
@@ -217,7 +248,7 @@ def deal_families(
             yield image, copy, family
 
 
-def _digest(seed: int, *parts: object) -> bytes:
+def digest(seed: int, *parts: object) -> bytes:
     """Hash the run's seed and some names; a zero byte between them keeps them apart."""
     return hashlib.sha256("\0".join(map(str, (seed, *parts))).encode()).digest()
 
@@ -299,7 +330,7 @@ def _even_counts(images: int, copies: int, seed: int) -> list[int]:
     if not images:
         return []
     each, odd = divmod(copies, images)
-    start = int.from_bytes(_digest(seed, "odd copies")[:8], "big") % images
+    start = int.from_bytes(digest(seed, "odd copies")[:8], "big") % images
     return [
         each + ((i + 1) * odd + start) // images - (i * odd + start) // images
         for i in range(images)
@@ -316,16 +347,14 @@ def _tasks(
     for index, copy, family in deal_families(counts, weights, recipe.seed):
         source = sources[index]
         seed = task_seed(recipe.seed, source.name, copy)
-        variant, intensity = draw_variant(recipe.backgrounds, family, np.random.default_rng(seed))
-        name = f"{source.stem}_{copy}_{family}{_suffix(source, recipe.encoding)}"
-        path = f"{dataset.folders['train']}/{name}"
-        tasks.append(Task(source, copy, family, variant, intensity, seed, "train", path))
+        folder = dataset.folders["train"]
+        tasks.append(make_task(source, copy, family, seed, "train", folder, recipe))
     return tasks
 
 
 def _split_published(tasks: list[Task], train: int, seed: int) -> list[Task]:
     """Leave ``train`` drawn tasks as they are and move the rest to ``val``."""
-    drawn = sorted(tasks, key=lambda t: _digest(seed, "train or val", t.source.name, t.copy))
+    drawn = sorted(tasks, key=lambda t: digest(seed, "train or val", t.source.name, t.copy))
     return [*drawn[:train], *(_as_val(task) for task in drawn[train:])]
 
 

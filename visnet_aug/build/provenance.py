@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import visnet_aug
 from visnet_aug.build.passthrough import Passthrough
+from visnet_aug.build.product import Product
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.recipe import Recipe
 
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def identify(
-    dataset: Dataset, recipe: Recipe, passthrough: Passthrough, segmenter_key: str | None
+    product: Product,
+    dataset: Dataset,
+    recipe: Recipe,
+    passthrough: Passthrough,
+    segmenter_key: str | None,
 ) -> dict[str, Any]:
     """Return what two builds must have in common to make the same folder.
 
@@ -25,6 +30,7 @@ def identify(
     this machine has no key (``None``) and is left out.
     """
     return {
+        **product.identity,
         "recipe": recipe.model_dump(mode="json"),
         "source": source_digest(dataset),
         **({"segmenter": segmenter_key} if segmenter_key else {}),

@@ -12,7 +12,7 @@ from visnet_aug.build.plan import Kept, Plan, Task
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.manifest import ManifestRow, ManifestSplit
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
-from visnet_aug.masks.store import MaskEntry
+from visnet_aug.masks.store import MaskEntry, mask_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ def manifest_rows(
     masks: Mapping[str, MaskEntry],
     dataset: Dataset,
 ) -> list[ManifestRow]:
-    """Describe every file of a build, sorted by split (train, val, query, gallery) and path.
+    """Describe every file of a build, sorted by split, in `ManifestSplit`'s order, and path.
 
     Args:
         plan: What was to be made.
         written: What was written, by path.
-        masks: Verdicts on the training images, by stem.
+        masks: Verdicts on the images that were masked, by name.
         dataset: What was read.
     """
     items: list[Kept | Task] = [*plan.kept, *plan.tasks]
@@ -76,7 +76,8 @@ def _row(
 ) -> ManifestRow:
     source = item.source
     task = item if isinstance(item, Task) else None
-    entry = masks.get(source.stem) if source.split == "train" else None
+    name = mask_name(source.split, source.stem)
+    entry = masks.get(name)
     mask = entry if entry and entry.accepted else None
     return ManifestRow(
         path=item.path,
@@ -93,7 +94,7 @@ def _row(
         intensity=task.intensity if task else None,
         seed=task.seed if task else None,
         params=written.params,
-        mask=f"{MASK_FOLDER}/{source.stem}.png" if mask else None,
+        mask=f"{MASK_FOLDER}/{name}.png" if mask else None,
         mask_area=mask.area if mask else None,
         mask_confidence=mask.confidence if mask else None,
         width=written.width,

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from visnet_aug.build.card import dataset_card
 from visnet_aug.build.journal import FOLDER as STATE_FOLDER
 from visnet_aug.build.output import BUILD, CARD, MANIFEST, RECIPE, REJECTED
 from visnet_aug.build.plan import Plan
+from visnet_aug.build.product import Product
 from visnet_aug.build.provenance import other_versions
 from visnet_aug.build.rows import BuildSummary, summarise
 from visnet_aug.datasets.record import Dataset
@@ -21,6 +21,7 @@ from visnet_aug.datasets.rejected import RejectedRow, rejected_csv, rejected_ima
 from visnet_aug.files import cannot, write_file
 from visnet_aug.manifest import ManifestRow, write_manifest
 from visnet_aug.masks.compute import MaskSummary
+from visnet_aug.masks.store import mask_name
 from visnet_aug.recipe import Recipe, dump_recipe
 
 FORMAT = 1
@@ -32,7 +33,8 @@ class Conclusion:
     """All that is known when the last image is written.
 
     Attributes:
-        dataset: What was read.
+        product: What was made.
+        dataset: What of the source takes part.
         recipe: What was asked for.
         identity: Which build it is.
         masks: What the mask stage did.
@@ -40,6 +42,7 @@ class Conclusion:
         rows: The manifest.
     """
 
+    product: Product
     dataset: Dataset
     recipe: Recipe
     identity: Mapping[str, Any]
@@ -61,7 +64,7 @@ def write_sidecars(out: Path, build: Conclusion) -> BuildSummary:
     files = {
         RECIPE: dump_recipe(build.recipe).encode(),
         REJECTED: rejected_csv(_rejected(build.dataset, build.masks)),
-        CARD: dataset_card(summary, build.plan.arithmetic).encode(),
+        CARD: build.product.card(summary, build.plan.arithmetic).encode(),
     }
     staged = out / STATE_FOLDER / MANIFEST
     write_manifest(staged, build.rows)
@@ -79,14 +82,14 @@ def write_sidecars(out: Path, build: Conclusion) -> BuildSummary:
 
 
 def _rejected(dataset: Dataset, masks: MaskSummary) -> Iterator[RejectedRow]:
-    """Yield what was left out: unusable files, then training images without a usable mask."""
+    """Yield what was left out: unusable files, then images without a usable mask."""
     yield from rejected_images(dataset)
-    for record in dataset.split("train"):
-        entry = masks.entries[record.stem]
-        if not entry.accepted:
-            path = f"{dataset.folders['train']}/{record.name}"
+    for record in dataset.records:
+        entry = masks.entries.get(mask_name(record.split, record.stem))
+        if entry is not None and not entry.accepted:
+            path = f"{dataset.folders[record.split]}/{record.name}"
             detail = f"area {entry.area:.3f}, confidence {entry.confidence:.3f}"
-            yield RejectedRow(path, "train", "mask", entry.reason, detail)
+            yield RejectedRow(path, record.split, "mask", entry.reason, detail)
 
 
 def _build_json(

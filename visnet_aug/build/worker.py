@@ -15,7 +15,7 @@ from visnet_aug.build.render import Renderer
 from visnet_aug.datasets.images import read_again
 from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.files import write_file
-from visnet_aug.masks.store import FOLDER, read_mask
+from visnet_aug.masks.store import FOLDER, mask_name, read_mask
 
 
 class Worker:
@@ -49,4 +49,4 @@ class Worker:
         return Written(item.path, rendered.sha256, rendered.width, rendered.height, rendered.params)
 
     def _mask_path(self, source: ImageRecord) -> Path:
-        return self._context.out / FOLDER / f"{source.stem}.png"
+        return self._context.out / FOLDER / f"{mask_name(source.split, source.stem)}.png"

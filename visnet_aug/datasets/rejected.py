@@ -23,8 +23,8 @@ class RejectedRow:
     Attributes:
         path: Relative to the dataset's root, with ``/``; bytes that are no UTF-8 as ``\udcff``.
         split: The split whose folder holds it.
-        stage: ``read``: the file is unusable and not in the output. ``mask``: the training image
-            has no usable person mask and therefore no copies.
+        stage: ``read``: the file is unusable and not in the output. ``mask``: the image has
+            no usable person mask and therefore no copies.
         reason: A short fixed name; of stage ``read``, out of
             `visnet_aug.datasets.images.REASONS`.
         detail: One line for a person.

@@ -22,7 +22,7 @@ from visnet_aug.datasets.images import decode_rgb, read_again
 from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.masks.person import PersonMask
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.store import Damage, MaskEntry, MaskStore, mask_key
+from visnet_aug.masks.store import Damage, MaskEntry, MaskStore, mask_key, mask_name
 
 Image: TypeAlias = npt.NDArray[np.uint8]
 
@@ -51,7 +51,7 @@ class MaskSummary:
     """What the mask stage did.
 
     Attributes:
-        entries: The entry of each image, by stem, in the order of the records.
+        entries: The entry of each image, by `mask_name`, in the order of the records.
         computed: Images that went through the network.
         reused: Images whose stored verdict was taken, edits included.
         edited: Images whose mask a person has mended.
@@ -66,8 +66,8 @@ class MaskSummary:
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """Stems of the images that have a mask, in order."""
-        return tuple(stem for stem, entry in self.entries.items() if entry.accepted)
+        """Names of the images that have a mask, in order."""
+        return tuple(name for name, entry in self.entries.items() if entry.accepted)
 
     @property
     def rejected(self) -> Mapping[str, int]:
@@ -88,7 +88,7 @@ def compute_masks(
     """Bring the store up to date with the images.
 
     Args:
-        records: The images to mask, of one split.
+        records: The images to mask.
         store: Where masks are kept.
         segmenter_key: Names whatever decides a mask besides the image and the settings, such as
             the weights' checksum; known without loading them.
@@ -103,9 +103,9 @@ def compute_masks(
         DatasetError: An image changed or vanished since the dataset was read.
         OutputError: The output folder cannot be written.
     """
-    keys = {r.stem: mask_key(r.sha256, segmenter_key, settings) for r in records}
-    found = {r.stem: store.find(r.stem, r.sha256, keys[r.stem], _shape(r)) for r in records}
-    missing = [record for record in records if found[record.stem] is None]
+    keys = {_name(r): mask_key(r.sha256, segmenter_key, settings) for r in records}
+    found = {_name(r): store.find(_name(r), r.sha256, keys[_name(r)], _shape(r)) for r in records}
+    missing = [record for record in records if found[_name(record)] is None]
     done = len(records) - len(missing)
     report = progress or (lambda done, total: None)
     report(done, len(records))
@@ -116,7 +116,7 @@ def compute_masks(
             report(done, len(records))
     finally:
         store.flush()
-    verdicts = {stem: entry for stem, entry in found.items() if entry is not None}
+    verdicts = {name: entry for name, entry in found.items() if entry is not None}
     return MaskSummary(
         entries=verdicts,
         computed=len(missing),
@@ -136,13 +136,17 @@ def _compute(
     if not missing:
         return
     segmenter = load_segmenter()
-    store.forget(record.stem for record in missing)
+    store.forget(_name(record) for record in missing)
     with closing(_decoded(missing)) as batches:
         for number, (batch, images) in enumerate(batches, 1):
             masks = zip(batch, segmenter.segment(images), strict=True)
-            yield [store.save(r.stem, r.sha256, keys[r.stem], mask) for r, mask in masks]
+            yield [store.save(_name(r), r.sha256, keys[_name(r)], mask) for r, mask in masks]
             if number % FLUSH_BATCHES == 0:
                 store.flush()
+
+
+def _name(record: ImageRecord) -> str:
+    return mask_name(record.split, record.stem)
 
 
 def _shape(record: ImageRecord) -> tuple[int, int]:

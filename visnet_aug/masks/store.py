@@ -1,9 +1,10 @@
 """Masks on disk: computed once, reused while image, weights and settings stay the same.
 
 ``masks/<stem>.png`` is a 1-bit PNG (white is the person) for every accepted image, and
-``masks.csv`` beside the folder has one line per image, accepted or not. A mask is reused if its
-line carries the key asked for and its PNG the checksum on the line. What differs is computed
-again, with two exceptions in favour of people who mend masks by hand:
+``masks.csv`` beside the folder has one line per image, accepted or not. Test images, which only a
+probe masks, have theirs in ``masks/query/`` and ``masks/gallery/``: one stem may be in both. A
+mask is reused if its line carries the key asked for and its PNG the checksum on the line. What
+differs is computed again, with two exceptions in favour of people who mend masks by hand:
 
 * A readable PNG of the image's size whose bytes differ from the line, or that appeared for a
   rejected image, is an **edit**. It is kept (as 1-bit PNG, white where at least half bright and
@@ -33,6 +34,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from visnet_aug.datasets.record import Split
 from visnet_aug.errors import OutputError
 from visnet_aug.files import cannot, make_folder, remove_file, write_file
 from visnet_aug.masks.person import Mask, PersonMask, Reason, mask_area
@@ -63,7 +65,7 @@ class MaskEntry:
     """One line of ``masks.csv``, its columns in order.
 
     Attributes:
-        stem: Names the image, and the mask ``masks/<stem>.png``.
+        stem: Names the image, and the mask ``masks/<stem>.png``; see `mask_name`.
         image_sha256: Of the image file's bytes.
         key: What the mask was computed from, see `mask_key`.
         area: Fraction of the image that the mask covers, to six digits.
@@ -95,6 +97,14 @@ class MaskEntry:
 
 
 COLUMNS: Final = tuple(field.name for field in fields(MaskEntry))
+
+
+def mask_name(split: Split, stem: str) -> str:
+    """Return what names an image among an output's masks: its stem, a test image's below its split.
+
+    Stems are unique within a split only.
+    """
+    return stem if split == "train" else f"{split}/{stem}"
 
 
 def mask_key(image_sha256: str, segmenter_key: str, settings: MaskSettings) -> str:
@@ -194,7 +204,7 @@ class MaskStore:
         data = b""
         if found.accepted and found.mask is not None:
             data = _encode_mask(found.mask)
-            make_folder(self._folder)
+            make_folder(self.path(stem).parent)
             write_file(self.path(stem), data)
         else:
             remove_file(self.path(stem))

@@ -8,7 +8,7 @@ from typing import Any, Final
 from PIL import Image
 
 from visnet_aug.manifest import ManifestRow
-from visnet_aug.report.material import Material, read_picture, stem_of
+from visnet_aug.report.material import Material, mask_of, read_picture
 from visnet_aug.report.overlay import overlay
 from visnet_aug.report.page import Cell, Section, draw_page
 from visnet_aug.report.sample import spread_sample
@@ -36,7 +36,8 @@ def draw_family(
     for row in rows:
         variants.setdefault(str(row.variant), []).append(row)
     in_order = sorted(variants.items(), key=lambda item: (item[0].count("+"), item[0]))
-    images, identities = len({row.source for row in rows}), len({row.pid for row in rows})
+    images = len({row.source for row in rows})
+    identities = len({row.pid for row in rows if row.pid > 0})
     left = "the source" if material.originals else "the mask (the set holds no originals)"
     return draw_page(
         family,
@@ -73,7 +74,7 @@ def _section(
 def _cell(material: Material, row: ManifestRow) -> Cell:
     copy = read_picture(material.root / row.path)
     original = material.originals.get(row.source)
-    left = read_picture(original) if original else overlay(copy, material.mask(stem_of(row), copy))
+    left = read_picture(original) if original else overlay(copy, material.mask(mask_of(row), copy))
     caption = f"{_intensity(row):.2f}   {describe_params(row.params or {})}"
     return Cell((left, copy), caption, row.path.rpartition("/")[2], _intensity(row))
 

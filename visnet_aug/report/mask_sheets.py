@@ -83,8 +83,8 @@ def draw_rejected(material: Material, samples: int, seed: int) -> Image.Image | 
             sections.append(Section(reason, note, [_cell(s, read_picture(s.path)) for s in shown]))
     return draw_page(
         "rejected masks",
-        f"{rejected:,} of {accepted + rejected:,} training images "
-        f"({rejected / (accepted + rejected):.1%}) have no usable person mask: they get no copies.",
+        f"{rejected:,} of {accepted + rejected:,} images ({rejected / (accepted + rejected):.1%}) "
+        "have no usable person mask: they get no copies.",
         sections,
     )
 
@@ -97,4 +97,5 @@ def _masked(material: Material, subject: Subject) -> Cell:
 def _cell(subject: Subject, picture: Picture) -> Cell:
     entry = subject.entry
     found = f"area {entry.area:.2f}, conf {entry.confidence:.2f}"
-    return Cell((picture,), "" if entry.reason == "no_person" else found, entry.stem)
+    stem = entry.stem.rpartition("/")[2]
+    return Cell((picture,), "" if entry.reason == "no_person" else found, stem)

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from visnet_aug.build.journal import journal_path
 from visnet_aug.build.output import MANIFEST, REJECTED
 from visnet_aug.datasets.images import decode_rgb
+from visnet_aug.datasets.record import Split
 from visnet_aug.datasets.rejected import RejectedRow, read_rejected
 from visnet_aug.errors import DatasetError, OutputError
-from visnet_aug.manifest import ManifestRow, read_manifest
+from visnet_aug.manifest import ManifestRow, ManifestSplit, read_manifest
 from visnet_aug.masks.person import Mask
-from visnet_aug.masks.store import FOLDER, TABLE, MaskEntry, MaskStore, read_mask
+from visnet_aug.masks.store import FOLDER, TABLE, MaskEntry, MaskStore, mask_name, read_mask
 from visnet_aug.report.page import Picture
 
 _SUFFIXES = re.compile(r"(\.(jpe?g|png))+$", re.IGNORECASE)
+_SOURCE_SPLITS: Mapping[ManifestSplit, Split] = {
+    "train": "train",
+    "val": "train",
+    "query": "query",
+    "gallery": "gallery",
+    "probe-query": "query",
+    "probe-gallery": "gallery",
+}
+"""The source dataset's split that images of each split come from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A training image that a mask was looked for in.
+    """An image that a mask was looked for in.
 
     Attributes:
         pid: Identity.
@@ -46,8 +56,9 @@ class Material:
     Attributes:
         root: Its folder.
         copies: The augmented images.
-        originals: The training originals' files by source; empty in the published composition.
-        accepted: The training images that have a mask.
+        originals: The files of the originals that copies were made from, by source; empty in the
+            published composition.
+        accepted: The images that have a mask.
         rejected: Those that have none and are in the set.
         reasons: Why images have no mask, of all of them, in the set or not.
         unreadable: Source files that could not be used.
@@ -61,13 +72,13 @@ class Material:
     reasons: Counter[str]
     unreadable: tuple[RejectedRow, ...]
 
-    def mask(self, stem: str, image: Picture) -> Mask:
-        """Read the mask of an image.
+    def mask(self, name: str, image: Picture) -> Mask:
+        """Read the mask of an image, by `mask_name`.
 
         Raises:
             OutputError: It is missing, damaged, or not of the image's size.
         """
-        path = self.root / FOLDER / f"{stem}.png"
+        path = self.root / FOLDER / f"{name}.png"
         mask = read_mask(path)
         if mask.shape != image.shape[:2]:
             raise OutputError(f"{path}: not of its image's size; run the same build command again")
@@ -84,12 +95,13 @@ def read_material(root: Path) -> Material:
     _check_finished(root)
     rows = read_manifest(root / MANIFEST)
     rejected = read_rejected(root / REJECTED)
-    train = [row for row in rows if row.split in ("train", "val")]
-    subjects = _subjects(root, train)
+    subjects = _subjects(root, rows)
+    copies = tuple(row for row in rows if row.kind == "augmented")
+    sources = {row.source for row in copies}
     return Material(
         root=root,
-        copies=tuple(row for row in train if row.kind == "augmented"),
-        originals={row.source: root / row.path for row in train if row.kind == "original"},
+        copies=copies,
+        originals={row.source: root / row.path for row in rows if _is_source(row, sources)},
         accepted=tuple(subject for subject in subjects if subject.entry.accepted),
         rejected=tuple(subject for subject in subjects if not subject.entry.accepted),
         reasons=Counter(line.reason for line in rejected if line.stage == "mask"),
@@ -97,22 +109,27 @@ def read_material(root: Path) -> Material:
     )
 
 
+def _is_source(row: ManifestRow, sources: Collection[str]) -> bool:
+    return row.kind == "original" and row.source in sources
+
+
 def _subjects(root: Path, rows: Iterable[ManifestRow]) -> list[Subject]:
-    """Pair each training image, or else its first copy, with what the mask stage found."""
+    """Pair each masked image, or else its first copy, with what the mask stage found."""
     entries = _read_entries(root)
     shown: dict[str, ManifestRow] = {}
     for row in sorted(rows, key=lambda row: (row.kind == "augmented", row.path)):
-        shown.setdefault(stem_of(row), row)
+        shown.setdefault(mask_of(row), row)
     return [
-        Subject(row.pid, row.camid, root / row.path, entries[stem])
-        for stem, row in shown.items()
-        if stem in entries
+        Subject(row.pid, row.camid, root / row.path, entries[name])
+        for name, row in shown.items()
+        if name in entries
     ]
 
 
-def stem_of(row: ManifestRow) -> str:
-    """Return the stem of the image that a row was made from, by which masks are known."""
-    return _SUFFIXES.sub("", row.source.rpartition("/")[2])
+def mask_of(row: ManifestRow) -> str:
+    """Return the name of the mask of the image that a row was made from."""
+    stem = _SUFFIXES.sub("", row.source.rpartition("/")[2])
+    return mask_name(_SOURCE_SPLITS[row.split], stem)
 
 
 def read_picture(path: Path) -> Picture:

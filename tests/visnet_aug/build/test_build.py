@@ -3,10 +3,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -183,41 +179,9 @@ def test_replacing_goes_on_with_the_same_build_if_it_was_interrupted(
     assert build(market, out, RECIPE, options, segmenter=ellipses).made == 47
 
 
-CRASH = """
-import importlib, os, signal, sys
-sys.path.insert(0, {tests!r})
-from conftest import Ellipses
-from pathlib import Path
-from visnet_aug.build.build import Options, build
-from visnet_aug.build import local
-from visnet_aug.build.masking import SegmenterSource
-from visnet_aug.recipe import Recipe
-
-module, _, name = {point!r}.rpartition(":")
-owner = importlib.import_module(module)
-for part in name.split(".")[:-1]:
-    owner = getattr(owner, part)
-name = name.split(".")[-1]
-true, calls = getattr(owner, name), 0
-
-def killed(*arguments, **options):
-    global calls
-    calls += 1
-    if calls == {call}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return true(*arguments, **options)
-
-setattr(owner, name, killed)
-local.CHUNK = 2
-
-if __name__ == "__main__":
-    build(Path({source!r}), Path({out!r}), Recipe(images=47), Options(workers=2),
-          segmenter=lambda *_: SegmenterSource("ellipses", Ellipses))
-"""
-
 POINTS = [
     ("visnet_aug.masks.store:MaskStore.flush", 1),
-    ("visnet_aug.build.build:make_plan", 1),
+    ("visnet_aug.build.product:make_plan", 1),
     ("visnet_aug.build.journal:Journal._append", 1),
     ("visnet_aug.build.journal:Journal.finish", 2),
     ("visnet_aug.build.journal:Journal.finish", 20),
@@ -232,19 +196,12 @@ def test_killed_anywhere_the_same_command_ends_with_the_same_bytes(
     market: Path,
     ellipses: SegmenterFactory,
     tmp_path: Path,
+    kill: Callable[..., None],
     point: str,
     call: int,
 ) -> None:
     out = tmp_path / "aug"
-    tests = str(Path(__file__).parents[2])
-    code = CRASH.format(tests=tests, point=point, call=call, source=str(market), out=str(out))
-    script = tmp_path / "crash.py"
-    script.write_text(code)
-    environment = {**os.environ, "PYTHONPATH": str(Path(tests).parent)}
-    result = subprocess.run(
-        [sys.executable, str(script)], env=environment, capture_output=True, check=False
-    )
-    assert result.returncode == -signal.SIGKILL, result.stderr
+    kill(point, call, out, "Recipe(images=47)")
     result = build(market, out, RECIPE, Options(workers=2), segmenter=ellipses)
     assert not result.was_there
     assert tree(out) == tree(built)

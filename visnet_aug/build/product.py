@@ -1,0 +1,89 @@
+"""What the conductor makes: an augmented set, or a probe (``probe.py``).
+
+The conductor reads, masks, renders and writes; a product says which images, and what of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from visnet_aug.build.card import dataset_card
+from visnet_aug.build.plan import Plan, check_number, make_plan
+from visnet_aug.build.rows import BuildSummary
+from visnet_aug.datasets.record import Dataset, ImageRecord
+
+if TYPE_CHECKING:
+    from visnet_aug.recipe import Recipe
+
+
+class Product(Protocol):
+    """What the conductor asks; pure functions of dataset and recipe."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """What tells it from all other products of one recipe, as plain JSON values.
+
+        ``command`` is always among them.
+        """
+
+    def select(self, dataset: Dataset, recipe: Recipe) -> Dataset:
+        """Return the part of a dataset that is used.
+
+        Raises:
+            PlanError: The part asked for is more than there is.
+        """
+
+    def to_mask(self, dataset: Dataset) -> tuple[ImageRecord, ...]:
+        """Return the images whose backgrounds are rewritten, if they have a usable mask."""
+
+    def check(self, dataset: Dataset, recipe: Recipe) -> None:
+        """Refuse at once what cannot be made whatever the masks.
+
+        Raises:
+            VisnetError: One of its subclasses.
+        """
+
+    def plan(self, dataset: Dataset, maskable: Collection[str], recipe: Recipe) -> Plan:
+        """List every file; ``maskable`` has the names (`mask_name`) of images with a usable mask.
+
+        Raises:
+            PlanError: What is asked for cannot be made.
+        """
+
+    def card(self, summary: BuildSummary, arithmetic: str) -> str:
+        """Write the card of what was made as Markdown."""
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentedSet:
+    """A whole dataset, its training images joined or replaced by copies: see `make_plan`."""
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Name the command."""
+        return {"command": "build"}
+
+    def select(self, dataset: Dataset, recipe: Recipe) -> Dataset:
+        """Use the whole dataset."""
+        return dataset
+
+    def to_mask(self, dataset: Dataset) -> tuple[ImageRecord, ...]:
+        """Return the training images: test images stay as they are."""
+        return dataset.split("train")
+
+    def check(self, dataset: Dataset, recipe: Recipe) -> None:
+        """Refuse a number of images that no masks could make possible; see `check_number`."""
+        check_number(dataset, recipe)
+
+    def plan(self, dataset: Dataset, maskable: Collection[str], recipe: Recipe) -> Plan:
+        """Plan the number of images asked for; see `make_plan`."""
+        return make_plan(dataset, maskable, recipe)
+
+    def card(self, summary: BuildSummary, arithmetic: str) -> str:
+        """Write the dataset's card."""
+        return dataset_card(summary, arithmetic)
+
+
+AUGMENTED_SET: Final = AugmentedSet()

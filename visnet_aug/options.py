@@ -1,0 +1,79 @@
+"""Options that several commands share; only click is imported, as in ``cli.py``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+def as_it_is(title: str, *lines: str) -> str:
+    """Make a part of an epilog whose lines click does not fill (the backspace tells it so)."""
+    return "\n".join(("\b", title, *(f"  {line}" for line in lines)))
+
+
+SOURCE = click.option(
+    "--src",
+    "source",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder of the dataset, in Market-1501's layout.",
+)
+OUT = click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder to write: new, empty, with masks, or with what the same command has begun.",
+)
+RECIPE = click.option(
+    "--recipe",
+    "recipe_file",
+    type=click.Path(path_type=Path),
+    help="Settings: a YAML file with a build: section.  [default: as pipelines/market1501.yaml]",
+)
+WEIGHTS = click.option(
+    "--weights",
+    metavar="builtin|PATH|NAME",
+    help="Network that finds people: the bundled one, a .safetensors or .pt file, or an official "
+    "name such as yolov8n-seg.pt, which is downloaded once.  [default: builtin]",
+)
+DEVICE = click.option(
+    "--device",
+    metavar="NAME",
+    default="auto",
+    show_default=True,
+    help="Where that network runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
+)
+ON_ERROR = click.option(
+    "--on-error",
+    type=click.Choice(["skip", "stop"]),
+    default="skip",
+    show_default=True,
+    help="Unusable images: leave them out (a build lists them in rejected.csv), or stop at the "
+    "first.",
+)
+WORKERS = click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(min=1),
+    help="Number of processes; the output is the same for any.  [default: up to one per processor]",
+)
+SEED = click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(0, 2**64 - 1),
+    help="Seed of all that is drawn at random.  [default: 0]",
+)
+PASSTHROUGH = click.option(
+    "--passthrough",
+    type=click.Choice(["copy", "hardlink", "symlink"]),
+    default="copy",
+    show_default=True,
+    help="How untouched images get into --out. Through a link, an edit there changes the source.",
+)
+REPLACE = click.option(
+    "--replace",
+    is_flag=True,
+    help="Remove the build or probe that is in --out and start over; masks are kept, edited ones "
+    "included.",
+)
