@@ -6,12 +6,13 @@ the same pixels: Pillow decodes, torchvision's antialiased bilinear resize bring
 
 from __future__ import annotations
 
+import signal
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,9 @@ from visnet_model.errors import DataError
 Progress = Callable[[int, int], object]
 """Called with the number of images done and the number of all."""
 
+_Decoded: TypeAlias = Tensor | list[str]
+"""A batch, or what cannot be read of it."""
+
 # What Pillow's parsers let escape on damaged bytes, besides its documented OSError.
 _DECODER_ERRORS = (
     OSError,
@@ -41,6 +45,7 @@ _DECODER_ERRORS = (
     Image.DecompressionBombError,
 )
 _NAMED = 3  # broken files named in an error; the others are counted
+_REPORTED = 256  # images between two calls of a progress
 
 
 class ImageSource(Protocol):
@@ -92,10 +97,10 @@ class MemoryImages:
             DataError: Files are missing or cannot be decoded.
         """
         native = _native_size(table, height, width)
-        pixels = _decode_all(table, native, progress) if native else None
-        if pixels is None:  # not all of one size
+        pixels = native and _decode_all(table, native, progress, resize=False)
+        if pixels is None:  # too large, or not all of one size
             pixels = _decode_all(table, (height, width), progress, resize=True)
-        assert pixels is not None
+            assert pixels is not None
         return cls(torch.from_numpy(pixels), height, width)
 
     @property
@@ -133,21 +138,23 @@ class FileImages:
         table: Which images.
         height: Of the input, pixels.
         width: Of the input, pixels.
-        workers: Processes that decode ahead in `batches`; 0 for none. They are started once, by
-            ``forkserver``: a fork would copy threads' locks of OpenMP and hang.
+        workers: Processes that decode ahead in `batches`; 0 for none. They are started by the
+            first call, once, by a ``forkserver``: a fork would copy the locks of OpenMP's threads
+            and hang.
     """
 
     def __init__(self, table: ImageTable, height: int, width: int, workers: int = 2) -> None:
         self._table = table
-        self._size = (height, width)
+        self._files = _Files(table, (height, width))
         self._plan = _Plan()
-        self._loader: DataLoader[Tensor] = DataLoader(
-            _Files(table, self._size),
+        self._loader: DataLoader[Tensor | str] = DataLoader(
+            self._files,
             batch_sampler=self._plan,
-            collate_fn=_as_it_is,
+            collate_fn=_collate,
             num_workers=workers,
             multiprocessing_context="forkserver" if workers else None,
             persistent_workers=workers > 0,
+            worker_init_fn=_leave_interrupts_alone,
         )
 
     def __len__(self) -> int:
@@ -159,16 +166,32 @@ class FileImages:
         Raises:
             DataError: Files are missing or cannot be decoded.
         """
-        return torch.stack(_Files(self._table, self._size).__getitems__(indices.tolist()))
+        return self._checked(_collate(self._files.__getitems__(indices.tolist())))
 
     def batches(self, plan: Sequence[Indices]) -> Iterator[Tensor]:
         """Yield one batch after the other, decoded ahead by the worker processes.
 
+        A new call ends what an earlier one had yet to yield.
+
         Raises:
-            DataError: Files are missing or cannot be decoded.
+            DataError: Files are missing or cannot be decoded, or a worker process was killed.
         """
         self._plan.batches = plan
-        return iter(self._loader)
+        try:
+            for decoded in self._loader:
+                yield self._checked(decoded)
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise DataError(
+                f"{self._table.root}: a process that reads images was killed, probably for want "
+                "of memory (/dev/shm, too, if this is a container)"
+            ) from error
+
+    def _checked(self, decoded: _Decoded) -> Tensor:
+        if isinstance(decoded, Tensor):
+            return decoded
+        raise _unreadable(decoded, self._table.root)
 
 
 def memory_needed(table: ImageTable, height: int, width: int) -> int:
@@ -190,8 +213,11 @@ class _Plan(Sampler[list[int]]):
         return len(self.batches)
 
 
-class _Files(Dataset[Tensor]):
-    """What worker processes are handed: arrays of names, and the size."""
+class _Files(Dataset[Tensor | str]):
+    """What worker processes are handed: arrays of names, and the size.
+
+    Problems are returned, not raised: torch would pass them on as a traceback's text.
+    """
 
     def __init__(self, table: ImageTable, size: tuple[int, int]) -> None:
         self._table = table
@@ -200,28 +226,31 @@ class _Files(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self._table)
 
-    def __getitems__(self, indices: list[int]) -> list[Tensor]:
-        images: list[Tensor] = []
-        broken: list[str] = []
-        for index in indices:
-            decoded = _decode(self._table.path(index))
-            if isinstance(decoded, str):
-                broken.append(f"{self._table.name(index)} ({decoded})")
-            else:
-                images.append(_resized(decoded, self._size))
-        _refuse(broken, self._table)
-        return images
+    def __getitems__(self, indices: list[int]) -> list[Tensor | str]:
+        return [self[index] for index in indices]
+
+    def __getitem__(self, index: int) -> Tensor | str:
+        image = _decode(self._table.path(index))
+        if isinstance(image, str):
+            return f"{self._table.name(index)} ({image})"
+        return _resized(image, self._size)
 
 
-def _as_it_is(images: list[Tensor]) -> Tensor:
-    return torch.stack(images)
+def _collate(images: list[Tensor | str]) -> _Decoded:
+    broken = [image for image in images if isinstance(image, str)]
+    return broken or torch.stack([image for image in images if isinstance(image, Tensor)])
+
+
+def _leave_interrupts_alone(_: int) -> None:
+    """Let the main process alone decide what Ctrl-C does: it may want to finish a step."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _decode(path: Path) -> npt.NDArray[np.uint8] | str:
     """Return an image as 3×h×w, or why it cannot be read."""
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+            return np.asarray(image.convert("RGB")).transpose(2, 0, 1).copy()
     except FileNotFoundError:
         return "missing"
     except _DECODER_ERRORS as error:
@@ -229,8 +258,7 @@ def _decode(path: Path) -> npt.NDArray[np.uint8] | str:
 
 
 def _resized(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
-    tensor = torch.from_numpy(np.ascontiguousarray(image))
-    resized: Tensor = F.resize(tensor, list(size), antialias=True)
+    resized: Tensor = F.resize(torch.from_numpy(image), list(size), antialias=True)
     return resized
 
 
@@ -247,12 +275,9 @@ def _native_size(table: ImageTable, height: int, width: int) -> tuple[int, int] 
 
 
 def _decode_all(
-    table: ImageTable,
-    size: tuple[int, int],
-    progress: Progress | None,
-    resize: bool = False,
+    table: ImageTable, size: tuple[int, int], progress: Progress | None, *, resize: bool
 ) -> npt.NDArray[np.uint8] | None:
-    """Return all images of a table as N×3×h×w; ``None`` if one has another size, unless resized.
+    """Return all images of a table as N×3×h×w; ``None`` if one has another size and may not.
 
     Raises:
         DataError: Files are missing or cannot be decoded.
@@ -262,42 +287,38 @@ def _decode_all(
     def place(index: int) -> str | None:
         image = _decode(table.path(index))
         if isinstance(image, str):
-            return image
+            return f"{table.name(index)} ({image})"
         if image.shape[1:] != size:
             if not resize:
-                return _OTHER_SIZE
+                raise _OtherSizeError
             image = _resized(image, size).numpy()
         pixels[index] = image
         return None
 
-    broken = []
-    for index, problem in enumerate(_in_threads(place, range(len(table)))):
-        if problem == _OTHER_SIZE:
-            return None
-        if problem:
-            broken.append(f"{table.name(index)} ({problem})")
-        if progress and (index % 256 == 255 or index + 1 == len(table)):
-            progress(index + 1, len(table))
-    _refuse(broken, table)
+    broken: list[str] = []
+    pool = ThreadPoolExecutor(thread_name_prefix="decode")  # Pillow decodes without Python's lock
+    try:
+        for done, problem in enumerate(pool.map(place, range(len(table))), 1):
+            if problem:
+                broken.append(problem)
+            if progress and (done % _REPORTED == 0 or done == len(table)):
+                progress(done, len(table))
+    except _OtherSizeError:
+        return None
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if broken:
+        raise _unreadable(broken, table.root)
     return pixels
 
 
-_OTHER_SIZE = "other size"
+class _OtherSizeError(Exception):
+    """An image is not of the first one's size."""
 
 
-def _in_threads(work: Callable[[int], str | None], items: Iterable[int]) -> Iterator[str | None]:
-    """Yield results in order; Pillow decodes without Python's lock."""
-    pool = ThreadPoolExecutor(thread_name_prefix="decode")
-    try:
-        yield from pool.map(work, items)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _refuse(broken: list[str], table: ImageTable) -> None:
-    if broken:
-        others = f" and {len(broken) - _NAMED} others" if len(broken) > _NAMED else ""
-        raise DataError(
-            f"{table.root}: {len(broken)} of the manifest's images cannot be read: "
-            f"{', '.join(broken[:_NAMED])}{others}; copy the folder again or build the set again"
-        )
+def _unreadable(broken: list[str], root: Path) -> DataError:
+    others = f" and {len(broken) - _NAMED} others" if len(broken) > _NAMED else ""
+    return DataError(
+        f"{root}: images of the manifest cannot be read: {', '.join(broken[:_NAMED])}{others}; "
+        "copy the folder again, or build the set again"
+    )

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from visnet_model.data.augment import apply, draw
 from visnet_model.data.images import ImageSource
-from visnet_model.data.sampler import PKSampler, slice_of
+from visnet_model.data.sampler import PKSampler
 from visnet_model.data.settings import AugmentationSettings
 from visnet_model.data.table import Indices
 
@@ -74,8 +74,8 @@ class TrainingLoader:
         self._augmentation = augmentation
         self._device = torch.device(device)
         self._seed = seed
-        self._rank = rank
-        self._world = world
+        self._share = sampler.share(rank, world)
+        self._global = sampler.identities * sampler.images
 
     def __len__(self) -> int:
         """Return the number of steps in an epoch, always the same."""
@@ -88,14 +88,13 @@ class TrainingLoader:
             DataError: An image cannot be read.
         """
         plan = self._sampler.epoch(number)[start:]
-        mine = [self._sampler.part(batch, self._rank, self._world) for batch in plan]
+        mine = [batch[self._share] for batch in plan]
         images = self._images.batches(mine)
 
         def prepare(place: int) -> Batch:
             return self._batch(next(images), mine[place], number, start + place)
 
-        # One thread of torch's own is enough beside a training that uses them all.
-        pool = ThreadPoolExecutor(1, "batches", torch.set_num_threads, (1,))
+        pool = ThreadPoolExecutor(1, "batches", _begin_thread, (self._device,))
         try:
             coming = pool.submit(prepare, 0) if mine else None
             for place in range(1, len(mine) + 1):
@@ -107,14 +106,20 @@ class TrainingLoader:
             pool.shutdown(cancel_futures=True)
 
     def _batch(self, images: Tensor, indices: Indices, epoch: int, step: int) -> Batch:
-        if images.device != self._device and self._device.type == "cuda":
+        if self._device.type == "cuda" and images.device.type == "cpu":
             images = images.pin_memory().to(self._device, non_blocking=True)
         rng = np.random.default_rng((_STREAM, self._seed, epoch, step))
         size = (images.shape[2], images.shape[3])
-        draws = draw(self._augmentation, size, len(indices) * self._world, rng)
-        mine = draws.part(slice_of(len(draws), self._rank, self._world))
+        draws = draw(self._augmentation, size, self._global, rng).part(self._share)
         return Batch(
-            images=apply(images, mine, self._augmentation),
+            images=apply(images, draws, self._augmentation),
             labels=torch.from_numpy(self._labels[indices]).to(self._device, non_blocking=True),
             indices=indices,
         )
+
+
+def _begin_thread(device: torch.device) -> None:
+    """Set what is each thread's own: one core beside a training that uses them all; the GPU."""
+    torch.set_num_threads(1)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)

@@ -91,8 +91,8 @@ class PKSampler:
             units[places] = first[identity] + dealt
         return self._choose_versions(units.reshape(-1), rng).reshape(self._steps, -1)
 
-    def part(self, batch: Indices, rank: int, world: int) -> Indices:
-        """Return one rank's slice of a batch: whole identities, in the batch's order.
+    def share(self, rank: int, world: int) -> slice:
+        """Return one rank's part of every batch: whole identities, as many for each rank.
 
         Raises:
             DataError: P cannot be divided by the number of ranks.
@@ -102,7 +102,8 @@ class PKSampler:
                 f"{self.identities} identities in a batch cannot be shared by {world} processes: "
                 f"set data.identities to a multiple of {world}"
             )
-        return batch[slice_of(len(batch), rank, world)]
+        images = self.identities * self.images // world
+        return slice(rank * images, (rank + 1) * images)
 
     def _choose_versions(self, units: Indices, rng: np.random.Generator) -> Indices:
         """Return a row for each unit drawn: its versions in turn, in an order shuffled anew."""
@@ -113,12 +114,6 @@ class PKSampler:
         occurrence = np.empty_like(units)
         occurrence[order] = np.arange(len(units)) - np.repeat(np.cumsum(drawn) - drawn, drawn)
         return shuffled[first[units] + occurrence % self._versions[units]]
-
-
-def slice_of(count: int, rank: int, world: int) -> slice:
-    """Return the rank's contiguous share of a batch of ``count``, which ``world`` divides."""
-    share = count // world
-    return slice(rank * share, (rank + 1) * share)
 
 
 def deal(rng: np.random.Generator, cards: int, hand: int, hands: int) -> Indices:
