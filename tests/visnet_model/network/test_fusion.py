@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,9 +9,15 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visnet_model.network.fusion import MultiScaleFusion, pixels_read, shrinks_evenly
+from visnet_model.network.fusion import (
+    MultiScaleFusion,
+    moments_pay_off,
+    pixels_read,
+    shrinks_evenly,
+)
 
 WIDTHS = (4, 8, 16, 32)
+SIZES = [(32, 16), (16, 8), (8, 4), (4, 2)]
 
 torch.set_num_threads(1)
 
@@ -51,7 +59,7 @@ def test_fusion_follows_the_equations(training: bool) -> None:
     generator = torch.Generator().manual_seed(1)
     fusion = MultiScaleFusion(WIDTHS).train(training)
     randomise_statistics(fusion, generator)
-    stages = make_stages([(32, 16), (16, 8), (8, 4), (4, 2)], generator)
+    stages = make_stages(SIZES, generator)
     torch.testing.assert_close(fusion(stages), slow_fusion(fusion, stages), rtol=1e-5, atol=1e-5)
 
 
@@ -119,27 +127,207 @@ def test_pixels_read_are_those_on_which_the_interpolation_depends(
     assert torch.equal(pixels_read(stage.detach(), (3, 2)), expected)
 
 
-def test_short_cut_projects_a_fraction_of_the_pixels_in_eval_mode_only() -> None:
+def test_short_cut_projects_a_fraction_of_the_pixels() -> None:
     fusion = MultiScaleFusion(WIDTHS)
     projected: list[tuple[int, ...]] = []
     for projection in fusion.projections:
         projection.register_forward_pre_hook(
             lambda _, inputs: projected.append(tuple(inputs[0].shape[2:]))
         )
-    sizes = [(32, 16), (16, 8), (8, 4), (4, 2)]
-    stages = make_stages(sizes, torch.Generator().manual_seed(3))
+    stages = make_stages(SIZES, torch.Generator().manual_seed(3))
     fusion.eval()(stages)
     assert projected == [(8, 4)] * 3
     projected.clear()
-    fusion.train()(stages)
-    assert projected == sizes[:3]
+    fusion.train()(stages)  # stages 1 and 2 aren't projected as a whole
+    assert projected == SIZES[2:3]
+    projected.clear()
+    fusion.short_cut = False
+    fusion(stages)
+    fusion.eval()(stages)
+    assert projected == SIZES[:3] * 2
 
 
 def test_training_statistics_are_those_of_the_whole_map() -> None:
     fusion = MultiScaleFusion(WIDTHS).train()
     generator = torch.Generator().manual_seed(4)
-    stages = make_stages([(32, 16), (16, 8), (8, 4), (4, 2)], generator)
+    stages = make_stages(SIZES, generator)
     fusion(stages)
     convolved = fusion.projections[0][0](stages[0])
     expected = 0.1 * convolved.mean(dim=(0, 2, 3))  # momentum 0.1 from 0
     torch.testing.assert_close(fusion.projections[0][1].running_mean, expected)
+
+
+def pair_of_paths(seed: int) -> tuple[MultiScaleFusion, MultiScaleFusion]:
+    """The same fusion twice in training mode: on the plain path, and with the short cut."""
+    torch.manual_seed(seed)
+    plain = MultiScaleFusion(WIDTHS, short_cut=False).train()
+    randomise_statistics(plain, torch.Generator().manual_seed(seed))
+    short = copy.deepcopy(plain)
+    short.short_cut = True
+    return plain, short
+
+
+def train_step(fusion: MultiScaleFusion, stages: list[Tensor]) -> list[Tensor]:
+    """Take a step of gradient descent; return the output and the gradients of the stages."""
+    stages = [stage.detach().clone().requires_grad_() for stage in stages]
+    fused = fusion(stages)
+    generator = torch.Generator().manual_seed(5)
+    target = torch.randn(fused.shape, generator=generator, dtype=torch.float64)
+    (fused.double() - target).square().mean().backward()
+    with torch.no_grad():
+        for parameter in fusion.parameters():
+            assert parameter.grad is not None
+            parameter -= 0.1 * parameter.grad
+            parameter.grad = None
+    gradients = [stage.grad for stage in stages if stage.grad is not None]
+    assert len(gradients) == len(stages)
+    return [fused.detach(), *gradients]
+
+
+def assert_same_training(
+    paths: tuple[MultiScaleFusion, MultiScaleFusion], batches: list[list[Tensor]], tolerance: float
+) -> None:
+    """Compare outputs, gradients, updated parameters and running statistics at every step."""
+    plain, short = paths
+    for stages in batches:
+        for expected, found in zip(
+            train_step(plain, stages), train_step(short, stages), strict=True
+        ):
+            torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+        for name, expected in plain.state_dict().items():
+            torch.testing.assert_close(
+                short.state_dict()[name], expected, rtol=tolerance, atol=tolerance, msg=name
+            )
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    last=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    ratios=st.tuples(*[st.tuples(st.integers(1, 8), st.integers(1, 8))] * 3),
+    batch=st.integers(1, 4),
+    momentum=st.sampled_from([0.01, 0.1, 0.9]),
+    offset=st.sampled_from([0.0, 3.0]),
+    channels_last=st.booleans(),
+    seed=st.integers(0, 2**31),
+)
+def test_training_with_the_short_cut_equals_the_plain_path(
+    last: tuple[int, int],
+    ratios: tuple[tuple[int, int], ...],
+    batch: int,
+    momentum: float,
+    offset: float,
+    channels_last: bool,
+    seed: int,
+) -> None:
+    paths = pair_of_paths(seed)
+    for fusion in paths:
+        fusion.double()
+        for projection in fusion.projections:
+            projection[1].momentum = momentum
+    sizes = [(last[0] * rows, last[1] * columns) for rows, columns in ratios]
+    generator = torch.Generator().manual_seed(seed)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+
+    def draw(width: int, size: tuple[int, int]) -> Tensor:
+        stage = torch.randn(batch, width, *size, generator=generator, dtype=torch.float64)
+        return (stage + offset).to(memory_format=layout)
+
+    sizes = [size if batch > 1 or size != (1, 1) else (2, 2) for size in sizes]  # one has no spread
+    batches = [
+        [draw(*drawn) for drawn in zip(WIDTHS, [*sizes, last], strict=True)] for _ in range(3)
+    ]
+    assert_same_training(paths, batches, tolerance=1e-9)
+
+
+@pytest.mark.parametrize("offset", [0.0, 10.0])
+def test_training_with_the_short_cut_equals_the_plain_path_in_fp32(offset: float) -> None:
+    generator = torch.Generator().manual_seed(6)
+    batches = [[stage + offset for stage in make_stages(SIZES, generator)] for _ in range(3)]
+    assert_same_training(pair_of_paths(6), batches, tolerance=2e-5)
+
+
+def test_short_cut_in_training_bears_constant_channels() -> None:
+    """A variance of 0, where rounding could make a negative of it."""
+    generator = torch.Generator().manual_seed(7)
+    stages = make_stages(SIZES, generator)
+    stages[0][:] = 1000.1
+    stages[1][:, ::2] = 0.0
+    paths = pair_of_paths(7)
+    for fusion in paths:
+        fusion.double()
+    assert_same_training(paths, [[stage.double() for stage in stages]], tolerance=1e-7)
+    fused, *gradients = train_step(pair_of_paths(7)[1], stages)
+    assert all(tensor.isfinite().all() for tensor in (fused, *gradients))
+
+
+def test_one_pixel_in_all_is_the_same_error_on_both_paths() -> None:
+    stages = [stage[:1, :, :1, :1] for stage in make_stages(SIZES, torch.Generator())]
+    for fusion in pair_of_paths(8):
+        with pytest.raises(ValueError, match="more than 1 value per channel"):
+            fusion(stages)
+
+
+def test_short_cut_in_training_is_no_worse_under_autocast() -> None:
+    """bfloat16 puts both paths off the exact results: the short cut no further than the plain."""
+    errors: list[list[list[float]]] = []  # by seed, path and quantity
+    for seed in range(10):
+        generator = torch.Generator().manual_seed(seed)
+        stages = [(stage + 1.0).relu() for stage in make_stages(SIZES, generator)]
+        stages = [stage.bfloat16().to(memory_format=torch.channels_last) for stage in stages]
+        paths = pair_of_paths(seed)
+        exact = copy.deepcopy(paths[0]).double()
+        expected = train_step(exact, [stage.double() for stage in stages])
+        expected += [projection[1].running_var for projection in exact.projections]
+        errors.append([])
+        for fusion in paths:
+            with torch.autocast("cpu", torch.bfloat16):  # the backward pass, too: the worst case
+                found = train_step(fusion, stages)
+            found += [projection[1].running_var for projection in fusion.projections]
+            errors[-1].append(
+                [
+                    ((mine - wanted).norm() / wanted.norm()).item()
+                    for mine, wanted in zip(found, expected, strict=True)
+                ]
+            )
+    with_plain, with_short = torch.tensor(errors).mean(dim=0)
+    assert (with_short <= 1.1 * with_plain + 1e-4).all()
+    assert (with_plain > 0).all()
+
+
+def test_frozen_statistics_stay_frozen_in_training() -> None:
+    paths = pair_of_paths(10)
+    for fusion in paths:
+        for projection in fusion.projections:
+            projection[1].eval()
+    before = copy.deepcopy(paths[1].projections[0][1].running_mean)
+    batches = [make_stages(SIZES, torch.Generator().manual_seed(10))]
+    assert_same_training(paths, batches, tolerance=1e-5)
+    assert torch.equal(paths[1].projections[0][1].running_mean, before)
+
+
+def test_synchronised_batch_normalisation_takes_the_plain_path() -> None:
+    fusion = nn.SyncBatchNorm.convert_sync_batchnorm(MultiScaleFusion(WIDTHS)).train()
+    projected: list[tuple[int, ...]] = []
+    for projection in fusion.projections:
+        # Its forward pass needs a GPU; that it gets the whole maps is what matters.
+        projection.register_forward_pre_hook(
+            lambda _, inputs: projected.append(tuple(inputs[0].shape[2:]))
+        )
+        projection[1].forward = nn.Identity()
+    fusion(make_stages(SIZES, torch.Generator().manual_seed(11)))
+    assert projected == SIZES[:3]
+
+
+@pytest.mark.parametrize(
+    ("channels", "stage", "pays_off"),
+    [
+        (256, (64, 32), True),
+        (512, (32, 16), True),
+        (1024, (16, 8), False),  # all pixels are read
+        (2048, (64, 32), False),  # a covariance as large as the projection
+    ],
+)
+def test_moments_pay_off_for_narrow_maps_of_which_few_pixels_are_read(
+    channels: int, stage: tuple[int, int], pays_off: bool
+) -> None:
+    assert moments_pay_off(torch.empty(1, channels, *stage), (8, 4), width=2048) is pays_off
