@@ -173,7 +173,7 @@ class Embedder:
             ModelError: The device's memory does not hold a batch.
         """
         chosen = np.flatnonzero(table.pids != JUNK_PID)
-        with self.stage(name) as advance:
+        with self.stage(f"embed {name}") as advance:
             embeddings = embed(
                 self.network,
                 images,
