@@ -1,0 +1,1 @@
+"""VisNet for others: the inference network as a file, and embeddings as arrays."""
