@@ -66,7 +66,9 @@ def test_every_epoch_has_everybody_in_batches_of_p_times_k(
     batches = sampler.epoch(epoch)
     people = len(np.unique(case.labels))
     size = case.identities * case.images
-    assert len(sampler) == len(batches) == max(-(-people // case.identities), len(case.labels) // size)
+    assert (
+        len(sampler) == len(batches) == max(-(-people // case.identities), len(case.labels) // size)
+    )
     assert batches.shape == (len(sampler), size)
     assert batches.dtype == np.int64
     turns = case.labels[batches].reshape(-1, case.identities, case.images)
