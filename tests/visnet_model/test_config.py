@@ -25,9 +25,12 @@ PIPELINES = Path(__file__).parents[2] / "pipelines"
         ),
         (
             "train:\n  losses:\n    weights: {identity: 0, fidi: 0, semantic: 0}",
-            "t.yaml:3: train.losses.weights: every loss is switched off: one needs a weight above 0",
+            "t.yaml:3: train.losses.weights: every loss is switched off: one needs a weight",
         ),
-        ("train:\n  losses: {fidi: {alpha: 1}}", "train.losses.fidi.alpha: input should be greater"),
+        (
+            "train:\n  losses: {fidi: {alpha: 1}}",
+            "train.losses.fidi.alpha: input should be greater",
+        ),
         ("train:\n  optimisation: {epochs: 0}", "train.optimisation.epochs: input should be"),
         ("train:\n  optimisation: {learning_rate: .nan}", "train.optimisation.learning_rate: "),
         ("train:\n  data: {height: 8}", "train.data.height: input should be greater"),

@@ -6,6 +6,7 @@ A file holds nothing but numbers, text, lists, mappings and tensors, and is read
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path}: no such checkpoint")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # torch's own text advises to trust the file
+        raise CheckpointError(
+            f"{path}: holds more than numbers, text and tensors, or is damaged; not loaded"
+        ) from error
     # torch passes on whatever reading a zip and unpickling meet; there is no class for it.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
