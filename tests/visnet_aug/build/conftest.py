@@ -1,4 +1,4 @@
-"""A build that is killed on the way."""
+"""A build that is killed on the way, and a segmenter that finds nobody in one image."""
 
 from __future__ import annotations
 
@@ -6,10 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+
+from visnet_aug.build.masking import SegmenterFactory, SegmenterSource
+from visnet_aug.datasets.images import decode_rgb
+from visnet_aug.masks.person import PersonMask
+from visnet_aug.masks.settings import MaskSettings
 
 CRASH = """
 import importlib, os, signal, sys
@@ -69,3 +77,23 @@ def kill(market: Path, tmp_path: Path) -> Callable[..., None]:
         assert result.returncode == -signal.SIGKILL, result.stderr
 
     return kill
+
+
+@pytest.fixture
+def shunning(ellipses: SegmenterFactory) -> Callable[[Path], SegmenterFactory]:
+    """Make a segmenter that rejects the mask of one image, for its border."""
+
+    def shunning(shunned: Path) -> SegmenterFactory:
+        pixels = decode_rgb(shunned.read_bytes())
+        content = ellipses("builtin", "cpu", MaskSettings()).load()
+
+        class Picky:
+            def segment(self, images: Sequence[NDArray[np.uint8]]) -> list[PersonMask]:
+                return [
+                    replace(mask, reason="border") if (image == pixels).all() else mask
+                    for image, mask in zip(images, content.segment(images), strict=True)
+                ]
+
+        return lambda *_: SegmenterSource("picky", Picky)
+
+    return shunning

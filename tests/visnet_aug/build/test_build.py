@@ -4,24 +4,20 @@ import csv
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from visnet_aug.build.build import Options, build, make_masks, preview
 from visnet_aug.build.masking import SegmenterFactory, SegmenterSource
 from visnet_aug.build.observer import Advance, Silent
 from visnet_aug.build.passthrough import Passthrough
-from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, OutputError, PlanError, WeightsError
 from visnet_aug.manifest import read_manifest
-from visnet_aug.masks.person import PersonMask
 from visnet_aug.recipe import Recipe, load_recipe
 
 RECIPE = Recipe(images=30 + 17)
@@ -374,22 +370,11 @@ def test_unusable_images_are_left_out_and_listed(
 
 
 def test_an_image_without_a_usable_mask_stays_as_an_original(
-    market: Path, ellipses: SegmenterFactory, tmp_path: Path
+    market: Path, shunning: Callable[[Path], SegmenterFactory], tmp_path: Path
 ) -> None:
     shunned = market / "bounding_box_train" / "0003_c3s1_001033_00.jpg"
-    pixels = decode_rgb(shunned.read_bytes())
-    content = ellipses("builtin", "cpu", RECIPE.masks).load()
-
-    class Picky:
-        def segment(self, images: Sequence[NDArray[np.uint8]]) -> list[PersonMask]:
-            found = content.segment(images)
-            return [
-                replace(mask, reason="border") if (image == pixels).all() else mask
-                for image, mask in zip(images, found, strict=True)
-            ]
-
-    out, picky = tmp_path / "aug", SegmenterSource("picky", Picky)
-    build(market, out, RECIPE, Options(workers=1), segmenter=lambda *_: picky)
+    out = tmp_path / "aug"
+    build(market, out, RECIPE, Options(workers=1), segmenter=shunning(shunned))
     rows = [row for row in read_manifest(out / "manifest.csv") if shunned.stem in row.path]
     assert [(row.kind, row.mask) for row in rows] == [("original", None)]
     (line,) = csv.DictReader((out / "rejected.csv").open())

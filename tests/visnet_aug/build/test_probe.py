@@ -229,20 +229,11 @@ def test_a_family_named_as_a_folder_of_the_output_is_refused(
 
 
 def test_an_image_without_a_usable_mask_has_no_version_and_is_listed(
-    market: Path, ellipses: SegmenterFactory, tmp_path: Path
+    market: Path, shunning: Callable[[Path], SegmenterFactory], tmp_path: Path
 ) -> None:
     shunned = market / "query" / "0012_c2s1_001122_00.jpg"
-    pixels, out = decoded(shunned), tmp_path / "probe"
-    content = ellipses("builtin", "cpu", RECIPE.masks).load()
-
-    class Picky:
-        def segment(self, images: Sequence[NDArray[np.uint8]]) -> list[PersonMask]:
-            return [
-                replace(mask, reason="border") if (image == pixels).all() else mask
-                for image, mask in zip(images, content.segment(images), strict=True)
-            ]
-
-    make(market, out, lambda *_: SegmenterSource("picky", Picky), probe_recipe(RECIPE, ["blur"]))
+    out = tmp_path / "probe"
+    make(market, out, shunning(shunned), probe_recipe(RECIPE, ["blur"]))
     source = f"query/{shunned.name}"
     rows = [row for row in read_manifest(out / "manifest.csv") if row.source == source]
     assert [(row.split, row.mask) for row in rows] == [("query", None)]
