@@ -6,11 +6,13 @@ the same pixels: Pillow decodes, torchvision's antialiased bilinear resize bring
 
 from __future__ import annotations
 
+import multiprocessing
 import signal
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -138,9 +140,8 @@ class FileImages:
         table: Which images.
         height: Of the input, pixels.
         width: Of the input, pixels.
-        workers: Processes that decode ahead in `batches`; 0 for none. They are started by the
-            first call, once, by a ``forkserver``: a fork would copy the locks of OpenMP's threads
-            and hang.
+        workers: Processes that decode ahead in `batches`; 0 for none. They are started once, by
+            the first call.
     """
 
     def __init__(self, table: ImageTable, height: int, width: int, workers: int = 2) -> None:
@@ -152,7 +153,7 @@ class FileImages:
             batch_sampler=self._plan,
             collate_fn=_collate,
             num_workers=workers,
-            multiprocessing_context="forkserver" if workers else None,
+            multiprocessing_context=_processes() if workers else None,
             persistent_workers=workers > 0,
             worker_init_fn=_leave_interrupts_alone,
         )
@@ -180,8 +181,9 @@ class FileImages:
         try:
             for decoded in self._loader:
                 yield self._checked(decoded)
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+        except (RuntimeError, OSError, EOFError) as error:
+            # Torch notices a lost process, or fails to fetch from it what it had sent.
+            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
             raise DataError(
                 f"{self._table.root}: a process that reads images was killed, probably for want "
@@ -239,6 +241,15 @@ class _Files(Dataset[Tensor | str]):
 def _collate(images: list[Tensor | str]) -> _Decoded:
     broken = [image for image in images if isinstance(image, str)]
     return broken or torch.stack([image for image in images if isinstance(image, Tensor)])
+
+
+def _processes() -> BaseContext:
+    """Choose how processes start: never by forking this one, with the locks of torch's threads."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # torch is imported once, and its memory shared
+    return context
 
 
 def _leave_interrupts_alone(_: int) -> None:
