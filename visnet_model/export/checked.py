@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from visnet_aug.errors import OutputError
 from visnet_aug.files import cannot, part_of
 from visnet_model.data.augment import normalise
 from visnet_model.export.description import Description
@@ -20,6 +21,18 @@ BATCHES = (1, 3, 7)
 _GRAIN = 16  # pixels from one random colour to the next
 
 Checked = TypeVar("Checked")
+
+
+def check_target(path: Path) -> None:
+    """Check that a file could be written, before the work for it is done.
+
+    Raises:
+        OutputError: Its folder is not there, or it is a folder itself.
+    """
+    if not path.parent.is_dir():
+        raise OutputError(f"{path}: its folder {path.parent} is not there; make it first")
+    if path.is_dir():
+        raise OutputError(f"{path}: a folder; give the name of a file")
 
 
 def write_checked(path: Path, data: bytes, check: Callable[[Path], Checked]) -> Checked:

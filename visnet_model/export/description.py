@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from visnet_aug import __version__
@@ -86,9 +88,8 @@ class Description:
         if metadata.get("format") != FORMAT:
             raise ValueError(f"its metadata has no format {FORMAT}")
         try:
-            backbone = BACKBONES[BACKBONES.index(metadata["backbone"])]
             return cls(
-                backbone=backbone,
+                backbone=_backbone(metadata["backbone"]),
                 height=int(metadata["height"]),
                 width=int(metadata["width"]),
                 dimensions=int(metadata["dimensions"]),
@@ -97,3 +98,16 @@ class Description:
             )
         except KeyError as error:
             raise ValueError(f"its metadata lacks {error.args[0]}") from error
+
+
+def _backbone(name: str) -> BackboneName:
+    for known in BACKBONES:
+        if name == known:
+            return known
+    raise ValueError(f"unknown backbone {name!r}")
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's checksum as hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
