@@ -67,8 +67,17 @@ class StepLog:
         self._pending.append(step)
         return self.flush() if step.number % INTERVAL == 0 else None
 
+    def check(self) -> None:
+        """Look at what is pending without a record of it; call it before weights are kept.
+
+        Raises:
+            NonFiniteLossError: As `add`.
+        """
+        if self._pending:
+            self._check(self._pending, _on_host(self._pending))
+
     def flush(self) -> Record | None:
-        """Make a record of what is pending, if anything is; call it before weights are kept.
+        """Make a record of what is pending, if anything is; call it at the end.
 
         Raises:
             NonFiniteLossError: As `add`.

@@ -171,6 +171,8 @@ def train(run: Run, ranks: Ranks, observer: Observer) -> Trainer:
                     _evaluate(run, trainer, tables, images, ranks, log, observer)
                 ranks.wait()
                 _save(run, trainer, ranks, LAST)
+                if not trainer.finished and ranks.any(interrupt.wanted):
+                    raise Interrupted
     except NonFiniteLossError as error:
         raise TrainingError(
             f"{error}; lower the learning rate, or look at these images; {run.out / LAST} is from "
@@ -271,7 +273,9 @@ def _run_epoch(
         return asking and ranks.any(interrupt.wanted)
 
     done = trainer.run_epoch(on_step, stop)
-    log.flush()
+    log.check()
+    if trainer.finished or not done:
+        log.flush()
     if not done:
         _save(run, trainer, ranks, LAST)
         raise Interrupted

@@ -83,7 +83,10 @@ def _without_weights(state: dict[str, Any]) -> dict[str, Any]:
     [
         (lambda state: None, "no such checkpoint"),
         (lambda state: b"not a checkpoint", "is damaged; not loaded"),
-        (lambda state: pickle.dumps([1]), "cannot be read as a checkpoint|not loaded|not a checkpoint of"),
+        (
+            lambda state: pickle.dumps([1]),
+            "cannot be read as a checkpoint|not loaded|not a checkpoint of",
+        ),
         (lambda state: {"state_dict": {}}, "not a checkpoint of visnet-train"),
         (lambda state: {**state, "format": "visnet-checkpoint-9"}, "not a checkpoint of"),
         (lambda state: state["network"], "give it as --init"),

@@ -70,6 +70,17 @@ def test_what_is_pending_is_written_when_asked_for() -> None:
     assert [record["step"] for record in kept.records] == [1]
 
 
+def test_checking_finds_what_is_pending_and_keeps_it() -> None:
+    kept = Kept()
+    log = StepLog([kept], str)
+    log.add(step(1))
+    log.check()
+    log.add(step(2, identity=float("nan")))
+    with pytest.raises(NonFiniteLossError, match="at step 2"):
+        log.check()
+    assert kept.records == []
+
+
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_stops_with_step_parts_and_samples(bad: float) -> None:
     log = StepLog([], lambda index: f"image{index}.jpg")
