@@ -61,7 +61,7 @@ def draw_cmc(evaluation: Evaluation, path: Path) -> None:
     axes.set_xticks(RANKS)
     axes.set_xlim(-0.2, max(CURVE) + 1.2)
     axes.set_ylabel("share of queries")
-    axes.set_ylim(min(0.9 * ranking.cmc[1], ranking.cmc[1] - 0.05), 1.005)
+    axes.set_ylim(min(0.9 * ranking.cmc[1], ranking.cmc[1] - 0.05, PUBLISHED[0] - 0.05), 1.005)
     axes.yaxis.set_major_formatter("{x:.0%}")
     _tidy(axes)
     axes.grid(alpha=0.25)
@@ -126,14 +126,17 @@ def _draw_bars(axes: Axes, probe: Probe, name: str, value: Callable[[Accuracy], 
     axes.set_ylim(len(versions) - 0.45, -0.55)
     if len(versions) > 1:
         axes.axhline(len(versions) - 1.5, color=GREY, lw=0.6)
-    axes.set_xlim(0, 1.28 * max(untouched, axes.dataLim.xmax, 0.01))
+    limit = 1.28 * max(untouched, axes.dataLim.xmax, 0.01)  # room for the texts
+    axes.set_xlim(0, limit)
+    axes.set_xticks([tick for tick in axes.get_xticks() if 0 <= tick <= min(1, limit)])
     axes.xaxis.set_major_formatter("{x:.0%}")
     _tidy(axes)
     axes.tick_params(axis="y", length=0)
 
 
 def _with_change(rate: float, untouched: float) -> str:
-    return f"{100 * rate:.1f}  ({100 * (rate - untouched):+.1f})".replace("-", "\N{MINUS SIGN}")
+    change = f"{100 * (rate - untouched):+.1f}".replace("-", "\N{MINUS SIGN}")
+    return f"{100 * rate:.1f}  ({change})"
 
 
 def _tidy(axes: Axes) -> None:
