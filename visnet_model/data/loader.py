@@ -94,6 +94,7 @@ class TrainingLoader:
         def prepare(place: int) -> Batch:
             return self._batch(next(images), mine[place], number, start + place)
 
+        torch.get_num_threads()  # settles this thread's number, or it would be the new one's 1
         pool = ThreadPoolExecutor(1, "batches", _begin_thread, (self._device,))
         try:
             coming = pool.submit(prepare, 0) if mine else None

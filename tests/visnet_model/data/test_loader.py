@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +158,9 @@ def test_an_epoch_left_early_leaves_no_thread_behind(make: Callable[..., Trainin
 def test_the_training_keeps_its_threads(make: Callable[..., TrainingLoader]) -> None:
     torch.set_num_threads(2)
     try:
+        with ThreadPoolExecutor(1) as fresh:  # torch has not met this thread yet
+            fresh.submit(lambda: list(make().epoch(0))).result()
+            assert fresh.submit(torch.get_num_threads).result() == 2
         list(make().epoch(0))
         assert torch.get_num_threads() == 2
     finally:
