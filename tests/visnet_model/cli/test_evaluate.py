@@ -21,6 +21,7 @@ from PIL import Image
 from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
 from visnet_model.cli.evaluate import evaluate, main
 from visnet_model.config import TrainConfig
+from visnet_model.network import complexity
 from visnet_model.network.visnet import VisNet
 from visnet_model.training.checkpoint import write_checkpoint
 
@@ -187,12 +188,13 @@ def test_probes(checkpoint: Writer, probe: Path):
     assert not (out / "probe.png").exists()
 
 
-def test_complexity_needs_no_checkpoint_and_takes_one(checkpoint: Writer):
+def test_complexity_needs_no_checkpoint_and_takes_one(checkpoint: Writer, monkeypatch):
+    # counting is tested with the network, and takes long
+    monkeypatch.setattr(complexity, "count_flops", lambda network, **how: 1234)
     ours = invoke("--complexity").stdout
-    assert ours.count("32,411,720") == 2
-    assert "4,601,915,392" in ours
+    assert ours.count("32,411,720") == 2  # the paper's, and ours
+    assert "1,234" in ours
     small = invoke("--complexity", "--checkpoint", checkpoint()).stdout
-    assert "32,411,720" in small
     assert small.count("32,411,720") == 1
 
 
