@@ -44,7 +44,7 @@ def write_embeddings(
             f"{np.count_nonzero(broken):,} of {len(names):,}: the network's training diverged; "
             "take an earlier checkpoint"
         )
-    arrays = {
+    arrays: dict[str, Any] = {
         "embeddings": embeddings,
         "names": names,
         "network_sha256": np.array(network_sha256),

@@ -1,10 +1,8 @@
 """People's folders of images: which files are meant, and which of them can be embedded.
 
-What can be embedded is what the builder of training sets takes (`visnet_aug.datasets.images`): an
-8-bit, three-channel, upright, complete JPEG or PNG of up to 16.8 million pixels. All else is
-unusable under the builder's names, `greyscale`, `alpha`, `cmyk`, `sixteen_bit`, `rotated` (an EXIF
-orientation) and so on: a network answers a converted image, too, but not as it was trained, and
-nobody would see which embeddings those are.
+Files that cannot (`visnet_model.export.usable`) are named, never converted: a network answers a
+grey or turned image, too, but not as it was trained, and nobody would see which embeddings those
+are.
 """
 
 from __future__ import annotations
@@ -19,10 +17,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from visnet_aug.datasets.images import UnusableImage, inspect_image
 from visnet_aug.progress import Advance
 from visnet_model.data.table import ImageTable
 from visnet_model.errors import DataError
+from visnet_model.export.usable import problem_of
 
 OnError = Literal["skip", "stop"]
 
@@ -110,12 +108,10 @@ def check_images(
     """
     usable = np.zeros(len(table), np.bool_)
     unusable: list[Unusable] = []
-    for index, outcome in enumerate(_inspect(table)):
-        if isinstance(outcome, UnusableImage):
-            problem = f"{outcome.reason}: {outcome.detail}"
+    for index, problem in enumerate(_problems(table)):
+        usable[index] = problem is None
+        if problem is not None:
             unusable.append(Unusable(table.name(index), problem))
-        else:
-            usable[index] = True
         progress(index + 1, len(table))
     return usable, unusable
 
@@ -131,18 +127,18 @@ def join_tables(tables: Iterable[ImageTable]) -> ImageTable:
     return ImageTable(root=parts[0].root, **arrays)
 
 
-def _inspect(table: ImageTable) -> Iterator[object]:
-    """Yield outcomes in order; Pillow decodes without Python's lock."""
+def _problems(table: ImageTable) -> Iterator[str | None]:
+    """Yield each image's, in order; Pillow decodes without Python's lock."""
     starts = range(0, len(table), _BLOCK)
 
-    def block(start: int) -> list[object]:
+    def block(start: int) -> list[str | None]:
         stop = min(start + _BLOCK, len(table))
-        return [inspect_image(table.path(index)) for index in range(start, stop)]
+        return [problem_of(table.path(index)) for index in range(start, stop)]
 
     pool = ThreadPoolExecutor()
     try:
-        for outcomes in pool.map(block, starts):
-            yield from outcomes
+        for problems in pool.map(block, starts):
+            yield from problems
     finally:
         pool.shutdown(cancel_futures=True)
 
