@@ -179,7 +179,7 @@ def _describe(loaded: LoadedNetwork) -> dict[str, Any]:
 def _recorded_manifest(loaded: LoadedNetwork, checkpoint: Path) -> Path:
     """Return the manifest that a network was trained on, if it is still that."""
     from visnet_model.errors import DataError
-    from visnet_model.evaluation.report import sha256_of
+    from visnet_model.provenance import sha256_of
 
     if not loaded.manifest.is_file():
         raise DataError(

@@ -5,19 +5,15 @@ Keys are only ever added. Nothing in it depends on the time, so equal evaluation
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from visnet_aug.errors import ManifestError
 from visnet_aug.files import write_file
 from visnet_model.evaluation.camera_pairs import CameraPair, evaluate_camera_pairs
 from visnet_model.evaluation.distances import EuclideanDistances
@@ -27,9 +23,9 @@ from visnet_model.evaluation.ranking import RANKS, Ranking
 from visnet_model.evaluation.tables import Cost
 from visnet_model.network.complexity import count_flops, count_parameters
 from visnet_model.network.visnet import VisNet
+from visnet_model.provenance import device_name, sha256_of, versions
 
 FORMAT = "visnet-results-1"
-PACKAGES = ("visnet", "torch", "torchvision", "numpy", "pillow")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,8 +102,8 @@ def collect_results(
         },
         "manifest": {"path": str(subject.manifest), "sha256": sha256_of(subject.manifest)},
         "settings": asdict(subject.options),
-        "device": _device_name(subject.device),
-        "versions": _versions(),
+        "device": device_name(subject.device),
+        "versions": versions(),
         "query": {"images": len(evaluation.query.table)},
         "gallery": {"images": len(evaluation.gallery.table), "junk_left_out": evaluation.junk},
         "ranking": _numbers(evaluation.ranking),
@@ -125,19 +121,6 @@ def write_results(results: Mapping[str, Any], path: Path) -> None:
         OutputError: The file cannot be written.
     """
     write_file(path, (json.dumps(results, indent=2) + "\n").encode())
-
-
-def sha256_of(path: Path) -> str:
-    """Return the checksum of a file.
-
-    Raises:
-        ManifestError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _numbers(ranking: Ranking) -> dict[str, Any]:
@@ -166,19 +149,3 @@ def _version(version: Version, probe: Probe) -> dict[str, Any]:
         side: {**asdict(accuracy), "lost": asdict(accuracy.lost(probe.untouched))}
         for side, accuracy in (("queries", version.queries), ("both", version.both))
     }
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"{device} ({platform.processor() or platform.machine()})"
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "unknown"
-    return found

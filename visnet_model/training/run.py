@@ -7,16 +7,11 @@ evaluation, and ``curves.png`` at the end. Rank 0 alone writes it.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Protocol
-
-import torch
 
 from visnet_aug.errors import OutputError
 from visnet_aug.files import make_folder, write_file
@@ -34,6 +29,7 @@ from visnet_model.evaluation.evaluate import (
     evaluate_network,
 )
 from visnet_model.losses.total import NonFiniteLossError
+from visnet_model.provenance import device_name, sha256_of, versions
 from visnet_model.training.checkpoint import config_of, read_checkpoint, write_checkpoint
 from visnet_model.training.curves import CURVES, draw_curves
 from visnet_model.training.distributed import Ranks
@@ -55,9 +51,6 @@ LAST = "last.pt"
 BEST = "best.pt"
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
-
-PACKAGES = ("torch", "torchvision", "numpy", "pillow")
-"""Whose versions decide the trained weights."""
 
 
 class Interrupted(Exception):  # noqa: N818  nothing went wrong
@@ -137,7 +130,7 @@ def resumed_run(out: Path, manifest: Path | None = None, keeping: Keeping = "aut
             f"{manifest}: the manifest that {path} was trained on is not there; say where it is "
             "by --manifest"
         )
-    if _sha256(manifest) != state["manifest"]["sha256"]:
+    if sha256_of(manifest) != state["manifest"]["sha256"]:
         raise CheckpointError(
             f"{manifest}: not the manifest that {path} was trained on (its checksum differs)"
         )
@@ -319,8 +312,8 @@ def _evaluate(
 
 def _save(run: Run, trainer: Trainer, ranks: Ranks, name: str) -> None:
     if ranks.is_first:
-        manifest = {"path": str(run.manifest.resolve()), "sha256": _sha256(run.manifest)}
-        state = {**trainer.state(), "manifest": manifest, "versions": _versions()}
+        manifest = {"path": str(run.manifest.resolve()), "sha256": sha256_of(run.manifest)}
+        state = {**trainer.state(), "manifest": manifest, "versions": versions()}
         write_checkpoint(run.out / name, state)
 
 
@@ -333,28 +326,11 @@ def _draw(run: Run, observer: Observer) -> None:
 
 def _environment(run: Run, trainer: Trainer, ranks: Ranks) -> dict[str, Any]:
     """Return what a reader of the results needs to know of the machine and the input."""
-    gpu = ranks.device.type == "cuda"
     return {
         "manifest": str(run.manifest),
-        "manifest_sha256": _sha256(run.manifest),
+        "manifest_sha256": sha256_of(run.manifest),
         "backbone": trainer.init,
-        "device": torch.cuda.get_device_name(ranks.device) if gpu else platform.processor(),
+        "device": device_name(ranks.device),
         "processes": ranks.world,
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "versions": _versions(),
+        "versions": versions(),
     }
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "unknown"
-    return found
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
