@@ -19,7 +19,7 @@ from visnet_aug.options import (
     OUT,
     PASSTHROUGH,
     RECIPE,
-    REPLACE,
+    FORCE,
     SEED,
     SOURCE,
     WEIGHTS,
@@ -116,7 +116,7 @@ def cli(context: click.Context) -> None:
     is_flag=True,
     help="Say what would be made; compute, download and write nothing.",
 )
-@REPLACE
+@FORCE
 def build(
     source: Path,
     out: Path,
@@ -126,20 +126,20 @@ def build(
     on_error: Literal["skip", "stop"],
     passthrough: Passthrough,
     dry_run: bool,
-    replace: bool,
+    force: bool,
     **changes: object,
 ) -> None:
     """Build an augmented set: find each person, rewrite the background, write a manifest.
 
     Options override the recipe. Interrupted or killed, the same command goes on where it stopped
     and ends with the same bytes. To mend masks by hand, run mask into the same folder first; for
-    masks mended after a build, run it again with --replace.
+    masks mended after a build, run it again with --force.
     """
     from visnet_aug.build import build as conductor
     from visnet_aug.console import ConsoleObserver
 
     recipe = _recipe(recipe_file, changes)
-    options = conductor.Options(device, workers, on_error, passthrough, replace)
+    options = conductor.Options(device, workers, on_error, passthrough, force)
     observer = ConsoleObserver()
     if dry_run:
         observer.previewed(conductor.preview(source, out, recipe, options, observer=observer))
@@ -210,7 +210,7 @@ def mask(
 @WORKERS
 @ON_ERROR
 @PASSTHROUGH
-@REPLACE
+@FORCE
 def probe(
     source: Path,
     out: Path,
@@ -221,7 +221,7 @@ def probe(
     workers: int | None,
     on_error: Literal["skip", "stop"],
     passthrough: Passthrough,
-    replace: bool,
+    force: bool,
     **changes: object,
 ) -> None:
     """Write query and gallery as they are and, for each family, with rewritten backgrounds.
@@ -239,7 +239,7 @@ def probe(
 
     names = [name for given in families for name in given.split(",")]
     recipe = probe_recipe(_recipe(recipe_file, changes), names)
-    options = conductor.Options(device, workers, on_error, passthrough, replace)
+    options = conductor.Options(device, workers, on_error, passthrough, force)
     observer = ConsoleObserver()
     result = conductor.build(source, out, recipe, options, product=Probe(sample), observer=observer)
     observer.built(result, out)

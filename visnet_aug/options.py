@@ -71,8 +71,8 @@ PASSTHROUGH = click.option(
     show_default=True,
     help="How untouched images get into --out. Through a link, an edit there changes the source.",
 )
-REPLACE = click.option(
-    "--replace",
+FORCE = click.option(
+    "--force",
     is_flag=True,
     help="Remove the build or probe that is in --out and start over; masks are kept, edited ones "
     "included.",

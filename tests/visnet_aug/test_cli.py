@@ -191,7 +191,7 @@ def test_build_mask_and_inspect_work_and_say_what_they_did(
     code, _, err = run(*command)
     assert code == 6
     assert "holds another build: recipe.encoding is" in err
-    assert run(*command, "--replace")[0] == 0
+    assert run(*command, "--force")[0] == 0
 
     code, text, _ = run("inspect", out, "--samples", 1)
     assert code == 0
@@ -218,7 +218,7 @@ def test_probe_and_inspect_work_and_say_what_they_did(
     assert (code, "finished already; nothing to do" in text) == (0, True)
     code, _, err = run("build", "--src", market, "--out", out)
     assert (code, 'command is "probe" there and "build" here' in err) == (6, True)
-    assert run(*command, "--replace")[0] == 0
+    assert run(*command, "--force")[0] == 0
     assert (out / "gradient" / "query").is_dir()
 
     code, text, _ = run("inspect", out, "--samples", 1)

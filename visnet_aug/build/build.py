@@ -60,14 +60,14 @@ class Options:
         workers: Rendering processes; ``None`` for one per processor.
         on_error: Whether an unusable image is listed (``skip``) or ends the build (``stop``).
         passthrough: How untouched images get into the output.
-        replace: Start over where the output holds another build, or the same one finished.
+        force: Start over where the output holds another build, or the same one finished.
     """
 
     device: str = "auto"
     workers: int | None = None
     on_error: Literal["skip", "stop"] = "skip"
     passthrough: Passthrough = "copy"
-    replace: bool = False
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def build(
     dataset = product.select(_read(source, recipe, options, observer), recipe)
     finder = segmenter(recipe.weights, options.device, recipe.masks)
     identity = identify(product, dataset, recipe, options.passthrough, finder.key)
-    if not options.replace:
+    if not options.force:
         check_same(out, found, identity)
     product.check(dataset, recipe)
     if found.state == "fresh":
@@ -151,7 +151,7 @@ def build(
     with observer.stage("mask") as advance:
         masks = mask_images(product.to_mask(dataset), out, recipe, finder, advance)
     identity |= identify_masks(masks)
-    if not options.replace:
+    if not options.force:
         check_masks(out, found, identity)
         if not masks.computed and _is_whole(out, found):
             release(out)
@@ -159,7 +159,7 @@ def build(
     plan = product.plan(dataset, masks.accepted, recipe)
     observer.planned(plan)
     claim(out)
-    if options.replace and not (found.state == "unfinished" and found.identity == identity):
+    if options.force and not (found.state == "unfinished" and found.identity == identity):
         with observer.stage("remove") as advance:
             remove_build(out, found, advance)
         found = Found("fresh")
@@ -194,7 +194,7 @@ def preview(
     dataset = _read(source, recipe, options, observer)
     finder = segmenter(recipe.weights, options.device, recipe.masks)
     key = finder.key if finder else None
-    if not options.replace:
+    if not options.force:
         wanted = identify(AUGMENTED_SET, dataset, recipe, options.passthrough, key)
         check_same(out, found, wanted)
     masks = look_up_masks(AUGMENTED_SET.to_mask(dataset), out, recipe, key)
@@ -221,7 +221,7 @@ def make_masks(
     check_apart(source, out)
     if examine(out).state != "fresh":
         raise OutputError(
-            f"{out}: holds a build with its masks; mend those and build again with --replace, or "
+            f"{out}: holds a build with its masks; mend those and build again with --force, or "
             "choose another --out"
         )
     dataset = _read(source, recipe, options, observer)

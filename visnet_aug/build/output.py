@@ -1,7 +1,7 @@
 """The output folder: whose it is, what of a build is in it, and that nothing else is harmed.
 
 A folder goes through four states: ``fresh`` (nothing but perhaps masks), ``unfinished`` (a
-journal), ``finished`` (a manifest, no journal), and, with ``--replace``, back to fresh. Only what
+journal), ``finished`` (a manifest, no journal), and, with ``--force``, back to fresh. Only what
 a journal or a manifest lists is ever removed.
 """
 
@@ -154,7 +154,7 @@ def check_same(root: Path, found: Found, identity: Identity) -> None:
     if changes:
         more = f" (and {len(changes) - 1} more)" if len(changes) > 1 else ""
         raise OutputError(
-            f"{root}: holds another build: {changes[0]}{more}; --replace starts over, or choose "
+            f"{root}: holds another build: {changes[0]}{more}; --force starts over, or choose "
             "another --out"
         )
 
@@ -179,7 +179,7 @@ def check_masks(root: Path, found: Found, identity: Identity) -> None:
     if edited:
         are = "mask was" if len(edited) == 1 else "masks were"
         what = f"{len(edited):,} {are} edited by hand since it was built, such as {edited[0]}"
-    raise OutputError(f"{root}: {what}; --replace builds it again with the masks as they are now")
+    raise OutputError(f"{root}: {what}; --force builds it again with the masks as they are now")
 
 
 def present_files(root: Path, folders: Iterable[str]) -> set[str]:

@@ -157,7 +157,7 @@ def test_a_finished_build_is_left_alone(
 def test_replacing_goes_on_with_the_same_build_if_it_was_interrupted(
     built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
-    out, options = tmp_path / "aug", Options(workers=1, replace=True)
+    out, options = tmp_path / "aug", Options(workers=1, force=True)
 
     class Stop(Silent):
         def stage(self, name: str) -> AbstractContextManager[Advance]:
@@ -234,7 +234,7 @@ def test_masks_made_before_are_used(
 @pytest.mark.parametrize(
     ("change", "options", "difference"),
     [
-        ({"seed": 1}, Options(), "recipe.seed is 0 there and 1 here; --replace starts over"),
+        ({"seed": 1}, Options(), "recipe.seed is 0 there and 1 here; --force starts over"),
         ({"images": 48}, Options(), "recipe.images is 47 there and 48 here"),
         ({}, Options(passthrough="symlink"), 'passthrough is "copy" there and "symlink" here'),
         ({"masks": {"min_area": 0.2}}, Options(), "recipe.masks.min_area is"),
@@ -263,7 +263,7 @@ def test_replacing_starts_over_and_leaves_what_it_did_not_make(
     build(market, out, other, Options(workers=1), segmenter=ellipses)
     assert len(list((out / "bounding_box_val").iterdir())) == 24 - 2
     (out / "notes.txt").write_text("mine")
-    result = build(market, out, RECIPE, Options(workers=1, replace=True), segmenter=ellipses)
+    result = build(market, out, RECIPE, Options(workers=1, force=True), segmenter=ellipses)
     assert result.masks is not None
     assert result.masks.computed == 0
     left = tree(out)
@@ -277,7 +277,7 @@ def test_a_changed_source_is_another_build(
     source, out = make_market(tmp_path / "set"), tmp_path / "aug"
     build(source, out, RECIPE, Options(workers=1), segmenter=ellipses)
     (source / "query" / "0011_c1s1_001111_00.jpg").write_bytes(jpeg(999))
-    with pytest.raises(OutputError, match=r"source is .* there and .* here; --replace"):
+    with pytest.raises(OutputError, match=r"source is .* there and .* here; --force"):
         build(source, out, RECIPE, Options(workers=1), segmenter=ellipses)
 
 
@@ -294,10 +294,10 @@ def test_masks_edited_after_a_build_are_noticed_and_used_when_replaced(
     if lost:
         copy.unlink()
     for _ in range(2):  # the table knows of the edit from the first refusal on
-        with pytest.raises(OutputError, match=f"1 mask was edited .* such as {first.stem}; --rep"):
+        with pytest.raises(OutputError, match=f"1 mask was edited .* such as {first.stem}; --f"):
             build(market, out, RECIPE, options, segmenter=ellipses)
         assert not (out / ".visnet").exists()
-    result = build(market, out, RECIPE, replace(options, replace=True), segmenter=ellipses)
+    result = build(market, out, RECIPE, replace(options, force=True), segmenter=ellipses)
     assert result.masks is not None
     assert (result.masks.computed, result.masks.edited) == (0, 1)
     rows = {row.path: row for row in read_manifest(out / "manifest.csv")}

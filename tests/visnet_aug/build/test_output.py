@@ -118,7 +118,7 @@ def test_another_build_is_refused_with_what_differs(begun: Path) -> None:
     other = {"recipe": {"seed": 1, "masks": {"min_area": 0.2}}, "source": "b" * 64}
     with pytest.raises(OutputError) as caught:
         check_same(begun, found, other)
-    assert "recipe.masks.min_area is 0.1 there and 0.2 here (and 2 more); --replace" in str(
+    assert "recipe.masks.min_area is 0.1 there and 0.2 here (and 2 more); --force" in str(
         caught.value
     )
 

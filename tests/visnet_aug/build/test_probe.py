@@ -272,7 +272,7 @@ def test_a_probe_and_a_build_refuse_each_others_folders(
     with pytest.raises(OutputError, match='command is "build" there and "probe" here'):
         make(market, out, ellipses)
     built = tree(out)
-    again = replace(options, replace=True)
+    again = replace(options, force=True)
     build(market, out, RECIPE, again, product=Probe(), segmenter=ellipses)
     assert not (out / "bounding_box_train").exists()
     build(market, out, RECIPE, again, segmenter=ellipses)
@@ -286,7 +286,7 @@ def test_a_probe_and_a_build_refuse_each_others_folders(
 def test_replacing_leaves_what_stands_beside_a_version(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
-    out, options = tmp_path / "probe", Options(workers=1, replace=True)
+    out, options = tmp_path / "probe", Options(workers=1, force=True)
     make(market, out, ellipses, probe_recipe(RECIPE, ["blur"]))
     (out / "blur" / "notes.txt").write_text("mine")
     recipe = probe_recipe(RECIPE, ["noise"])
@@ -300,7 +300,7 @@ def test_a_mended_mask_is_used(market: Path, ellipses: SegmenterFactory, tmp_pat
     Image.new("1", (32, 64), 1).save(out / "masks/query/0011_c1s1_001111_00.png")
     with pytest.raises(OutputError, match=r"1 mask was edited .* such as query/0011_c1s1"):
         make(market, out, ellipses, recipe)
-    options = Options(workers=1, replace=True)
+    options = Options(workers=1, force=True)
     build(market, out, recipe, options, product=Probe(), segmenter=ellipses)
     rewritten = decoded(out / "noise/query/0011_c1s1_001111_00_1_noise.png")
     assert (rewritten == decoded(out / "query/0011_c1s1_001111_00.jpg")).all()
