@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from PIL import Image
 
+from visnet_aug.build.finished import mask_of
 from visnet_aug.manifest import ManifestRow
-from visnet_aug.report.material import Material, mask_of, read_picture
+from visnet_aug.report.material import Material, read_picture
 from visnet_aug.report.overlay import overlay
 from visnet_aug.report.page import Cell, Section, draw_page
 from visnet_aug.report.sample import spread_sample

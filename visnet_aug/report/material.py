@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from visnet_aug.build.journal import journal_path
+from visnet_aug.build.finished import check_finished, mask_of
 from visnet_aug.build.output import MANIFEST, REJECTED
 from visnet_aug.datasets.images import decode_rgb
-from visnet_aug.datasets.record import Split
 from visnet_aug.datasets.rejected import RejectedRow, read_rejected
 from visnet_aug.errors import DatasetError, OutputError
-from visnet_aug.manifest import ManifestRow, ManifestSplit, read_manifest
+from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.masks.person import Mask
-from visnet_aug.masks.store import FOLDER, TABLE, MaskEntry, MaskStore, mask_name, read_mask
+from visnet_aug.masks.store import FOLDER, TABLE, MaskEntry, MaskStore, read_mask
 from visnet_aug.report.page import Picture
-
-_SUFFIXES = re.compile(r"(\.(jpe?g|png))+$", re.IGNORECASE)
-_SOURCE_SPLITS: Mapping[ManifestSplit, Split] = {
-    "train": "train",
-    "val": "train",
-    "query": "query",
-    "gallery": "gallery",
-    "probe-query": "query",
-    "probe-gallery": "gallery",
-}
-"""The source dataset's split that images of each split come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +79,7 @@ def read_material(root: Path) -> Material:
         OutputError: The folder is none, holds no finished build, or a table is damaged.
         ManifestError: The manifest is.
     """
-    _check_finished(root)
+    check_finished(root)
     rows = read_manifest(root / MANIFEST)
     rejected = read_rejected(root / REJECTED)
     subjects = _subjects(root, rows)
@@ -126,12 +113,6 @@ def _subjects(root: Path, rows: Iterable[ManifestRow]) -> list[Subject]:
     ]
 
 
-def mask_of(row: ManifestRow) -> str:
-    """Return the name of the mask of the image that a row was made from."""
-    stem = _SUFFIXES.sub("", row.source.rpartition("/")[2])
-    return mask_name(_SOURCE_SPLITS[row.split], stem)
-
-
 def read_picture(path: Path) -> Picture:
     """Read an image of the build.
 
@@ -143,15 +124,6 @@ def read_picture(path: Path) -> Picture:
     except (OSError, DatasetError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise OutputError(f"{path}: cannot be shown ({reason}); run the build again") from error
-
-
-def _check_finished(root: Path) -> None:
-    if not root.is_dir():
-        raise OutputError(f"{root}: no such folder; give the --out folder of a build")
-    if journal_path(root).exists():
-        raise OutputError(f"{root}: the build is unfinished; run the same build command again")
-    if not (root / MANIFEST).exists():
-        raise OutputError(f"{root}: no {MANIFEST} in it; give the --out folder of a build")
 
 
 def _read_entries(root: Path) -> Mapping[str, MaskEntry]:
