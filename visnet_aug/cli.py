@@ -15,11 +15,11 @@ from visnet_aug import __version__
 from visnet_aug.errors import VisnetError
 from visnet_aug.options import (
     DEVICE,
+    FORCE,
     ON_ERROR,
     OUT,
     PASSTHROUGH,
     RECIPE,
-    FORCE,
     SEED,
     SOURCE,
     WEIGHTS,

@@ -1,15 +1,16 @@
 """The mask stage: a mask, or the reason for none, for every image; stored ones are reused.
 
-The images that need computing are cut into batches in the order of the records, so a killed run
-that is started again forms the same batches from there on. Whatever the batches, a mask depends
-on its image alone as far as the segmenter's arithmetic does; ours runs the network on batches of
-one fixed size for that reason.
+What a network says of an image can depend on what shares its batch. Batches are therefore cut
+from the whole list of records, whatever of it is stored: an image has the same companions in a
+build that is gone on with, after a lost file, and whoever computes the batches. Where one mask of
+a batch is missing, the whole batch goes through the network, and only what is missing is stored;
+that costs a third of a second a batch, and only where batches are stored in part.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class MaskSummary:
 
     Attributes:
         entries: The entry of each image, by `mask_name`, in the order of the records.
-        computed: Images that went through the network.
+        computed: Images whose mask was not stored.
         reused: Images whose stored verdict was taken, edits included.
         edited: Images whose mask a person has mended.
         damaged: What stored files and lines were unusable and so computed again, by kind.
@@ -104,13 +105,14 @@ def compute_masks(
         OutputError: The output folder cannot be written.
     """
     keys = {_name(r): mask_key(r.sha256, segmenter_key, settings) for r in records}
+    store.sweep(keys)
     found = {_name(r): store.find(_name(r), r.sha256, keys[_name(r)], _shape(r)) for r in records}
-    missing = [record for record in records if found[_name(record)] is None]
+    missing = {name: keys[name] for name, entry in found.items() if entry is None}
     done = len(records) - len(missing)
     report = progress or (lambda done, total: None)
     report(done, len(records))
     try:
-        for entries in _compute(missing, store, keys, load_segmenter):
+        for entries in _compute(records, missing, store, load_segmenter):
             found |= {entry.stem: entry for entry in entries}
             done += len(entries)
             report(done, len(records))
@@ -127,20 +129,30 @@ def compute_masks(
 
 
 def _compute(
-    missing: Sequence[ImageRecord],
+    records: Sequence[ImageRecord],
+    missing: Mapping[str, str],
     store: MaskStore,
-    keys: Mapping[str, str],
     load_segmenter: Callable[[], Segmenter],
 ) -> Iterator[list[MaskEntry]]:
-    """Yield the entries of one batch after the other, saved; write the table now and then."""
+    """Yield the missing entries of one batch after the other, saved; write the table now and then.
+
+    ``missing`` has the key of each mask that is not stored.
+    """
     if not missing:
         return
     segmenter = load_segmenter()
-    store.forget(_name(record) for record in missing)
-    with closing(_decoded(missing)) as batches:
+    store.forget(missing)
+    wanted = (
+        batch for batch in _batches(records) if any(_name(record) in missing for record in batch)
+    )
+    with closing(_decoded(wanted)) as batches:
         for number, (batch, images) in enumerate(batches, 1):
-            masks = zip(batch, segmenter.segment(images), strict=True)
-            yield [store.save(_name(r), r.sha256, keys[_name(r)], mask) for r, mask in masks]
+            masks = {_name(r): m for r, m in zip(batch, segmenter.segment(images), strict=True)}
+            yield [
+                store.save(name, record.sha256, missing[name], masks[name])
+                for record in batch
+                if (name := _name(record)) in missing
+            ]
             if number % FLUSH_BATCHES == 0:
                 store.flush()
 
@@ -169,13 +181,13 @@ def _batches(records: Sequence[ImageRecord]) -> Iterator[list[ImageRecord]]:
 
 
 def _decoded(
-    records: Sequence[ImageRecord],
+    batches: Iterable[list[ImageRecord]],
 ) -> Generator[tuple[list[ImageRecord], list[Image]]]:
     """Yield batches with their pixels, the next ones being decoded meanwhile."""
     waiting: deque[tuple[list[ImageRecord], Future[list[Image]]]] = deque()
     pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="decode")
     try:
-        for batch in _batches(records):
+        for batch in batches:
             waiting.append((batch, pool.submit(_decode, batch)))
             if len(waiting) > AHEAD:
                 ready, images = waiting.popleft()

@@ -25,7 +25,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
@@ -36,7 +36,14 @@ from PIL import Image
 
 from visnet_aug.datasets.record import Split
 from visnet_aug.errors import OutputError
-from visnet_aug.files import cannot, make_folder, remove_file, write_file
+from visnet_aug.files import (
+    PART_SUFFIX,
+    cannot,
+    make_folder,
+    part_of,
+    remove_file,
+    write_file,
+)
 from visnet_aug.masks.person import Mask, PersonMask, Reason, mask_area
 from visnet_aug.masks.settings import MaskSettings
 
@@ -219,6 +226,24 @@ class MaskStore:
             mask_sha256=_sha256(data),
         )
         return self._note(entry)
+
+    def sweep(self, stems: Collection[str]) -> None:
+        """Remove what a kill left half-written of these images' masks and of the table.
+
+        Most of it would be written over, but not where other weights reject an image.
+
+        Raises:
+            OutputError: The folder cannot be read, or a file of it removed.
+        """
+        remove_file(part_of(self._table))
+        ours = {part_of(self.path(stem)) for stem in stems}
+        for folder in {path.parent for path in ours}:
+            try:
+                parts = list(folder.glob(f"*{PART_SUFFIX}"))
+            except OSError as error:
+                raise cannot("read", folder, error) from error
+            for part in ours.intersection(parts):
+                remove_file(part)
 
     def forget(self, stems: Iterable[str]) -> None:
         """Drop the entries of images that are about to be computed again, on disk too.

@@ -144,7 +144,7 @@ def test_only_what_changed_is_computed(records: list[ImageRecord], out: Path) ->
     records[3] = write_image(records[3].path.parent, 3, shape=(20, 8))
     segmenter = FakeSegmenter()
     summary = run(records, out, segmenter)
-    assert (segmenter.batches, summary.computed, summary.reused) == ([1], 1, 29)
+    assert (segmenter.batches, summary.computed, summary.reused) == ([4], 1, 29)
     assert read_mask(out / "masks" / f"{records[3].stem}.png").shape == (20, 8)
     assert run(records, out, settings=MaskSettings(min_area=0.2)).computed == 30
     assert run(records, out, FakeSegmenter("other weights")).computed == 30
@@ -181,6 +181,78 @@ def test_a_stopped_run_is_taken_up_and_ends_the_same(
     assert (summary.reused, summary.computed) == (done, 30 - done)
     run(records, tmp_path / "straight")
     assert files(out) == files(tmp_path / "straight")
+
+
+class Gregarious(FakeSegmenter):
+    """What it says of an image depends on the batch: on its size, its order and every pixel."""
+
+    def segment(self, images: Sequence[np.ndarray]) -> list[PersonMask]:
+        shared = hashlib.sha256(b"".join(image.tobytes() for image in images)).digest()[0] / 256
+        masks = super().segment(images)
+        return [
+            PersonMask(m.mask, m.area, (shared + n / len(images)) / 2, m.reason)
+            for n, m in enumerate(masks)
+        ]
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_is_stored_an_image_shares_its_batch_with_the_same_others(
+    records: list[ImageRecord], out: Path, tmp_path: Path, seed: int
+) -> None:
+    """As a stop between two batches or two files, and lost PNGs and lines, may leave it."""
+    rng = np.random.default_rng(seed)
+    straight = tmp_path / "straight"
+    run(records, straight, Gregarious())
+    with pytest.raises(KeyboardInterrupt):
+        run(records, out, Gregarious(stop_after=int(rng.integers(4, 28))))
+    for path in (out / "masks").iterdir():
+        if rng.random() < 0.3:
+            path.unlink()
+    lines = (out / "masks.csv").read_text().splitlines(keepends=True)
+    kept = [line for line in lines[1:] if rng.random() < 0.7]
+    (out / "masks.csv").write_text("".join([lines[0], *kept]))
+    run(records, out, Gregarious())
+    assert files(out) == files(straight)
+
+
+def test_an_edited_mask_still_takes_its_place_in_the_batch(
+    records: list[ImageRecord], out: Path, tmp_path: Path
+) -> None:
+    run(records, out, Gregarious())
+    edited = records[5].stem
+    Image.new("1", (8, 16), 1).save(out / "masks" / f"{edited}.png")
+    run(records, out)
+    run(records, out, Gregarious("other weights"))
+    run(records, tmp_path / "straight", Gregarious("other weights"))
+    found, expected = files(out), files(tmp_path / "straight")
+    differing = {name for name in expected if found[name] != expected[name]}
+    assert differing == {f"masks/{edited}.png", "masks.csv"}
+    lines = set(expected["masks.csv"].splitlines()) - set(found["masks.csv"].splitlines())
+    assert [line.decode().split(",")[0] for line in lines] == [edited]
+
+
+def test_batches_that_are_stored_whole_are_not_computed(
+    records: list[ImageRecord], out: Path
+) -> None:
+    run(records, out)
+    for n in (1, 2, 21):
+        (out / "masks" / f"{records[n].stem}.png").unlink()
+    segmenter = FakeSegmenter()
+    assert run(records, out, segmenter).computed == 3
+    assert segmenter.batches == [4, 4]
+
+
+def test_what_a_kill_left_half_written_is_removed_and_nothing_else(
+    records: list[ImageRecord], out: Path
+) -> None:
+    run(records, out)
+    before = files(out)
+    rejected = next(r.stem for r in records if not (out / "masks" / f"{r.stem}.png").exists())
+    for name in (f"masks/{rejected}.png.part", "masks.csv.part"):
+        (out / name).write_bytes(b"half")
+    (out / "masks" / "mine.part").write_bytes(b"mine")
+    run(records, out)
+    assert files(out) == before | {"masks/mine.part": b"mine"}
 
 
 def test_a_kill_between_flushes_costs_little_and_poisons_nothing(
@@ -221,7 +293,7 @@ def test_progress_counts_up_to_all(records: list[ImageRecord], out: Path) -> Non
     run(records[:6], out)
     calls: list[tuple[int, int]] = []
     run(records, out, progress=lambda done, total: calls.append((done, total)))
-    assert calls == [(done, 30) for done in (6, 10, 14, 18, 22, 26, 30)]
+    assert calls == [(done, 30) for done in (6, 8, 12, 16, 20, 24, 28, 30)]
 
 
 def test_no_images_need_no_network(out: Path) -> None:
