@@ -20,11 +20,13 @@ $(READY): pyproject.toml
 	  opencv-python-headless==$$($(BIN)/python -c 'from importlib.metadata import version; print(version("opencv-python"))')
 	touch $@
 
-demo: $(READY) ## Draw a small dataset, build its augmented set, show contact sheets
+demo: $(READY) ## Draw a small dataset, build its augmented set, train and evaluate VisNet on it
 	rm -rf demo
-	$(BIN)/visnet-aug draw --out demo/drawn
-	$(BIN)/visnet-aug build --src demo/drawn --out demo/aug
+	$(BIN)/visnet-aug draw --out demo/drawn --identities 48
+	$(BIN)/visnet-aug build --src demo/drawn --out demo/aug --recipe pipelines/demo.yaml
 	$(BIN)/visnet-aug inspect demo/aug
+	$(BIN)/visnet-train --manifest demo/aug/manifest.csv --out demo/run --config pipelines/demo.yaml
+	$(BIN)/visnet-eval --checkpoint demo/run/last.pt
 
 # Two test processes with one thread each: on two cores, more threads would only wait in turns.
 test: $(READY) lint ## Linters, types and tests

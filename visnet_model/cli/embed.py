@@ -121,8 +121,8 @@ def command(
         raise click.UsageError("--split is for --manifest.")
 
     from visnet_model.export.checked import check_target
-    from visnet_model.export.description import sha256_of
     from visnet_model.export.embeddings_file import write_embeddings
+    from visnet_model.provenance import sha256_of
 
     check_target(to)
     where = choose_device(device)

@@ -98,8 +98,9 @@ def command(
 
 
 def _load(checkpoint: Path, normalise: bool) -> tuple[InferenceNetwork, Description]:
-    from visnet_model.export.description import Description, sha256_of
+    from visnet_model.export.description import Description
     from visnet_model.export.network import inference_network
+    from visnet_model.provenance import sha256_of
     from visnet_model.training.checkpoint import load_network
 
     loaded = load_network(checkpoint)

@@ -148,6 +148,35 @@ def rank_embeddings(
     )
 
 
+def rank1_by_chance(
+    query_pids: npt.ArrayLike,
+    gallery_pids: npt.ArrayLike,
+    query_camids: npt.ArrayLike,
+    gallery_camids: npt.ArrayLike,
+) -> float:
+    """Return the Rank-1 that a random order has on average, by this module's protocol.
+
+    Args:
+        query_pids: As in `evaluate_ranking`, like the rest.
+        gallery_pids: G identities.
+        query_camids: Q cameras.
+        gallery_camids: G cameras.
+
+    Returns:
+        The mean share of matches among what is kept for a query; NaN if no query has a match.
+    """
+    query_pids, gallery_pids = np.asarray(query_pids), np.asarray(gallery_pids)
+    query_camids, gallery_camids = np.asarray(query_camids), np.asarray(gallery_camids)
+    images = int(np.count_nonzero(gallery_pids != JUNK_PID))
+    shares = []
+    for pid, camid in zip(query_pids, query_camids, strict=True):
+        same = gallery_pids == pid
+        seen = int(np.count_nonzero(same & (gallery_camids == camid)))
+        if matches := int(np.count_nonzero(same)) - seen:
+            shares.append(matches / (images - seen))
+    return float(np.mean(shares)) if shares else float("nan")
+
+
 def score_queries(
     distances: Distances,
     query_pids: npt.ArrayLike,

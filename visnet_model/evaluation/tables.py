@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from visnet_model.evaluation.camera_pairs import CameraPair
 from visnet_model.evaluation.evaluate import Evaluation
 from visnet_model.evaluation.probe import Probe
-from visnet_model.evaluation.ranking import RANKS, Ranking
+from visnet_model.evaluation.ranking import RANKS, Ranking, rank1_by_chance
 
 Row: TypeAlias = tuple[str, ...] | None
 """Cells, or a rule."""
@@ -109,12 +109,17 @@ def _kept(probe: Probe) -> Iterator[str]:
 def _caveats(evaluation: Evaluation) -> Iterator[str]:
     """Say what keeps our row from being compared with the others."""
     ranking = evaluation.ranking
-    queries, gallery = len(evaluation.query.table), len(evaluation.gallery.table)
+    query_table, gallery_table = evaluation.query.table, evaluation.gallery.table
+    queries, gallery = len(query_table), len(gallery_table)
     if (queries, gallery) != (MARKET_QUERIES, MARKET_GALLERY):
         yield (
             f"this network: {queries:,} queries in {gallery:,} gallery images, not Market-1501's "
             f"{MARKET_QUERIES:,} in {MARKET_GALLERY:,}: not comparable with the rows above"
         )
+        chance = rank1_by_chance(
+            query_table.pids, gallery_table.pids, query_table.camids, gallery_table.camids
+        )
+        yield f"by chance, R1 would be {_rate(chance)} there"
     if ranking.left_out:
         yield f"{ranking.left_out:,} queries have no match in the gallery and are left out"
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from visnet_aug import __version__
@@ -105,9 +103,3 @@ def _backbone(name: str) -> BackboneName:
         if name == known:
             return known
     raise ValueError(f"unknown backbone {name!r}")
-
-
-def sha256_of(path: Path) -> str:
-    """Return a file's checksum as hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,8 +1,7 @@
 """People's folders of images: which files are meant, and which of them can be embedded.
 
-Files that cannot (`visnet_model.export.usable`) are named, never converted: a network answers a
-grey or turned image, too, but not as it was trained, and nobody would see which embeddings those
-are.
+Files that cannot are named, never converted, by the builder's own rules: a network answers a grey
+or turned image, too, but not as it was trained, and nobody would see which embeddings those are.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from visnet_aug.datasets.images import UnusableImage, inspect_image
 from visnet_aug.progress import Advance
 from visnet_model.data.table import ImageTable
 from visnet_model.errors import DataError
-from visnet_model.export.usable import problem_of
 
 OnError = Literal["skip", "stop"]
 
@@ -133,7 +132,7 @@ def _problems(table: ImageTable) -> Iterator[str | None]:
 
     def block(start: int) -> list[str | None]:
         stop = min(start + _BLOCK, len(table))
-        return [problem_of(table.path(index)) for index in range(start, stop)]
+        return [_problem(table.path(index)) for index in range(start, stop)]
 
     pool = ThreadPoolExecutor()
     try:
@@ -141,6 +140,11 @@ def _problems(table: ImageTable) -> Iterator[str | None]:
             yield from problems
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _problem(path: Path) -> str | None:
+    found = inspect_image(path)
+    return f"{found.reason}: {found.detail}" if isinstance(found, UnusableImage) else None
 
 
 def _walk(folder: Path) -> tuple[list[Path], list[Unusable], int]:

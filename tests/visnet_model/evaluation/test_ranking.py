@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from visnet_model.evaluation import distances as distances_module
 from visnet_model.evaluation.distances import EuclideanDistances
-from visnet_model.evaluation.ranking import evaluate_ranking, rank_embeddings, score_queries
+from visnet_model.evaluation.ranking import (
+    JUNK_PID,
+    evaluate_ranking,
+    rank1_by_chance,
+    rank_embeddings,
+    score_queries,
+)
 
 RANKS = (1, 2, 5, 10, 20)
 
@@ -250,3 +256,18 @@ def test_equals_torchreid(signal, mean_precision, cmc):
     embedded = rank_embeddings(query, gallery, *labels, ranks=cmc)
     assert embedded.mAP == pytest.approx(mean_precision, abs=1e-6)
     assert embedded.cmc == pytest.approx(cmc, abs=1e-6)
+
+
+def test_chance_is_what_random_orders_have_on_average() -> None:
+    rng = np.random.default_rng(0)
+    query_pids, gallery_pids = np.array([1, 2, 9]), np.array([1, 1, 1, 2, 2, 0, 0, JUNK_PID])
+    query_camids, gallery_camids = np.array([1, 2, 1]), np.array([1, 2, 3, 1, 2, 1, 2, 3])
+    labels = query_pids, gallery_pids, query_camids, gallery_camids
+    # The first keeps 2 matches in 6, the second 1 in 6, the third has none.
+    assert rank1_by_chance(*labels) == pytest.approx((2 / 6 + 1 / 6) / 2)
+    found = [evaluate_ranking(rng.random((3, 8)), *labels).cmc[1] for _ in range(2000)]
+    assert np.mean(found) == pytest.approx(rank1_by_chance(*labels), abs=0.03)
+
+
+def test_without_a_match_there_is_no_chance() -> None:
+    assert np.isnan(rank1_by_chance([1], [2], [1], [1]))

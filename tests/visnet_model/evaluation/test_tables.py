@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from visnet_model.evaluation.camera_pairs import CameraPair
@@ -15,10 +16,21 @@ RANKING = Ranking(0.61234, {1: 0.75, 5: 0.875, 10: 0.9, 20: 1.0}, 0.2, 8, 0)
 COST = Cost(32_411_720, 3_170_000_000)
 
 
+class Table:
+    """So many images, each of its own identity."""
+
+    def __init__(self, images: int, camid: int) -> None:
+        self.pids = np.arange(images)
+        self.camids = np.full(images, camid)
+
+    def __len__(self) -> int:
+        return len(self.pids)
+
+
 def evaluation(queries: int = 3368, gallery: int = 15_913, **changes: object) -> SimpleNamespace:
     return SimpleNamespace(
-        query=SimpleNamespace(table=range(queries)),
-        gallery=SimpleNamespace(table=range(gallery)),
+        query=SimpleNamespace(table=Table(queries, camid=1)),
+        gallery=SimpleNamespace(table=Table(gallery, camid=2)),
         **{"ranking": RANKING, "reranked": None, **changes},
     )
 
@@ -45,6 +57,11 @@ def test_reranked_and_uncounted():
 @pytest.mark.parametrize(("size", "said"), [((3368, 15_913), False), ((666, 3559), True)])
 def test_says_when_rows_cannot_be_compared(size: tuple[int, int], said: bool):
     assert ("not comparable" in paper_table(evaluation(*size), COST)) is said
+
+
+def test_says_what_chance_would_give_on_other_sets():
+    """One match in 50 images for each query that has one."""
+    assert "by chance, R1 would be 2.00 there" in paper_table(evaluation(10, 50), COST)
 
 
 def test_says_how_many_queries_were_left_out():
