@@ -28,7 +28,7 @@ FLAGS = {
     "learning_rate": ("optimisation", "learning_rate"),
     "precision": ("optimisation", "precision"),
     "compiled": ("optimisation", "compile"),
-    "every": ("evaluation", "every"),
+    "evaluate_every": ("evaluation", "every"),
 }
 """Where in the config a flag's value goes."""
 
@@ -78,7 +78,11 @@ def _size(
     help="Settings: a YAML file with a train: section; the options below override it.  "
     "[default: as pipelines/market1501.yaml]",
 )
-@click.option("--backbone", type=click.Choice(["resnet50", "resnet34", "resnet18"]))
+@click.option(
+    "--backbone",
+    type=click.Choice(["resnet50", "resnet34", "resnet18"]),
+    help="The paper's, or one for small machines.  [default: resnet50]",
+)
 @click.option(
     "--init",
     metavar="random|imagenet|PATH",
@@ -103,24 +107,32 @@ def _size(
 @click.option(
     "--mixing",
     type=click.Choice(["one-version", "any"]),
-    help="one-version never puts an image and its own copy into one batch; any does not care.",
+    help="one-version never puts an image and its own copy into one batch; any does not care.  "
+    "[default: one-version]",
 )
 @click.option("--epochs", metavar="N", type=click.IntRange(min=1), help="[default: 100]")
 @click.option("--steps", metavar="N", type=click.IntRange(min=1), help="Batches, not epochs.")
-@click.option("--learning-rate", metavar="X", type=click.FloatRange(min=0, min_open=True))
+@click.option(
+    "--learning-rate",
+    metavar="X",
+    type=click.FloatRange(min=0, min_open=True),
+    help="At the start.  [default: 0.00035]",
+)
 @click.option(
     "--precision",
     type=click.Choice(["auto", "bf16", "fp32"]),
     help="auto is bf16 where the hardware has it.  [default: auto]",
 )
-@click.option("--compile/--no-compile", "compiled", default=None, help="Use torch.compile.")
 @click.option(
-    "--every",
+    "--compile/--no-compile", "compiled", default=None, help="Use torch.compile.  [default: no]"
+)
+@click.option(
+    "--evaluate-every",
     metavar="N",
     type=click.IntRange(min=0),
     help="Epochs between evaluations; 0 for the end only.  [default: 10]",
 )
-@click.option("--seed", metavar="N", type=click.IntRange(0, 2**63 - 1), help="[default: 0]")
+@click.option("--seed", metavar="N", type=click.IntRange(min=0), help="[default: 0]")
 @click.option(
     "--keep",
     "keeping",

@@ -44,30 +44,9 @@ def test_flags_override_the_file_which_overrides_the_defaults(
 ) -> None:
     file = tmp_path / "t.yaml"
     file.write_text("train: {seed: 3, data: {identities: 4, images: 5}, network: {dropout: 0.3}}")
-    flags = (
-        "--images",
-        6,
-        "--size",
-        "128x64",
-        "--backbone",
-        "resnet18",
-        "--steps",
-        7,
-        "--every",
-        0,
-    )
-    result = invoke(
-        "--manifest",
-        "m.csv",
-        "--out",
-        tmp_path / "o",
-        "--config",
-        file,
-        "--device",
-        "cpu",
-        "--compile",
-        *flags,
-    )
+    flags = "--images=6 --size=128x64 --backbone=resnet18 --steps=7 --evaluate-every=0 --compile"
+    given = ("--manifest", "m.csv", "--out", tmp_path / "o", "--config", file, "--device", "cpu")
+    result = invoke(*given, *flags.split())
     assert result.exception is None
     expected = TrainConfig.model_validate(
         {
