@@ -45,7 +45,7 @@ from visnet_aug.build.sidecars import Conclusion, write_sidecars
 from visnet_aug.datasets import read_dataset
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.errors import OutputError
-from visnet_aug.files import remove_file
+from visnet_aug.files import make_folder, remove_file
 from visnet_aug.manifest import read_manifest
 from visnet_aug.masks.compute import MaskSummary
 from visnet_aug.recipe import Recipe
@@ -139,39 +139,38 @@ def build(
     """
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
-    found = examine(out)
-    dataset = product.select(_read(source, recipe, options, observer), recipe)
-    finder = segmenter(recipe.weights, options.device, recipe.masks)
-    identity = identify(product, dataset, recipe, options.passthrough, finder.key)
-    if not options.force:
-        check_same(out, found, identity)
-    product.check(dataset, recipe)
-    if found.state == "fresh":
-        claim(out)
-    with observer.stage("mask") as advance:
-        masks = mask_images(product.to_mask(dataset), out, recipe, finder, advance)
-    identity |= identify_masks(masks)
-    if not options.force:
-        check_masks(out, found, identity)
-        if not masks.computed and _is_whole(out, found):
+    with claim(out):
+        found = examine(out)
+        dataset = product.select(_read(source, recipe, options, observer), recipe)
+        finder = segmenter(recipe.weights, options.device, recipe.masks)
+        identity = identify(product, dataset, recipe, options.passthrough, finder.key)
+        if not options.force:
+            check_same(out, found, identity)
+        product.check(dataset, recipe)
+        with observer.stage("mask") as advance:
+            masks = mask_images(product.to_mask(dataset), out, recipe, finder, advance)
+        identity |= identify_masks(masks)
+        if not options.force:
+            check_masks(out, found, identity)
+            if not masks.computed and _is_whole(out, found):
+                return BuildResult(
+                    summarise(read_manifest(out / MANIFEST)), None, 0, len(found.paths)
+                )
+        plan = product.plan(dataset, masks.accepted, recipe)
+        observer.planned(plan)
+        if options.force and not (found.state == "unfinished" and found.identity == identity):
+            with observer.stage("remove") as advance:
+                remove_build(out, found, advance)
+            found = Found("fresh")
+        context = Context(recipe, out, options.passthrough)
+        before, written = _make_files(plan, found, identity, context, options, observer)
+        rows = manifest_rows(plan, written, masks.entries, dataset)
+        conclusion = Conclusion(product, dataset, recipe, identity, masks, plan, rows)
+        with observer.stage("write tables") as advance:
+            summary = write_sidecars(out, conclusion)
             release(out)
-            return BuildResult(summarise(read_manifest(out / MANIFEST)), None, 0, len(found.paths))
-    plan = product.plan(dataset, masks.accepted, recipe)
-    observer.planned(plan)
-    claim(out)
-    if options.force and not (found.state == "unfinished" and found.identity == identity):
-        with observer.stage("remove") as advance:
-            remove_build(out, found, advance)
-        found = Found("fresh")
-    context = Context(recipe, out, options.passthrough)
-    before, written = _make_files(plan, found, identity, context, options, observer)
-    rows = manifest_rows(plan, written, masks.entries, dataset)
-    conclusion = Conclusion(product, dataset, recipe, identity, masks, plan, rows)
-    with observer.stage("write tables") as advance:
-        summary = write_sidecars(out, conclusion)
-        release(out)
-        advance(summary.total, summary.total)
-    return BuildResult(summary, masks, plan.total - before, before)
+            advance(summary.total, summary.total)
+        return BuildResult(summary, masks, plan.total - before, before)
 
 
 def preview(
@@ -219,18 +218,16 @@ def make_masks(
     """
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
-    if examine(out).state != "fresh":
-        raise OutputError(
-            f"{out}: holds a build with its masks; mend those and build again with --force, or "
-            "choose another --out"
-        )
-    dataset = _read(source, recipe, options, observer)
-    finder = segmenter(recipe.weights, options.device, recipe.masks)
-    claim(out)
-    with observer.stage("mask") as advance:
-        masks = mask_images(AUGMENTED_SET.to_mask(dataset), out, recipe, finder, advance)
-    release(out)
-    return masks
+    with claim(out):
+        if examine(out).state != "fresh":
+            raise OutputError(
+                f"{out}: holds a build with its masks; mend those and build again with --force, "
+                "or choose another --out"
+            )
+        dataset = _read(source, recipe, options, observer)
+        finder = segmenter(recipe.weights, options.device, recipe.masks)
+        with observer.stage("mask") as advance:
+            return mask_images(AUGMENTED_SET.to_mask(dataset), out, recipe, finder, advance)
 
 
 def _read(source: Path, recipe: Recipe, options: Options, observer: Observer) -> Dataset:
@@ -265,6 +262,8 @@ def _make_files(
     written = _still_sound(out, found, observer)
     before = len(written)
     with Journal(journal_path(out), identity, found.journal_size) as journal:
+        for folder in plan.folders:  # only now that the journal says whose they are
+            make_folder(out / folder)
         if found.state == "finished":
             # Files of a finished build are missing: its manifest becomes a journal again.
             journal.finish(written.values())

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from visnet_aug.files import cannot
+from visnet_aug.files import cannot, write_file
 
 FOLDER = ".visnet"
 NAME = "journal.jsonl"
@@ -105,15 +106,18 @@ class Journal:
         Raises:
             OutputError: The file cannot be written.
         """
-        self._path = path
+        if not keep:
+            first = _lines([{"identity": identity}])
+            write_file(path, first)  # whole or not at all: a journal always says whose it is
+            keep = len(first)
+        self._path, self._size = path, keep
         try:
-            self._file = path.open("r+b" if keep else "wb")
+            # Unbuffered: what cannot be written must not wait to fail once more on closing.
+            self._file = path.open("r+b", buffering=0)
             self._file.truncate(keep)
             self._file.seek(keep)
         except OSError as error:
             raise cannot("written", self._path, error) from error
-        if not keep:
-            self._append([{"identity": identity}])
 
     def begin(self, paths: Iterable[str]) -> None:
         """Note files before they are made."""
@@ -135,9 +139,18 @@ class Journal:
         self._file.close()
 
     def _append(self, entries: Iterable[Mapping[str, Any]]) -> None:
-        lines = "".join(f"{json.dumps(entry, separators=(',', ':'))}\n" for entry in entries)
+        data = memoryview(_lines(entries))
         try:
-            self._file.write(lines.encode())
-            self._file.flush()
+            while data:  # a disk that fills up takes a part first
+                data = data[self._file.write(data) :]
+            self._size = self._file.tell()
         except OSError as error:
+            with suppress(OSError):  # a torn line in the middle would hide the lines after it
+                self._file.truncate(self._size)
+                self._file.seek(self._size)
             raise cannot("written", self._path, error) from error
+
+
+def _lines(entries: Iterable[Mapping[str, Any]]) -> bytes:
+    lines = (f"{json.dumps(entry, separators=(',', ':'))}\n" for entry in entries)
+    return "".join(lines).encode()

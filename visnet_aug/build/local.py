@@ -16,11 +16,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing.connection import Connection
 from multiprocessing.connection import wait as wait_for
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from visnet_aug.build.journal import Written
+from visnet_aug.build.lock import share
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Kept, Task
 from visnet_aug.errors import WorkerError
@@ -71,8 +73,8 @@ def run_items(
 ) -> None:
     """Make the files of all items.
 
-    Whatever ends the run early, an interrupt included, what was being worked on is finished and
-    reported first.
+    Whatever ends the run early, an interrupt included, the images that were being worked on are
+    finished and reported first.
 
     Args:
         items: What to make, in the order in which it is handed out.
@@ -88,7 +90,9 @@ def run_items(
     """
     chunks = _chunks(items)
     pending: set[Future[list[Written]]] = set()
-    pool = ProcessPoolExecutor(workers, _processes(), _start, (context,))
+    processes = _processes()
+    stop, stopper = processes.Pipe(duplex=False)
+    pool = ProcessPoolExecutor(workers, processes, _start, (context, stop))
     try:
         while True:
             for chunk in islice(chunks, AHEAD * workers - len(pending)):
@@ -105,7 +109,9 @@ def run_items(
             "to go on, with fewer --workers if it happens again"
         ) from error
     finally:
+        stopper.close()  # tells the workers to leave the rest of their chunks
         pool.shutdown(cancel_futures=True)
+        stop.close()
         for future in pending:
             if not future.cancelled() and future.exception() is None:
                 finished(future.result())
@@ -128,10 +134,13 @@ def _processes() -> multiprocessing.context.BaseContext:
 
 
 _worker: Worker | None = None
-"""This process's worker; only ever set in worker processes."""
+_stop: Connection | None = None
+_lock: IO[bytes] | None = None
+"""This process's worker, how it learns that it is to stop, and its share of the folder's lock;
+only ever set in worker processes."""
 
 
-def _start(context: Context) -> None:
+def _start(context: Context, stop: Connection) -> None:
     """Prepare a worker process."""
     # Ctrl-C reaches every process of the terminal: the main one alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -139,8 +148,8 @@ def _start(context: Context) -> None:
     import visnet_aug.build.preload  # noqa: F401  (forked processes have it already)
     from visnet_aug.build.worker import Worker
 
-    global _worker
-    _worker = Worker(context)
+    global _worker, _stop, _lock
+    _worker, _stop, _lock = Worker(context), stop, share(context.out)
 
 
 def _leave_with_parent() -> None:
@@ -152,5 +161,12 @@ def _leave_with_parent() -> None:
 
 
 def _make(items: Sequence[Item]) -> list[Written]:
+    """Make files one after the other; fewer than asked for if the run is at its end."""
     assert _worker is not None, "the pool calls _start first"
-    return _worker.make(items)
+    assert _stop is not None
+    written: list[Written] = []
+    for item in items:
+        if _stop.poll():  # closed at the other end, on purpose or by a kill
+            break
+        written.append(_worker.make(item))
+    return written

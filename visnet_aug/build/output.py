@@ -8,16 +8,18 @@ a journal or a manifest lists is ever removed.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from visnet_aug.build.journal import FOLDER as STATE_FOLDER
 from visnet_aug.build.journal import Written, journal_path, read_journal
+from visnet_aug.build.lock import hold
 from visnet_aug.build.observer import Advance
 from visnet_aug.errors import OutputError
-from visnet_aug.files import PART_SUFFIX, cannot, make_folder, part_of, remove_file
+from visnet_aug.files import PART_SUFFIX, cannot, part_of, remove_file
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
 from visnet_aug.masks.store import TABLE as MASK_TABLE
 
@@ -85,45 +87,81 @@ def examine(root: Path) -> Found:
     Raises:
         OutputError: It is no folder, cannot be read, or holds files that no build has made.
     """
-    try:
-        names = sorted(path.name for path in root.iterdir()) if root.exists() else []
-        if journal_path(root).exists():
-            journal = read_journal(journal_path(root))
-            return Found(
-                "unfinished", journal.identity, journal.written, journal.begun, journal.size
-            )
-        if BUILD in names and MANIFEST in names:
-            return _examine_finished(root)
-    except OSError as error:
-        raise cannot("read as a folder", root, error) from error
-    half_written = part_of(root / MASK_TABLE).name
-    ours = {MASK_FOLDER, MASK_TABLE, half_written, STATE_FOLDER, REPORT_FOLDER}
-    if STATE_FOLDER in names:
-        ours.update(SIDECARS)  # left by a kill while a build was being removed
-    foreign = [name for name in names if name not in ours]
-    marked = STATE_FOLDER in names or MASK_TABLE in names
-    if foreign or (names and not marked):
-        raise OutputError(
-            f"{root}: holds files that are not of a build, such as {(foreign or names)[0]}; "
-            "choose an empty or new folder for --out"
-        )
+    names = _names(root)
+    if journal_path(root).exists():
+        journal = read_journal(journal_path(root))
+        return Found("unfinished", journal.identity, journal.written, journal.begun, journal.size)
+    if _is_finished(names):
+        return _examine_finished(root)
+    _check_ours(root, names)
     return Found("fresh")
 
 
-def claim(root: Path) -> None:
-    """Make the folder and mark it as ours, so that whatever happens next can be gone on from.
+@contextmanager
+def claim(root: Path) -> Iterator[None]:
+    """Have an output folder to oneself, made if need be.
+
+    While it is held, and afterwards if something unfinished is in it, its ``.visnet`` marks it as
+    ours. A folder that was made for nothing is removed again.
 
     Raises:
-        OutputError: It cannot be made.
+        OutputError: It cannot be made, holds files that no build has made, or another process is
+            at work in it.
     """
-    make_folder(root / STATE_FOLDER)
+    names = _names(root)
+    if not (journal_path(root).exists() or _is_finished(names)):
+        _check_ours(root, names)
+    made = [folder for folder in (root, *root.parents) if not folder.exists()]
+    try:
+        with hold(root):
+            yield
+    finally:
+        rest = [name for name in _names(root) if name != STATE_FOLDER]
+        if _is_finished(rest) or not _foreign(rest):
+            made.insert(0, root / STATE_FOLDER)  # says nothing that the folder doesn't say itself
+        for folder in made:
+            with suppress(OSError):  # not empty: a journal, or what was made
+                folder.rmdir()
 
 
 def release(root: Path) -> None:
-    """Remove the mark again: the manifest, or the masks' table, now says whose the folder is."""
+    """Remove the journal: the manifest says now what is there.
+
+    Raises:
+        OutputError: It cannot be removed.
+    """
     remove_file(journal_path(root))
-    if (root / STATE_FOLDER).exists():
-        _remove_folder(root / STATE_FOLDER)
+
+
+def _names(root: Path) -> list[str]:
+    try:
+        return sorted(path.name for path in root.iterdir()) if root.exists() else []
+    except OSError as error:
+        raise cannot("read as a folder", root, error) from error
+
+
+def _is_finished(names: Collection[str]) -> bool:
+    return BUILD in names and MANIFEST in names
+
+
+def _check_ours(root: Path, names: Sequence[str]) -> None:
+    """Refuse a folder without journal or manifest in which there is more than masks."""
+    foreign = _foreign(names)
+    if foreign:
+        raise OutputError(
+            f"{root}: holds files that are not of a build, such as {foreign[0]}; "
+            "choose an empty or new folder for --out"
+        )
+
+
+def _foreign(names: Sequence[str]) -> Sequence[str]:
+    """Return what a build cannot have left; all of it where nothing says that there was one."""
+    half_written = part_of(Path(MASK_TABLE)).name
+    ours = {MASK_FOLDER, MASK_TABLE, half_written, STATE_FOLDER, REPORT_FOLDER}
+    if STATE_FOLDER in names:
+        ours.update(SIDECARS)  # left by a kill while a build was being removed
+    marked = STATE_FOLDER in names or MASK_TABLE in names
+    return [name for name in names if name not in ours or not marked]
 
 
 def differences(there: Identity, here: Identity, prefix: str = "") -> Iterator[str]:
@@ -200,7 +238,7 @@ def present_files(root: Path, folders: Iterable[str]) -> set[str]:
 
 
 def clear_way(root: Path, folders: Collection[str], expected: Collection[str]) -> None:
-    """Make the image folders; remove half-written files; refuse files that are not expected.
+    """Remove half-written files from the image folders; refuse files that are not expected.
 
     Args:
         root: The output folder.
@@ -208,10 +246,8 @@ def clear_way(root: Path, folders: Collection[str], expected: Collection[str]) -
         expected: Paths that may be there.
 
     Raises:
-        OutputError: A file is there that no build has made, or a folder cannot be made.
+        OutputError: A file is there that no build has made, or one cannot be removed.
     """
-    for folder in folders:
-        make_folder(root / folder)
     for path in sorted(present_files(root, folders).difference(expected)):
         if path.removesuffix(PART_SUFFIX) not in expected:
             raise OutputError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -27,16 +26,13 @@ class Worker:
         self._context = context
         self._renderer = Renderer(context.recipe)
 
-    def make(self, items: Sequence[Item]) -> list[Written]:
-        """Make the files of some items, one after the other.
+    def make(self, item: Item) -> Written:
+        """Make one item's file.
 
         Raises:
-            DatasetError: A source vanished or changed since the dataset was read.
-            OutputError: A file cannot be written, or a mask cannot be read.
+            DatasetError: The source vanished or changed since the dataset was read.
+            OutputError: The file cannot be written, or the mask cannot be read.
         """
-        return [self._make(item) for item in items]
-
-    def _make(self, item: Item) -> Written:
         source = item.source
         data = read_again(source)
         target = self._context.out / item.path

@@ -30,7 +30,7 @@ def touch(root: Path, *names: str) -> None:
 @pytest.fixture
 def begun(tmp_path: Path) -> Path:
     """An unfinished build: two files finished, one begun."""
-    claim(tmp_path)
+    journal_path(tmp_path).parent.mkdir()
     with Journal(journal_path(tmp_path), IDENTITY) as journal:
         journal.begin(["train/a.jpg", "train/b.jpg", "train/c.jpg"])
         journal.finish([Written(f"train/{n}.jpg", "0" * 64, 1, 1) for n in "ab"])
@@ -75,9 +75,8 @@ def test_folders_with_other_things_are_refused(
 def test_a_file_is_no_output_folder(tmp_path: Path) -> None:
     touch(tmp_path, "file")
     for out in (tmp_path / "file", tmp_path / "file" / "deeper"):
-        with pytest.raises(OutputError):
-            examine(out)
-            claim(out)
+        with pytest.raises(OutputError), claim(out):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -154,13 +153,34 @@ def test_replacing_refuses_when_a_stranger_lies_among_the_images(begun: Path) ->
 def test_clearing_the_way_removes_only_half_written_files(tmp_path: Path) -> None:
     touch(tmp_path, "train/a.jpg", "train/b.jpg.part")
     clear_way(tmp_path, ["train", "query"], {"train/a.jpg", "train/b.jpg", "query/q.jpg"})
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.jpg", "query", "train"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.jpg", "train"]
     touch(tmp_path, "train/c.jpg.part")
     with pytest.raises(OutputError, match=r"c.jpg.part: not of this build"):
         clear_way(tmp_path, ["train"], {"train/a.jpg"})
 
 
-def test_releasing_leaves_no_mark(begun: Path) -> None:
-    release(begun)
-    assert not (begun / ".visnet").exists()
-    release(begun)
+def test_the_mark_stays_only_where_nothing_else_says_whose_the_folder_is(
+    tmp_path: Path, begun: Path
+) -> None:
+    out = tmp_path / "new" / "deep"
+    with claim(out):
+        assert (out / ".visnet").is_dir()
+    assert not out.parent.exists()
+    for name, stays in {"masks/a.png": True, "masks.csv": False}.items():
+        with claim(out):
+            touch(out, name)
+        assert (out / ".visnet").exists() == stays
+    with pytest.raises(KeyboardInterrupt), claim(begun):
+        raise KeyboardInterrupt
+    assert [path.name for path in (begun / ".visnet").iterdir()] == ["journal.jsonl"]
+    with claim(begun):
+        release(begun)  # without a manifest: no build does this
+    assert (begun / ".visnet").exists()
+
+
+def test_a_strangers_folder_is_not_even_marked(tmp_path: Path) -> None:
+    touch(tmp_path, "thesis.tex")
+    before = tmp_path.stat().st_mtime_ns
+    with pytest.raises(OutputError, match="not of a build"), claim(tmp_path):
+        pass
+    assert tmp_path.stat().st_mtime_ns == before
