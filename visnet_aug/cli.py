@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from visnet_aug import __version__
+from visnet_aug.audit import replay, verify
 from visnet_aug.errors import VisnetError
 from visnet_aug.options import (
     DEVICE,
@@ -37,7 +38,7 @@ INTERRUPTED = 130
 _EXIT_CODES = as_it_is(
     "Exit codes:",
     "0    done",
-    "1    doctor found something wrong",
+    "1    doctor or verify found something wrong, or replay other bytes",
     "2    unusable arguments or recipe",
     "3    unusable source dataset, or an unusable image with --on-error stop",
     "4    the number of images, or of identities of a probe, cannot be made",
@@ -63,6 +64,7 @@ _COMPLETION = as_it_is(
                 "visnet-aug draw --out drawn",
                 "visnet-aug build --src drawn --out aug",
                 "visnet-aug inspect aug",
+                "visnet-aug verify aug",
             ),
             _EXIT_CODES,
             _COMPLETION,
@@ -340,6 +342,10 @@ def doctor(context: click.Context, weights: str) -> None:
     from visnet_aug.doctor import run_doctor
 
     context.exit(0 if show_findings(run_doctor(weights)) else 1)
+
+
+cli.add_command(verify)
+cli.add_command(replay)
 
 
 def main() -> None:

@@ -27,10 +27,17 @@ ARROWS = {
     "build": {"errors", "files", "manifest", "datasets", "masks", "backgrounds", "recipe"},
     "report": {"errors", "files", "manifest", "datasets", "masks", "build"},
     "doctor": {"masks", "opencv_wheels"},
+    "verify": {"errors", "files", "manifest", "datasets", "masks", "recipe", "build"},
+    "replay": {
+        "errors", "files", "manifest", "datasets", "masks", "backgrounds", "recipe", "build",
+    },
+    "audit": {"options", "progress", "backgrounds", "verify", "replay"},
     "console": {"progress", "build", "datasets", "doctor", "masks"},
     "options": set(),
-    "cli": {"errors", "options", "recipe", "build", "report", "datasets", "doctor", "console"},
-}
+    "cli": {
+        "errors", "options", "audit", "recipe", "build", "report", "datasets", "doctor", "console",
+    },
+}  # fmt: skip
 """What each room may import, beside itself."""
 
 
@@ -69,7 +76,7 @@ def test_networks_are_imported_by_the_mask_room_alone(package: str) -> None:
         assert package not in names or path in ("masks/segmenter.py", "masks/weights.py"), path
 
 
-@pytest.mark.parametrize("file", ["cli.py", "options.py"])
+@pytest.mark.parametrize("file", ["cli.py", "audit.py", "options.py"])
 def test_heavy_packages_are_not_imported_with_the_command_line(file: str) -> None:
     light = {"click", "sys", "pathlib", "typing", "__future__", "visnet_aug"}
     tree = next(tree for _, path, tree in sources() if path == file)

@@ -70,12 +70,34 @@ class Renderer:
             DatasetError: ``source`` is no usable image.
         """
         image = decode_rgb(source)
-        family = self._families[task.family]
-        height, width = image.shape[:2]
-        rng = np.random.default_rng((task.seed, PARAMETERS))
-        params = family.draw(task.variant, task.intensity, (height, width), rng)
-        rewritten = rewrite_background(
-            image, mask, family, params, self._recipe.backgrounds.feather
+        params = draw_params(
+            self._families[task.family], task.variant, task.intensity, task.seed, image.shape[:2]
         )
+        return self._finish(task.family, params, image, mask, source)
+
+    def render_record(
+        self, family: str, params: Mapping[str, Any], source: bytes, mask: NDArray[np.bool_]
+    ) -> Rendered:
+        """Render from what was drawn before; arguments and errors otherwise as for `render`."""
+        return self._finish(family, params, decode_rgb(source), mask, source)
+
+    def _finish(
+        self,
+        family: str,
+        params: Mapping[str, Any],
+        image: NDArray[np.uint8],
+        mask: NDArray[np.bool_],
+        source: bytes,
+    ) -> Rendered:
+        feather = self._recipe.backgrounds.feather
+        rewritten = rewrite_background(image, mask, self._families[family], params, feather)
         data = encode(rewritten, self._recipe.encoding, source)
+        height, width = image.shape[:2]
         return Rendered(data, params, width, height, hashlib.sha256(data).hexdigest())
+
+
+def draw_params(
+    family: BackgroundTransform, variant: str, intensity: float, seed: int, shape: tuple[int, int]
+) -> dict[str, Any]:
+    """Draw the parameters of one copy, of an image of some height and width, from its seed."""
+    return family.draw(variant, intensity, shape, np.random.default_rng((seed, PARAMETERS)))

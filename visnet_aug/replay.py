@@ -1,0 +1,288 @@
+"""Makes images of a finished build again, each from its record alone, or variations of them.
+
+The record of a copy is its row in the manifest (what was drawn, not only the seed), its mask and
+the recipe's encoding and feather. No plan is made and nothing is drawn, so that a replay says
+whether the record is as complete as it claims to be.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+
+from visnet_aug.backgrounds.registry import make_family
+from visnet_aug.backgrounds.settings import draw_variant
+from visnet_aug.build.finished import check_finished, mask_of, stem_of
+from visnet_aug.build.output import BUILD, MANIFEST, RECIPE, differences
+from visnet_aug.build.provenance import rendering_versions
+from visnet_aug.build.render import Rendered, Renderer, draw_params
+from visnet_aug.datasets.images import decode_rgb
+from visnet_aug.errors import DatasetError, OutputError, RecipeError
+from visnet_aug.files import make_folder, write_file
+from visnet_aug.manifest import ManifestRow, read_manifest
+from visnet_aug.masks.store import MaskStore, read_mask
+from visnet_aug.recipe import load_recipe
+
+Outcome: TypeAlias = Literal["same", "file differs", "differs", "variation"]
+
+_NEAR: Final = 3
+"""Names that are proposed for one that is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """What is to be other than in the record; ``None`` for as it is.
+
+    Attributes:
+        family: Family of the background. Another one draws its technique from the seed.
+        intensity: Strength in 0..1.
+        seed: Of all that is drawn, the technique included.
+    """
+
+    family: str | None = None
+    intensity: float | None = None
+    seed: int | None = None
+
+    def __bool__(self) -> bool:
+        return self != Variation()
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of one row.
+
+    Attributes:
+        path: The row's.
+        outcome: ``same``: the bytes are the file's and have the row's checksum. ``file differs``:
+            they have the checksum, but the file in the output is missing or another. ``differs``:
+            they have not. ``variation``: they were not meant to be the same.
+        detail: What may explain a difference; of a variation, what was drawn.
+        written: Where it was written, if it was.
+    """
+
+    path: str
+    outcome: Outcome
+    detail: str
+    written: Path | None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether nothing speaks against the record."""
+        return self.outcome in ("same", "variation")
+
+    def line(self) -> str:
+        """Say it on one line."""
+        says = {
+            "same": "the same bytes",
+            "file differs": "the bytes of its record, which the file has not",
+            "differs": "other bytes than its record says",
+            "variation": "a variation",
+        }[self.outcome]
+        detail = f" ({self.detail})" if self.detail else ""
+        written = f", written to {self.written}" if self.written else ""
+        return f"{'ok' if self.agrees else '!!'}  {self.path}: {says}{detail}{written}"
+
+
+class Replayer:
+    """Renders rows of one finished build or probe."""
+
+    def __init__(self, root: Path, source: Path | None = None) -> None:
+        """Read the build's tables.
+
+        Args:
+            root: The output folder of a build.
+            source: The source dataset; needed where the output doesn't hold its sources.
+
+        Raises:
+            OutputError: The folder holds no finished build.
+            ManifestError: The manifest is damaged.
+            RecipeError: The recipe is.
+            DatasetError: ``source`` is no folder.
+        """
+        check_finished(root)
+        if source is not None and not source.is_dir():
+            raise DatasetError(f"{source}: no such folder; give the source dataset's")
+        self._root, self._source = root, source
+        self._recipe = load_recipe(root / RECIPE)
+        self._rows = {row.path: row for row in read_manifest(root / MANIFEST)}
+        self._masks = MaskStore(root).entries
+
+    @cached_property
+    def _renderer(self) -> Renderer:
+        return Renderer(self._recipe)
+
+    @cached_property
+    def _other_versions(self) -> str:
+        """What of the libraries is not as it was when the set was built."""
+        import json
+
+        try:
+            there = json.loads((self._root / BUILD).read_bytes())["identity"]["versions"]
+            return "; ".join(differences(there, rendering_versions()))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return f"{BUILD} doesn't say which versions it was built with"
+
+    def find(self, names: Sequence[str]) -> list[ManifestRow]:
+        """Find copies by name.
+
+        Args:
+            names: Each a path in the manifest, a file's name or its stem, the path, name or stem
+                of a source (for all of its copies), or a pattern of these with ``*``, ``?``.
+
+        Returns:
+            The copies in the manifest's order, each once.
+
+        Raises:
+            RecipeError: A name fits no copy; the message proposes others.
+        """
+        copies = [row for row in self._rows.values() if row.kind == "augmented"]
+        known = {row.path: _names(row) for row in copies}
+        wanted: set[str] = set()
+        for name in names:
+            fitting = {
+                path
+                for path, own in known.items()
+                if name in own or any(fnmatchcase(each, name) for each in own)
+            }
+            if not fitting:
+                raise RecipeError(self._unknown(name, copies))
+            wanted |= fitting
+        return [row for row in copies if row.path in wanted]
+
+    def replay(self, row: ManifestRow, to: Path | None = None) -> Replay:
+        """Render a copy again and compare it.
+
+        Args:
+            row: Of a copy.
+            to: Folder to write it to, under the row's path.
+
+        Raises:
+            OutputError: The mask cannot be read, or the folder not be written.
+            DatasetError: The source cannot be read, or is another than the copy was made from.
+        """
+        assert row.family is not None
+        assert row.params is not None
+        source = self._source_bytes(row)
+        mask = read_mask(self._root / str(row.mask))
+        if row.family not in self._recipe.backgrounds.names():
+            raise RecipeError(f"{row.path}: the recipe has no family {row.family}")
+        try:
+            made = self._renderer.render_record(row.family, row.params, source, mask)
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+            what = f"the record cannot be rendered ({type(error).__name__}: {error})"
+            return Replay(row.path, "differs", what, None)
+        written = _write(made, to, row.path)
+        if made.sha256 != row.sha256:
+            return Replay(row.path, "differs", self._reasons(row), written)
+        try:
+            there = (self._root / row.path).read_bytes() == made.data
+        except OSError as error:
+            return Replay(row.path, "file differs", error.strerror or "unreadable", written)
+        return Replay(row.path, "same" if there else "file differs", "", written)
+
+    def vary(self, row: ManifestRow, variation: Variation, to: Path) -> Replay:
+        """Render a copy with something else drawn, and write it beside its row's name.
+
+        Raises:
+            VisnetError: As `replay`; or there is no such family.
+        """
+        source = self._source_bytes(row)
+        mask = read_mask(self._root / str(row.mask))
+        family = variation.family or str(row.family)
+        recipe = self._recipe.model_copy(
+            update={"backgrounds": self._recipe.backgrounds.only([family])}
+        )
+        seed = int(row.seed or 0) if variation.seed is None else variation.seed
+        variant, intensity = str(row.variant), float(row.intensity or 0)
+        if (family, seed) != (row.family, row.seed):
+            drawn = np.random.default_rng(seed)
+            variant, intensity = draw_variant(recipe.backgrounds, family, drawn)
+        if variation.intensity is not None:
+            intensity = variation.intensity
+        params = draw_params(
+            make_family(family, recipe.backgrounds), variant, intensity, seed,
+            decode_rgb(source).shape[:2],
+        )  # fmt: skip
+        made = Renderer(recipe).render_record(family, params, source, mask)
+        path = PurePosixPath(row.path)
+        name = f"{stem_of(row.source)}_{row.copy}_{family}_i{intensity:g}_s{seed}{path.suffix}"
+        written = _write(made, to, str(path.with_name(name)))
+        return Replay(row.path, "variation", f"{variant}, intensity {intensity:g}", written)
+
+    def _source_bytes(self, row: ManifestRow) -> bytes:
+        """Read the image that a copy was made from, and make sure that it is the one."""
+        kept = self._rows.get(row.source)
+        if kept is not None and kept.kind == "original":
+            file, sha256 = self._root / row.source, kept.sha256
+        elif self._source is not None:
+            entry = self._masks.get(mask_of(row))
+            file, sha256 = self._source / row.source, entry.image_sha256 if entry else ""
+        else:
+            raise DatasetError(
+                f"{row.path}: its source {row.source} is not in {self._root}; give the source "
+                "dataset's folder by --src"
+            )
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise DatasetError(f"{file}: cannot be read ({error.strerror}); restore it") from error
+        if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+            raise DatasetError(f"{file}: not the image that {row.path} was made from; restore it")
+        return data
+
+    def _reasons(self, row: ManifestRow) -> str:
+        """Name what can explain that other bytes come out."""
+        entry = self._masks.get(mask_of(row))
+        mask = (self._root / str(row.mask)).read_bytes()
+        reasons = []
+        if entry is not None and hashlib.sha256(mask).hexdigest() != entry.mask_sha256:
+            reasons.append(f"{row.mask} was changed since")
+        if self._other_versions:
+            reasons.append(self._other_versions)
+        return "; ".join(reasons) or "mask, source and versions are as recorded: the row was edited"
+
+    def _unknown(self, name: str, copies: Iterable[ManifestRow]) -> str:
+        if name in self._rows:
+            return f"{name}: passed through untouched, and no copy was made of it"
+        names = {PurePosixPath(row.path).name for row in copies}
+        near = get_close_matches(PurePosixPath(name).name, sorted(names), _NEAR, 0.5)
+        proposal = f"; did you mean {' or '.join(near)}?" if near else ""
+        return f"{name}: no copy in {self._root} has this name{proposal}"
+
+
+def check_target(root: Path, to: Path) -> None:
+    """Refuse to write into the build itself.
+
+    Raises:
+        OutputError: The folder is the build's or in it.
+    """
+    if to.resolve().is_relative_to(root.resolve()):
+        raise OutputError(f"{to}: inside the build {root}; choose another folder for --to")
+
+
+def _names(row: ManifestRow) -> tuple[str, ...]:
+    """Return all names by which a copy can be asked for."""
+    return tuple(dict.fromkeys([*_forms(row.path), *_forms(row.source)]))
+
+
+def _forms(path: str) -> Iterator[str]:
+    yield path
+    yield PurePosixPath(path).name
+    yield stem_of(path)
+
+
+def _write(made: Rendered, to: Path | None, path: str) -> Path | None:
+    if to is None:
+        return None
+    target = to / path
+    make_folder(target.parent)
+    write_file(target, made.data)
+    return target

@@ -1,0 +1,1 @@
+"""Does a finished build still say the truth?"""

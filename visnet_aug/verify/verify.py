@@ -1,0 +1,251 @@
+"""The verifier: tables, claims, files, images; nothing is written."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
+from functools import partial
+from itertools import combinations
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from visnet_aug.build.finished import mask_of
+from visnet_aug.build.local import default_workers
+from visnet_aug.build.observer import Advance, Silent
+from visnet_aug.errors import DatasetError, WorkerError
+from visnet_aug.manifest import ManifestRow
+from visnet_aug.masks.store import FOLDER as MASK_FOLDER
+from visnet_aug.verify.claims import check_claims
+from visnet_aug.verify.duplicates import near_pairs
+from visnet_aug.verify.files import find_strays
+from visnet_aug.verify.images import Loss, Picture, Seen, Subject, look, psnr
+from visnet_aug.verify.tables import Tables, read_tables
+from visnet_aug.verify.verdict import Fidelity, Resemblance, Verdict
+
+Stage: TypeAlias = Callable[[str], AbstractContextManager[Advance]]
+"""Starts a stage of the work, whose progress goes to what it gives."""
+
+_CHUNK: Final = 64
+"""Sources per message to a worker: 20 ms of work or more."""
+
+_NEAREST: Final = 3
+"""Near-duplicates that are named, of each pair of splits."""
+
+
+def verify(
+    root: Path,
+    *,
+    source: Path | None = None,
+    quick: bool = False,
+    workers: int | None = None,
+    stage: Stage | None = None,
+) -> Verdict:
+    """Find out whether a finished build or probe is what its tables say.
+
+    It starts processes, unless ``workers`` is 1: a script that calls it needs ``if __name__ ==
+    "__main__":`` around what it does.
+
+    Args:
+        root: The output folder of a build.
+        source: The source dataset, for sets without their originals (the published composition):
+            people can then be compared with their sources.
+        quick: Compare checksums, but decode nothing.
+        workers: Number of processes; ``None`` for one per processor.
+        stage: Told about progress.
+
+    Returns:
+        What is wrong, and what was measured.
+
+    Raises:
+        OutputError: The folder holds no finished build, or a table cannot be read.
+        ManifestError: The manifest is damaged.
+        DatasetError: ``source`` is no folder.
+        WorkerError: A worker process died.
+    """
+    if source is not None and not source.is_dir():
+        raise DatasetError(f"{source}: no such folder; give the source dataset's")
+    stage = stage or Silent().stage
+    with stage("read tables") as advance:
+        tables = read_tables(root)
+        problems = [*tables.problems, *check_claims(tables)]
+        problems += find_strays(root, tables.rows, tables.entries)
+        advance(len(tables.rows), len(tables.rows))
+    with stage("look") as advance:
+        subjects = _subjects(tables, source)
+        seen = _look_at_all(subjects, root, quick, workers or default_workers(), advance)
+    with stage("compare") as advance:
+        resemblances = _resemblances(tables.rows, seen.hashes)
+        advance(len(seen.hashes), len(seen.hashes))
+    return Verdict(
+        root=root,
+        product=tables.product,
+        images=len(tables.rows),
+        quick=quick,
+        problems=problems + sorted(seen.problems, key=lambda problem: problem.text),
+        fidelity=_fidelity(tables, seen.losses),
+        uncompared=seen.uncompared,
+        resemblances=resemblances,
+    )
+
+
+def _subjects(tables: Tables, source: Path | None) -> list[Subject]:
+    """Group rows by the image that they show."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for number, row in enumerate(tables.rows):
+        groups[row.source].append(number)
+    return [_subject(tables, numbers, source) for numbers in groups.values()]
+
+
+def _subject(tables: Tables, numbers: Sequence[int], source: Path | None) -> Subject:
+    rows = [tables.rows[number] for number in numbers]
+    kept = any(row.kind == "original" for row in rows)
+    pictures = tuple(
+        Picture(
+            row=number,
+            path=row.path,
+            sha256=row.sha256,
+            size=(row.width, row.height),
+            augmented=row.kind == "augmented",
+            hashed=row.kind == "original" or not kept,
+        )
+        for number, row in zip(numbers, rows, strict=True)
+    )
+    mask = next((row.mask for row in rows if row.mask is not None), None)
+    entry = tables.entries.get(mask_of(rows[0]))
+    own = mask is not None and entry is not None and mask == f"{MASK_FOLDER}/{entry.stem}.png"
+    outside = source if not kept else None
+    return Subject(
+        pictures=pictures,
+        mask=mask,
+        mask_sha256=entry.mask_sha256 if own and entry is not None else None,
+        source=outside / rows[0].source if outside is not None else None,
+        source_sha256=entry.image_sha256 if entry is not None else None,
+    )
+
+
+def _look_at_all(
+    subjects: Sequence[Subject], root: Path, quick: bool, workers: int, advance: Advance
+) -> Seen:
+    """Look at all subjects, in processes if there is more than one to be had."""
+    total = sum(len(subject.pictures) for subject in subjects)
+    chunks = [subjects[start : start + _CHUNK] for start in range(0, len(subjects), _CHUNK)]
+    seen = Seen()
+    for found in _spread(partial(look, root=root, quick=quick), chunks, workers):
+        seen.add(found)
+        advance(seen.pictures, total)
+    return seen
+
+
+def _spread(
+    work: Callable[[Sequence[Subject]], Seen], chunks: Sequence[Sequence[Subject]], workers: int
+) -> Iterator[Seen]:
+    if workers == 1:
+        yield from map(work, chunks)
+        return
+    pool = ProcessPoolExecutor(workers, _processes(), _start)
+    try:
+        yield from pool.map(work, chunks)
+    except BrokenProcessPool as error:
+        raise WorkerError("a worker process died; run it again with fewer --workers") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _processes() -> multiprocessing.context.BaseContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["visnet_aug.verify.images"])
+    return context
+
+
+def _start() -> None:
+    """Prepare a worker process, which leaves Ctrl-C to the main one and ends with it."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _fidelity(tables: Tables, losses: Sequence[Loss]) -> list[Fidelity]:
+    """Sum up comparisons by what the files' format came from."""
+    by_form: Mapping[str, list[Loss]] = defaultdict(list)
+    for loss in losses:
+        by_form[loss.form].append(loss)
+    encoding = tables.recipe.encoding if tables.recipe is not None else "unknown"
+    return [
+        _summed(f"{encoding} ({form})", of_form, tables.rows)
+        for form, of_form in sorted(by_form.items())
+    ]
+
+
+def _summed(encoding: str, losses: Sequence[Loss], rows: Sequence[ManifestRow]) -> Fidelity:
+    worst = min(losses, key=lambda loss: (loss.psnr, loss.row))
+    return Fidelity(
+        encoding=encoding,
+        copies=len(losses),
+        exact=sum(not loss.squared for loss in losses),
+        psnr=psnr(sum(loss.squared for loss in losses), sum(loss.values for loss in losses)),
+        lowest=worst.psnr,
+        worst=rows[worst.row].path,
+    )
+
+
+def _resemblances(
+    rows: Sequence[ManifestRow], hashes: Sequence[tuple[int, int]]
+) -> list[Resemblance]:
+    """Compare each split's images with every other's."""
+    by_split: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for number, value in sorted(hashes):
+        by_split[rows[number].split].append((number, value))
+    return [
+        _resemblance(rows, first, second, by_split) for first, second in combinations(by_split, 2)
+    ]
+
+
+def _resemblance(
+    rows: Sequence[ManifestRow],
+    first: str,
+    second: str,
+    by_split: Mapping[str, Sequence[tuple[int, int]]],
+) -> Resemblance:
+    left, right = by_split[first], by_split[second]
+    i, j, bits = near_pairs(
+        np.array([value for _, value in left], np.uint64),
+        np.array([value for _, value in right], np.uint64),
+    )
+    pairs = [
+        (rows[left[a][0]], rows[right[b][0]], int(differing))
+        for a, b, differing in zip(i.tolist(), j.tolist(), bits.tolist(), strict=True)
+    ]
+    pairs = [pair for pair in pairs if pair[0].source != pair[1].source]
+    sources = {rows[number].source for number, _ in left}
+    named = [(a, b, n) for a, b, n in pairs if a.pid > 0 and b.pid > 0]
+    different = [pair for pair in named if pair[0].pid != pair[1].pid]
+    return Resemblance(
+        splits=(first, second),
+        pairs=len(pairs),
+        same_camera=sum(a.pid == b.pid and a.camid == b.camid for a, b, _ in named),
+        other_identity=len(different),
+        nobody=len(pairs) - len(named),
+        shared_sources=len(sources & {rows[number].source for number, _ in right}),
+        nearest=tuple((a.path, b.path, n) for a, b, n in (different or pairs)[:_NEAREST]),
+    )
