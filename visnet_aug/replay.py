@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal, TypeAlias
 
+import cv2
 import numpy as np
 
 from visnet_aug.backgrounds.registry import make_family
@@ -32,6 +33,17 @@ from visnet_aug.masks.store import MaskStore, read_mask
 from visnet_aug.recipe import load_recipe
 
 Outcome: TypeAlias = Literal["same", "file differs", "differs", "variation"]
+
+_UNUSABLE_RECORD: Final = (
+    RecipeError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    ArithmeticError,
+    cv2.error,
+)
+"""What rendering raises where somebody has edited the record."""
 
 _NEAR: Final = 3
 """Names that are proposed for one that is unknown."""
@@ -172,11 +184,9 @@ class Replayer:
         assert row.params is not None
         source = self._source_bytes(row)
         mask = read_mask(self._root / str(row.mask))
-        if row.family not in self._recipe.backgrounds.names():
-            raise RecipeError(f"{row.path}: the recipe has no family {row.family}")
         try:
             made = self._renderer.render_record(row.family, row.params, source, mask)
-        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+        except _UNUSABLE_RECORD as error:
             what = f"the record cannot be rendered ({type(error).__name__}: {error})"
             return Replay(row.path, "differs", what, None)
         written = _write(made, to, row.path)
