@@ -34,6 +34,7 @@ _SOURCE = click.option(
                 "Exit codes:",
                 "0    sound",
                 "1    something is wrong; the report says what",
+                "3    --src is no folder",
                 "6    OUT holds no finished build or probe",
                 "7    the manifest is damaged",
                 "8    a worker process died",
