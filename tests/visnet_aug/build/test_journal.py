@@ -74,3 +74,29 @@ def test_a_journal_that_cannot_be_used_is_a_named_error(tmp_path: Path) -> None:
         Journal(tmp_path / "no folder" / "journal.jsonl", IDENTITY)
     with pytest.raises(OutputError, match="cannot be read"):
         read_journal(tmp_path)
+
+
+def test_a_disk_that_fills_up_leaves_whole_lines(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes part of a line and refuses the rest; later, when there is room, journals go on."""
+    whole = path.read_bytes()
+    with Journal(path, IDENTITY, len(whole)) as journal:
+        file = journal._file
+
+        class Full:
+            def write(self, data: memoryview) -> int:
+                if len(data) < 9:
+                    raise OSError(28, "No space left on device")
+                return file.write(data[: len(data) // 2])
+
+            def __getattr__(self, name: str) -> object:
+                return getattr(file, name)
+
+        monkeypatch.setattr(journal, "_file", Full())
+        with pytest.raises(OutputError, match=r"journal.jsonl: cannot be written .No space left"):
+            journal.finish(FILES)
+        assert path.read_bytes() == whole
+        monkeypatch.undo()
+        journal.begin(["train/c.jpg"])
+    assert read_journal(path).begun == {"train/a.jpg", "train/b.jpg", "train/c.jpg"}

@@ -132,6 +132,38 @@ def test_an_interrupt_finishes_and_reports_what_was_going_on(
     assert all((context.out / path).is_file() for path in log.finished)
 
 
+def test_an_interrupt_waits_for_images_not_for_chunks(
+    items: list[Kept], context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sources are pipes, so that a worker reads an image when the test gives it one."""
+    pipes = []
+    for n, item in enumerate(items[:3]):
+        pipe = tmp_path / f"pipe{n}"
+        os.mkfifo(pipe)
+        pipes.append(Kept(replace(item.source, path=pipe), item.path))
+
+    given = []
+
+    def interrupt(futures: object, return_when: object) -> None:
+        given.append(pipes[0].source.path.open("wb"))  # waits until the worker reads there
+        raise KeyboardInterrupt
+
+    class Pool(local.ProcessPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            with given.pop() as pipe:
+                pipe.write(items[0].source.path.read_bytes())
+            super().shutdown(wait, cancel_futures=cancel_futures)
+
+    monkeypatch.setattr(local, "wait", interrupt)
+    monkeypatch.setattr(local, "ProcessPoolExecutor", Pool)
+    log, linking = Log(), replace(context, passthrough="symlink")
+    with pytest.raises(KeyboardInterrupt):
+        run_items(pipes, linking, 1, begun=log.begin, finished=log.finish)
+    assert log.begun == [item.path for item in pipes]
+    assert log.finished == [pipes[0].path]
+    assert [path.name for path in context.out.glob("*.jpg")] == log.finished
+
+
 def test_no_worker_outlives_the_run(items: list[Kept], context: Context) -> None:
     run(items, context)
     deadline = time.monotonic() + 10

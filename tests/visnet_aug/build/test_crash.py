@@ -1,0 +1,106 @@
+"""The real command, killed for real; ``python -m benchmarks.crash`` does it hundreds of times."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.crash import COPY, tree
+from benchmarks.killed import Kill
+from visnet_aug.build.build import Options, build, make_masks
+from visnet_aug.build.lock import hold
+from visnet_aug.build.masking import SegmenterFactory
+from visnet_aug.errors import OutputError
+from visnet_aug.recipe import Recipe
+
+RECIPE = Recipe(images=47)
+
+SCRIPT = """
+import sys
+sys.path.insert(0, {tests!r})
+from conftest import Ellipses
+from benchmarks.killed import arm
+from visnet_aug import cli
+from visnet_aug.build import build, local
+from visnet_aug.build.masking import SegmenterSource
+
+arm(__name__)
+local.CHUNK = 2
+build.build.__kwdefaults__["segmenter"] = lambda *_: SegmenterSource("ellipses", Ellipses)
+if __name__ == "__main__":
+    cli.main()
+"""
+
+TABLES = r"/(manifest|recipe|build|rejected|README)[^/]*$"
+
+
+@pytest.fixture(scope="module")
+def built(
+    market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, str]:
+    """What an uninterrupted build makes."""
+    out = tmp_path_factory.mktemp("built") / "aug"
+    build(market, out, RECIPE, Options(workers=2), segmenter=ellipses)
+    return tree(out)
+
+
+def run(market: Path, kill: Kill) -> tuple[int, str]:
+    """Run the build until it dies; return its exit code and errors, whatever outlives it."""
+    tests, out = Path(__file__).parents[2], Path(kill.folder)
+    script = out.with_name("killed.py")
+    script.write_text(SCRIPT.format(tests=str(tests)))
+    with out.with_name("err").open("w+") as err:
+        options = f"--images 47 --workers 2 --src {market} --out {out}"
+        process = subprocess.Popen(
+            [sys.executable, str(script), "build", *options.split()],
+            env={**kill.environment, "PYTHONPATH": str(tests.parent)},
+            stdout=subprocess.DEVNULL,
+            stderr=err,
+            start_new_session=True,
+        )
+        code = process.wait()
+        err.seek(0)
+        return code, err.read()
+
+
+def test_killed_in_every_stage_by_turns_a_build_ends_with_the_same_bytes(
+    built: dict[str, str], market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    rng, out = np.random.default_rng(4), tmp_path / "aug"
+    kills = [
+        Kill(str(out), "main", int(rng.integers(4, 24)), "all", "masks"),
+        Kill(str(out), "worker", int(rng.integers(4, 20)), "main"),
+        Kill(str(out), "worker", int(rng.integers(2, 8)), "self", COPY),
+        Kill(str(out), "main", int(rng.integers(2, 9)), "all", TABLES),
+    ]
+    for kill in kills:
+        code, err = run(market, kill)
+        if kill.victims == "self":
+            assert code == 8, err
+            assert "visnet-aug: error: a worker process died" in err
+            assert "Traceback" not in err
+        else:
+            assert code == -signal.SIGKILL, err
+        assert not (out / "manifest.csv").exists()
+    result = build(market, out, RECIPE, Options(workers=2), segmenter=ellipses)
+    assert result.masks is not None
+    assert result.found > 0
+    assert tree(out) == built
+
+
+def test_a_second_build_into_the_folder_is_refused_and_harms_nothing(
+    built: dict[str, str], market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    out = tmp_path / "aug"
+    with hold(out):
+        for command in (build, make_masks):
+            with pytest.raises(OutputError, match=r"aug: process \d+ is at work in it"):
+                command(market, out, RECIPE, segmenter=ellipses)
+        assert sorted(tree(out)) == [".visnet", ".visnet/lock"]
+    build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    assert tree(out) == built
