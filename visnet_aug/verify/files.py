@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from visnet_aug.build.output import SIDECARS
@@ -31,7 +31,7 @@ def find_strays(
     """
     images = {row.path for row in rows}
     masks = {f"{MASK_FOLDER}/{name}.png" for name, entry in entries.items() if entry.accepted}
-    folders = {PurePosixPath(path).parts[0] for path in images} | {MASK_FOLDER}
+    folders = {path.partition("/")[0] for path in images if "/" in path} | {MASK_FOLDER}
     there = {path for folder in folders for path in _walk(root, folder)}
     half_written = {part_of(root / name).name for name in _TABLES if part_of(root / name).exists()}
     for path in sorted((there - images - masks) | half_written):
@@ -42,7 +42,7 @@ def _walk(root: Path, folder: str) -> Iterator[str]:
     """Yield all below a folder that is no folder itself; links, wherever they lead."""
     try:
         entries = list(os.scandir(root / folder))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # whose images are missing, then
         return
     except OSError as error:
         raise cannot("listed", root / folder, error) from error

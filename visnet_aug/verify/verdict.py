@@ -135,6 +135,10 @@ class Verdict:
             found[problem.kind].append(problem.text)
         return {kind: texts for kind, texts in found.items() if texts}
 
+    def _compared(self, kind: Kind) -> bool:
+        """Tell whether there was something to compare; without sources, there are no people."""
+        return kind != "foreground" or bool(self.fidelity) or not self.uncompared
+
     def as_json(self) -> dict[str, Any]:
         """Return the verdict as plain JSON values; an infinite ratio is ``null``."""
         return {
@@ -159,7 +163,7 @@ class Verdict:
         for kind, claim in CHECKS.items():
             if kind in wrong:
                 yield from _wrong(claim, wrong[kind])
-            elif self.quick and kind in _NEED_PIXELS:
+            elif kind in _NEED_PIXELS and (self.quick or not self._compared(kind)):
                 yield f"--  not looked at: {claim}"
             else:
                 yield f"ok  {claim}"

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,12 @@ from PIL import Image
 from visnet_aug.build.build import Options, build
 from visnet_aug.build.masking import SegmenterFactory
 from visnet_aug.datasets.images import decode_rgb
-from visnet_aug.errors import DatasetError, ManifestError, OutputError
+from visnet_aug.errors import DatasetError, ManifestError, OutputError, WorkerError
 from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.masks.store import read_mask
 from visnet_aug.recipe import Recipe
 from visnet_aug.verify.verdict import CHECKS, SHOWN
-from visnet_aug.verify.verify import verify
+from visnet_aug.verify.verify import _spread, verify
 
 QUERY = "query/0011_c1s1_001111_00.jpg"
 ORIGINAL = "bounding_box_train/0001_c1s1_001011_00.jpg"
@@ -84,6 +85,11 @@ def test_what_is_found_does_not_depend_on_the_processes(copy_of: CopyOf) -> None
     assert verify(root, workers=2) == verify(root, workers=1)
 
 
+def test_a_worker_that_dies_is_said_to_have_died() -> None:
+    with pytest.raises(WorkerError, match="fewer --workers"):
+        list(_spread(os._exit, [1, 1], 2))  # type: ignore[arg-type, list-item]
+
+
 # Each damage: what is done, and all of what is found: kind and beginning of the text.
 
 Damage = Callable[[Path], object]
@@ -113,6 +119,12 @@ FILES: dict[str, tuple[str, Damage, list[tuple[str, str]]]] = {
         "png",
         lambda root: exchange(root / QUERY, root / "query/0012_c1s1_001121_00.jpg"),
         [("changed", QUERY), ("changed", "query/0012")],
+    ),
+    "a file where a folder was": (
+        "match",
+        lambda root: (shutil.rmtree(root / "query"), (root / "query").touch()),
+        [("missing", "query/0011_c1s1_001111_00.jpg: Not a directory"),
+         *[("missing", "query/")] * 5],
     ),
     "a half-written image": (
         "match",
@@ -472,8 +484,10 @@ def test_a_published_set_is_compared_with_sources_from_elsewhere(
     alone = verify(builds["published"], workers=1)
     assert (alone.fidelity, alone.uncompared) == ([], 24)
     assert "    24 copies not compared: no source at hand" in alone.lines()
+    assert "--  not looked at: every person is as in the source" in alone.lines()
     verdict = verify(builds["published"], source=market, workers=1)
     assert verdict.sound
+    assert "ok  every person is as in the source" in verdict.lines()
     assert [(entry.encoding, entry.copies) for entry in verdict.fidelity] == [
         ("jpeg:95 (JPEG)", 24)
     ]
