@@ -42,7 +42,9 @@ class FidiLoss(nn.Module):
 
     0.044 is 1/√512, unit length for that network's embeddings on average; what it has more at
     first goes into the embeddings' lengths, which the evaluation does not see. The share grows as
-    the identity loss is learnt. The accuracy of the scales on real images is not compared yet.
+    the identity loss is learnt. Small as it is, it counts: after 1,000 steps on 7,528 real crops
+    and copies of them (ResNet18, 128×64; docs/results.md), scale 4 had mAP 43.8 %, scale 8 38.2 %,
+    and no FIDI at all 37.8 %; a fixed weight of 20 instead of dynamic weights 41.0 %. One seed.
 
     Args:
         alpha: α > 1. It bounds the loss of a pair by ``log(α / (α−1))``, 3.04 by default.
