@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -158,3 +158,32 @@ def test_families_that_are_not_dealt_evenly_are_found(tables: Tables, factor: in
         return
     found = kinds(changed(tables, lambda row: replace(row, family=names[0]) if row.family else row))
     assert found == {"balance"}
+
+
+@settings(deadline=None, max_examples=80)
+@given(planned(), st.data())
+def test_a_family_twice_in_one_image_is_found(tables: Tables, data: st.DataObject) -> None:
+    """Two copies exchange families, so that all totals stay; one image then has one twice."""
+    copies = [row for row in tables.rows if row.kind == "augmented"]
+    had = defaultdict(Counter)
+    for row in copies:
+        had[row.source][row.family] += 1
+    exchanges = [
+        (one, other)
+        for one in copies
+        for other in copies
+        if one.source != other.source
+        and one.family != other.family
+        and had[one.source][one.family] <= had[one.source][other.family]
+        and min(had[one.source][name] for name in families_of(tables)) == 0
+    ]
+    if exchanges and tables.product == "build":
+        one, other = data.draw(st.sampled_from(exchanges))
+        swapped = {one.path: other.family, other.path: one.family}
+        found = changed(tables, lambda row: replace(row, family=swapped.get(row.path, row.family)))
+        assert kinds(found) == {"balance"}
+
+
+def families_of(tables: Tables) -> tuple[str, ...]:
+    assert tables.recipe is not None
+    return tables.recipe.backgrounds.names()
