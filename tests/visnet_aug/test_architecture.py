@@ -16,6 +16,7 @@ ROOT = Path(visnet_aug.__file__).parent
 ARROWS = {
     "errors": set(),
     "opencv_wheels": set(),
+    "processes": set(),
     "progress": set(),
     "pipeline_file": {"errors"},
     "files": {"errors"},
@@ -24,10 +25,10 @@ ARROWS = {
     "backgrounds": {"errors"},
     "masks": {"errors", "files", "datasets"},
     "recipe": {"pipeline_file", "datasets", "masks", "backgrounds"},
-    "build": {"errors", "files", "manifest", "datasets", "masks", "backgrounds", "recipe"},
+    "build": {"processes", "errors", "files", "manifest", "datasets", "masks", "backgrounds", "recipe"},
     "report": {"errors", "files", "manifest", "datasets", "masks", "build"},
     "doctor": {"masks", "opencv_wheels"},
-    "verify": {"errors", "files", "manifest", "datasets", "masks", "recipe", "build"},
+    "verify": {"processes", "errors", "files", "manifest", "datasets", "masks", "recipe", "build"},
     "replay": {
         "errors", "files", "manifest", "datasets", "masks", "backgrounds", "recipe", "build",
     },

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection
-from multiprocessing.connection import wait as wait_for
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
@@ -26,6 +23,7 @@ from visnet_aug.build.lock import share
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Kept, Task
 from visnet_aug.errors import WorkerError
+from visnet_aug.processes import follow_main
 from visnet_aug.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -142,22 +140,12 @@ only ever set in worker processes."""
 
 def _start(context: Context, stop: Connection) -> None:
     """Prepare a worker process."""
-    # Ctrl-C reaches every process of the terminal: the main one alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    follow_main()
     import visnet_aug.build.preload  # noqa: F401  (forked processes have it already)
     from visnet_aug.build.worker import Worker
 
     global _worker, _stop, _lock
     _worker, _stop, _lock = Worker(context), stop, share(context.out)
-
-
-def _leave_with_parent() -> None:
-    """End this process when the main one is gone, however it went."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait_for([parent.sentinel])
-        os._exit(1)
 
 
 def _make(items: Sequence[Item]) -> list[Written]:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -13,7 +10,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager
 from functools import partial
 from itertools import combinations
-from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -25,6 +21,7 @@ from visnet_aug.build.observer import Advance, Silent
 from visnet_aug.errors import DatasetError, WorkerError
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
+from visnet_aug.processes import follow_main
 from visnet_aug.verify.claims import check_claims
 from visnet_aug.verify.duplicates import near_pairs
 from visnet_aug.verify.files import find_strays
@@ -174,15 +171,7 @@ def _start() -> None:
     import cv2
 
     cv2.setNumThreads(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+    follow_main()
 
 
 def _fidelity(tables: Tables, losses: Sequence[Loss]) -> list[Fidelity]:
