@@ -25,7 +25,9 @@ ARROWS = {
     "backgrounds": {"errors"},
     "masks": {"errors", "files", "datasets"},
     "recipe": {"pipeline_file", "datasets", "masks", "backgrounds"},
-    "build": {"processes", "errors", "files", "manifest", "datasets", "masks", "backgrounds", "recipe"},
+    "build": {
+        "processes", "errors", "files", "manifest", "datasets", "masks", "backgrounds", "recipe",
+    },
     "report": {"errors", "files", "manifest", "datasets", "masks", "build"},
     "doctor": {"masks", "opencv_wheels"},
     "verify": {"processes", "errors", "files", "manifest", "datasets", "masks", "recipe", "build"},

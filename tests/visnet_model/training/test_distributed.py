@@ -11,6 +11,7 @@ import torch
 
 from visnet_model.training.distributed import Ranks, join
 
+ROOT = Path(__file__).parents[3]
 SCRIPT = Path(__file__).with_name("steps_of_ranks.py")
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -19,7 +20,7 @@ def call(*arguments: object) -> None:
     """Run python with one thread a process."""
     result = subprocess.run(
         [sys.executable, *map(str, arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=300,
