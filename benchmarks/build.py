@@ -1,0 +1,370 @@
+"""How fast a build is, against what no build could pass and against what others do.
+
+    python -m benchmarks.build [--src Market-1501] [--rounds 3] [--json FILE]
+
+In one run, round after round, on the same images: the default build, as a process of its own, with
+and without stored masks; the limit, reading, JPEG decoding, JPEG encoding and writing by as many
+processes, and nothing else; the naive script (``naive.py``) on a sample; Albumentations' transforms
+beside ours for the same effects, on one thread. Medians are printed; on shared machines only ratios
+of one run carry over. Everything is written into fresh folders, deleted at the end: right after a
+large delete, a disk can be ten times slower.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import multiprocessing
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import click
+import cv2
+import numpy as np
+from PIL import Image
+
+from benchmarks.transforms import transform_rates
+from visnet_aug.build.local import CHUNK, default_workers
+from visnet_aug.datasets.drawn.dataset import draw_dataset
+from visnet_aug.manifest import ManifestRow, read_manifest
+
+FULL_SIZE = 42_872
+"""Images of an augmented Market-1501; the targets in seconds are for that many."""
+
+TRANSFORMED = 64
+"""Images that the transforms are tried on."""
+
+SAMPLE_SECONDS = 0.5
+"""Between two looks at a build's memory: rare enough to cost it nothing."""
+
+STAGE = re.compile(r"(?P<name>.{12}) +[\d,]+ of (?P<total>[\d,]+) in [\d.]+ s")
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One build.
+
+    Attributes:
+        out: Its output.
+        seconds: From the start of the process to its end.
+        stages: Seconds to the end of each stage from the end of the one before; the first
+            includes Python's start, the others what is done between stages, the last the exit.
+        peak: Most memory of all its processes at once, in bytes; what they share counts once.
+    """
+
+    out: Path
+    seconds: float
+    stages: Mapping[str, float]
+    peak: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Images a second (`naive`: of the training set), of one round."""
+
+    limit: float
+    naive: float
+
+
+class Place:
+    """Fresh folders on one disk."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._numbers = root, count()
+
+    def fresh(self) -> Path:
+        """Return a path that nothing was ever written to, when earlier writes are on disk."""
+        os.sync()
+        return self._root / f"{next(self._numbers):03d}"
+
+
+@click.command()
+@click.option("--src", type=click.Path(exists=True, path_type=Path), help="Default: drawn.")
+@click.option("--identities", default=100, show_default=True, help="Of the drawn training set.")
+@click.option("--images", help="Total of the built set; as of visnet-aug build.")
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--sample", default=40, show_default=True, help="Images for the naive script.")
+@click.option("--place", type=click.Path(exists=True, path_type=Path), help="Disk to write to.")
+@click.option("--json", "report", type=click.Path(path_type=Path), help="Write numbers there.")
+def main(
+    src: Path | None,
+    identities: int,
+    images: str | None,
+    rounds: int,
+    sample: int,
+    place: Path | None,
+    report: Path | None,
+) -> None:
+    """Measure, round after round; print medians, ratios and targets."""
+    with tempfile.TemporaryDirectory(prefix="visnet-speed-", dir=place) as folder:
+        if src is None:
+            src = Path(folder) / "drawn"
+            draw_dataset(src, identities=identities)
+        results = measure(src, images, rounds, sample, Place(Path(folder)))
+    print_results(results)
+    if report is not None:
+        report.write_text(json.dumps(results, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def measure(
+    src: Path, images: str | None, rounds: int, sample: int, place: Place
+) -> dict[str, Any]:
+    """Run all that is compared, one after the other, several times."""
+    builds: dict[str, list[Build]] = {"no masks": [], "masks": []}
+    rates: list[Rates] = []
+    rows: list[ManifestRow] = []
+    transforms: list[dict[str, tuple[float, float]]] = []
+    for number in range(1, rounds + 1):
+        first = run_build(src, images, place.fresh())
+        second = run_build(src, images, place.fresh(), masks_of=first.out)
+        builds["no masks"].append(first)
+        builds["masks"].append(second)
+        rows = rows or read_manifest(first.out / "manifest.csv")
+        copied = [src / row.source for row in rows if row.kind == "augmented"]
+        train = sorted({src / row.source for row in rows if row.split == "train"})
+        naive = train[:: max(1, len(train) // sample)][:sample]
+        rates.append(Rates(limit_rate(copied, place.fresh()), naive_rate(naive, place.fresh())))
+        transforms.append(transform_rates(train[:TRANSFORMED]))
+        print(
+            f"round {number}: {first.seconds:.1f} s, {second.seconds:.1f} s with masks",
+            file=sys.stderr,
+            flush=True,
+        )
+    return summarise(rows, builds, rates, transforms)
+
+
+def summarise(
+    rows: Sequence[ManifestRow],
+    builds: Mapping[str, Sequence[Build]],
+    rates: Sequence[Rates],
+    transforms: Sequence[Mapping[str, tuple[float, float]]],
+) -> dict[str, Any]:
+    """Take medians; a ratio is the median of each round's ratio."""
+    copies = sum(row.kind == "augmented" for row in rows)
+    masked = len({row.source for row in rows if row.split == "train"})
+    first, second = builds["no masks"], builds["masks"]
+    rendering = [copies / build.stages["render"] for build in second]
+    return {
+        "machine": {
+            "processor": platform.processor() or platform.machine(),
+            "processes": default_workers(),
+            "python": platform.python_version(),
+        },
+        "images": {"all": len(rows), "copies": copies, "train_sources": masked},
+        "seconds": {name: median(b.seconds for b in each) for name, each in builds.items()},
+        "stages": {
+            name: {stage: median(b.stages[stage] for b in each) for stage in each[0].stages}
+            for name, each in builds.items()
+        },
+        "peak_bytes": {name: max(b.peak for b in each) for name, each in builds.items()},
+        "rates": {
+            "masks": median(masked / build.stages["mask"] for build in first),
+            "render": median(rendering),
+            "limit": median(rate.limit for rate in rates),
+            "naive": median(rate.naive for rate in rates),
+        },
+        "ratios": {
+            "render_to_limit": median(
+                r / rate.limit for r, rate in zip(rendering, rates, strict=True)
+            ),
+            "build_to_naive": median(
+                masked / b.seconds / rate.naive for b, rate in zip(first, rates, strict=True)
+            ),
+        },
+        "transforms": {
+            name: [median(each[name][side] for each in transforms) for side in (0, 1)]
+            for name in transforms[0]
+        },
+        "rounds": {
+            "builds": {name: [asdict(b) for b in each] for name, each in builds.items()},
+            "rates": [asdict(rate) for rate in rates],
+        },
+    }
+
+
+def median(values: Iterator[float] | Sequence[float]) -> float:
+    """Return the median; generators are welcome."""
+    return statistics.median(values)
+
+
+# Our build
+
+
+def run_build(src: Path, images: str | None, out: Path, masks_of: Path | None = None) -> Build:
+    """Build into a new folder, with the masks of another build if given."""
+    if masks_of is not None:
+        out.mkdir()
+        shutil.copytree(masks_of / "masks", out / "masks")
+        shutil.copy2(masks_of / "masks.csv", out)
+        os.sync()
+    command = [sys.executable, "-c", "from visnet_aug.cli import main; main()", "build"]
+    command += ["--src", str(src), "--out", str(out)] + (["--images", images] if images else [])
+    stages: dict[str, float] = {}
+    said: list[str] = []
+    start = mark = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    with memory_watched(process.pid) as peak:
+        for line in process.stderr:
+            said.append(line)
+            if match := STAGE.match(line):
+                now = time.perf_counter()
+                stages[match["name"].strip()], mark = now - mark, now
+        process.wait()
+    end = time.perf_counter()
+    if process.returncode != 0:
+        raise SystemExit("".join(said))
+    return Build(out, end - start, stages | {"leave": end - mark}, max(peak))
+
+
+@contextmanager
+def memory_watched(session: int) -> Iterator[list[int]]:
+    """Note now and then how much memory the processes of a session take, all together."""
+    seen = [0]
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(SAMPLE_SECONDS):
+            seen.append(memory_of(session))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        watcher.join()
+
+
+def memory_of(session: int) -> int:
+    """Return the memory of a session's processes in bytes, shared pages divided among them."""
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if os.getsid(int(folder.name)) == session:
+                text = (folder / "smaps_rollup").read_text()
+                total += sum(int(n) for n in re.findall(r"^Pss: +(\d+) kB", text, re.MULTILINE))
+        except OSError:  # it has just ended
+            continue
+    return 1024 * total
+
+
+# The limit
+
+
+def limit_rate(sources: Sequence[Path], out: Path) -> float:
+    """Return images a second of reading, decoding, encoding and writing; starts not counted."""
+    out.mkdir()
+    quality = quality_of(sources[0])
+    workers = default_workers()
+    jobs = [(path, out / f"{number}.jpg") for number, path in enumerate(sources)]
+    chunks = [jobs[first : first + CHUNK] for first in range(0, len(jobs), CHUNK)]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,)) as pool:
+        # As many slow calls as processes: they are all there when the clock starts.
+        list(pool.map(time.sleep, [2.0] * workers))
+        seconds = timed(lambda: list(pool.map(recode, chunks, [quality] * len(chunks))))
+    return len(sources) / seconds
+
+
+def recode(jobs: Sequence[tuple[Path, Path]], quality: int) -> None:
+    """Read, decode, encode and write; OpenCV's are the fastest codecs that visnet could use."""
+    for source, target in jobs:
+        image = cv2.imdecode(np.frombuffer(source.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        target.write_bytes(data.tobytes())
+
+
+def quality_of(path: Path) -> int:
+    """Return the quality at which OpenCV writes a JPEG with the tables of another."""
+    with Image.open(path) as image:
+        wanted = quantisation(image)
+    blank = np.zeros((16, 16, 3), np.uint8)
+    for quality in range(1, 101):
+        _, data = cv2.imencode(".jpg", blank, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        with Image.open(io.BytesIO(data.tobytes())) as image:
+            if quantisation(image) == wanted:
+                return quality
+    raise SystemExit(f"{path}: OpenCV cannot write its quantisation tables; choose another --src")
+
+
+def quantisation(image: Image.Image) -> list[list[int]]:
+    """Return a JPEG's tables."""
+    return [list(table) for table in image.quantization.values()]  # type: ignore[attr-defined]
+
+
+# Others
+
+
+def naive_rate(images: Sequence[Path], out: Path) -> float:
+    """Return images a second of the naive script, in a process of its own, its start left out."""
+    command = [sys.executable, "-m", "benchmarks.naive", "--out", str(out), *map(str, images)]
+    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    said = json.loads(result.stdout.splitlines()[-1])
+    return float(said["images"] / said["seconds"])
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Return how long ``call`` takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+# What is shown
+
+
+def print_results(results: Mapping[str, Any]) -> None:
+    """Print a table of rates and targets, the stages, the transforms."""
+    images, rates, ratios = results["images"], results["rates"], results["ratios"]
+    scale = FULL_SIZE / images["all"]
+    full = {name: seconds * scale for name, seconds in results["seconds"].items()}
+    peak = max(results["peak_bytes"].values()) / 2**30
+    print(f"{images['all']:,} images built, {images['copies']:,} of them copies; medians")
+    print(f"scaled to {FULL_SIZE:,} images: × {scale:.2f}\n")
+    print(f"{'':44}{'here':>10}{'scaled':>10}{'target':>10}")
+    for name, seconds in (("no masks", 45), ("masks", 10)):
+        label = "build, s" + (", masks stored" if name == "masks" else "")
+        print(f"{label:44}{results['seconds'][name]:10.1f}{full[name]:10.1f}{seconds:>10}")
+    for label, value, target in (
+        ("masks, file to mask, images/s", f"{rates['masks']:,.0f}", "800"),
+        ("rendering, copies/s", f"{rates['render']:,.0f}", ""),
+        ("limit: decode, encode, write, images/s", f"{rates['limit']:,.0f}", ""),
+        ("rendering to limit", f"{ratios['render_to_limit']:.2f}", "0.60"),
+        ("naive script, training images/s", f"{rates['naive']:.1f}", ""),
+        ("build to naive, per training image", f"{ratios['build_to_naive']:.1f}", "40"),
+        ("peak memory, all processes, GiB", f"{peak:.2f}", "2"),
+    ):
+        print(f"{label:44}{value:>10}{'':10}{target:>10}")
+    print(f"\n{'until the end of stage, s':44}{'no masks':>10}{'masks':>10}")
+    without, with_masks = results["stages"]["no masks"], results["stages"]["masks"]
+    for stage in without:
+        print(f"{stage:44}{without[stage]:10.2f}{with_masks[stage]:10.2f}")
+    print(f"\n{'one thread, images/s':44}{'Albument.':>10}{'ours':>10}")
+    for name, (theirs, ours) in results["transforms"].items():
+        print(f"{name:44}{theirs:10,.0f}{ours:10,.0f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The script that a paper's authors would write, to be compared with: see ``build.py``.
+
+    python -m benchmarks.naive --out FOLDER IMAGE...
+
+One process, one image at a time: ``imread``, Ultralytics' ``predict`` at its usual 640, a NumPy
+transform of the background, ``imwrite``. The network has random weights (the bundled ones are not
+in Ultralytics' own format), which costs the same: where it finds nobody, and it mostly does, a box
+in the middle is the person, and the script is spared the work after the network.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+WARM = 3
+"""Images before the clock starts: the first ones pay for what is set up once."""
+
+
+@click.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+def main(out: Path, images: tuple[Path, ...]) -> None:
+    """Augment images; print images and seconds as JSON, imports and the first few left out."""
+    from ultralytics import YOLO
+
+    out.mkdir(parents=True, exist_ok=True)
+    network: Any = YOLO("yolov8n-seg.yaml", verbose=False)
+    for path in images[:WARM]:
+        augment(path, network, out)
+    start = time.perf_counter()
+    for path in images:
+        augment(path, network, out)
+    print(json.dumps({"images": len(images), "seconds": time.perf_counter() - start}))
+
+
+def augment(path: Path, network: Any, out: Path) -> None:
+    """Write one copy of an image with noise for a background."""
+    image = cv2.imread(str(path))
+    assert image is not None, path
+    result = network.predict(image, imgsz=640, verbose=False)[0]
+    person = person_of(result, image.shape[:2])
+    noise = np.random.default_rng().normal(0, 40, image.shape)
+    background = np.clip(image + noise, 0, 255).astype(np.uint8)
+    cv2.imwrite(str(out / path.name), np.where(person[..., None], image, background))
+
+
+def person_of(result: Any, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Return the first mask found, or a box in the middle, as bool H×W."""
+    height, width = shape
+    if result.masks is not None:
+        mask = result.masks.data[0].cpu().numpy()
+        return np.asarray(cv2.resize(mask, (width, height)) > 0.5)
+    person = np.zeros(shape, bool)
+    person[height // 8 : -height // 8, width // 4 : -width // 4] = True
+    return person
+
+
+if __name__ == "__main__":
+    main()
