@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from visnet_aug.options import WORKERS, as_it_is
+from visnet_aug.command import as_it_is
+from visnet_aug.options import WORKERS
 
 _SOURCE = click.option(
     "--src",

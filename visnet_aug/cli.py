@@ -5,7 +5,6 @@ Only click is imported at the top: help must come at once, and a command imports
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,7 +12,7 @@ import click
 
 from visnet_aug import __version__
 from visnet_aug.audit import replay, verify
-from visnet_aug.errors import VisnetError
+from visnet_aug.command import CONTEXT, as_it_is, completion, run
 from visnet_aug.options import (
     DEVICE,
     FORCE,
@@ -25,15 +24,11 @@ from visnet_aug.options import (
     SOURCE,
     WEIGHTS,
     WORKERS,
-    as_it_is,
 )
 
 if TYPE_CHECKING:
     from visnet_aug.build.passthrough import Passthrough
     from visnet_aug.recipe import Recipe
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 _EXIT_CODES = as_it_is(
     "Exit codes:",
@@ -48,15 +43,11 @@ _EXIT_CODES = as_it_is(
     "8    a worker process died, most often for want of memory",
     "130  interrupted; build, probe and mask go on where they stopped if run again",
 )
-_COMPLETION = as_it_is(
-    "Completion of commands and options in bash (zsh_source, fish_source: likewise):",
-    'eval "$(_VISNET_AUG_COMPLETE=bash_source visnet-aug)"',
-)
 
 
 @click.group(
     invoke_without_command=True,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=CONTEXT,
     epilog="\n\n".join(
         (
             as_it_is(
@@ -67,7 +58,7 @@ _COMPLETION = as_it_is(
                 "visnet-aug verify aug",
             ),
             _EXIT_CODES,
-            _COMPLETION,
+            completion("visnet-aug"),
         )
     ),
 )
@@ -350,23 +341,7 @@ cli.add_command(replay)
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
-    try:
-        code = cli.main(prog_name="visnet-aug", standalone_mode=False) or 0
-    except click.exceptions.Abort:
-        code = _complain("interrupted; the same command goes on where it stopped", INTERRUPTED)
-    except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "visnet-aug"
-        code = _complain(f"{error.format_message()} See {command} --help.", error.exit_code)
-    except VisnetError as error:
-        code = _complain(str(error), error.exit_code)
-    sys.exit(code)
-
-
-def _complain(text: str, code: int) -> int:
-    """Print an error, each of its lines with the program's name, and pass its exit code on."""
-    for line in text.splitlines():
-        click.echo(f"visnet-aug: error: {line}", err=True)
-    return code
+    run(cli, "visnet-aug", "interrupted; the same command goes on where it stopped")
 
 
 def _recipe(path: Path | None, changes: dict[str, Any]) -> Recipe:

@@ -6,12 +6,6 @@ from pathlib import Path
 
 import click
 
-
-def as_it_is(title: str, *lines: str) -> str:
-    """Make a part of an epilog whose lines click does not fill (the backspace tells it so)."""
-    return "\n".join(("\b", title, *(f"  {line}" for line in lines)))
-
-
 SOURCE = click.option(
     "--src",
     "source",

@@ -16,6 +16,7 @@ ROOT = Path(visnet_aug.__file__).parent
 ARROWS = {
     "errors": set(),
     "opencv_wheels": set(),
+    "command": {"errors"},
     "processes": set(),
     "progress": set(),
     "pipeline_file": {"errors"},
@@ -34,11 +35,11 @@ ARROWS = {
     "replay": {
         "errors", "files", "manifest", "datasets", "masks", "backgrounds", "recipe", "build",
     },
-    "audit": {"options", "progress", "backgrounds", "verify", "replay"},
+    "audit": {"command", "options", "progress", "backgrounds", "verify", "replay"},
     "console": {"progress", "build", "datasets", "doctor", "masks"},
     "options": set(),
     "cli": {
-        "errors", "options", "audit", "recipe", "build", "report", "datasets", "doctor", "console",
+        "command", "options", "audit", "recipe", "build", "report", "datasets", "doctor", "console",
     },
 }  # fmt: skip
 """What each room may import, beside itself."""

@@ -83,8 +83,7 @@ _OTHER_MAGIC: Final = (
 )
 _ORIENTATION_TAG = 0x0112
 
-# What Pillow's parsers let escape on damaged bytes, besides its documented OSError.
-_DECODER_ERRORS = (
+DECODER_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -95,6 +94,7 @@ _DECODER_ERRORS = (
     struct.error,
     zlib.error,
 )
+"""What Pillow's parsers let escape on damaged bytes, besides its documented OSError."""
 
 
 _ImageFile = TypeVar("_ImageFile", JpegImageFile, PngImageFile)
@@ -236,7 +236,7 @@ def _decode(data: bytes) -> JpegImageFile | PngImageFile:
         raise _UnusableError("rotated", f"EXIF orientation {orientation}")
     try:
         image.load()
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         reason = "truncated" if "truncated" in str(error) else "corrupt"
         raise _UnusableError(reason, _one_line(error)) from error
     return image
@@ -247,7 +247,7 @@ def _open(plugin: type[_ImageFile], data: bytes) -> _ImageFile:
     stream = io.BytesIO(data)
     try:
         image = plugin(stream)
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         if stream.tell() >= len(data):
             raise _UnusableError("truncated", "the file ends within its header") from error
         raise _UnusableError("corrupt", _one_line(error)) from error

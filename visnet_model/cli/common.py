@@ -1,31 +1,18 @@
-"""What the four commands share: errors to exit codes, epilogs, and the device option.
+"""What the four commands share: exit codes, epilogs and options.
 
-Only click and the errors are imported at the top: help must come at once.
+Only click is imported at the top: help must come at once.
 """
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
-from visnet_aug.errors import VisnetError
+from visnet_aug.command import as_it_is, completion
 
 if TYPE_CHECKING:
     import torch
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
-
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-"""Settings of every command."""
-
-
-def as_it_is(title: str, *lines: str) -> str:
-    """Make a part of an epilog whose lines click does not fill (the backspace tells it so)."""
-    return "\n".join(("\b", title, *(f"  {line}" for line in lines)))
-
 
 EXIT_CODES = as_it_is(
     "Exit codes:",
@@ -44,12 +31,7 @@ EXIT_CODES = as_it_is(
 
 def epilog(command: str, *examples: str) -> str:
     """Make a command's epilog: examples, exit codes, and how to get completion."""
-    variable = f"_{command.upper().replace('-', '_')}_COMPLETE"
-    completion = as_it_is(
-        "Completion of options in bash (zsh_source, fish_source: likewise):",
-        f'eval "$({variable}=bash_source {command})"',
-    )
-    return "\n\n".join((as_it_is("Examples:", *examples), EXIT_CODES, completion))
+    return "\n\n".join((as_it_is("Examples:", *examples), EXIT_CODES, completion(command)))
 
 
 device_option = click.option(
@@ -58,6 +40,23 @@ device_option = click.option(
     default="auto",
     show_default=True,
     help="Where the network runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
+)
+
+
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["fp32", "bf16", "auto"]),
+    default="fp32",
+    show_default=True,
+    help="What the network computes in; auto is bf16 where the hardware has it, which is faster.",
+)
+batch_size_option = click.option(
+    "--batch-size",
+    metavar="N",
+    type=click.IntRange(min=1),
+    default=64,
+    show_default=True,
+    help="Images embedded at once.",
 )
 
 
@@ -78,23 +77,3 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).strip().partition("\n")[0]
         raise click.UsageError(f"--device {name}: {reason}") from error
     return device
-
-
-def run(command: click.Command, name: str) -> NoReturn:
-    """Run a command as a console script: one line an error, and its exit code."""
-    try:
-        code = command.main(prog_name=name, standalone_mode=False) or 0
-    except click.exceptions.Abort:
-        code = _complain(name, "interrupted", INTERRUPTED)
-    except click.UsageError as error:
-        code = _complain(name, f"{error.format_message()} See {name} --help.", error.exit_code)
-    except VisnetError as error:
-        code = _complain(name, str(error), error.exit_code)
-    sys.exit(code)
-
-
-def _complain(name: str, text: str, code: int) -> int:
-    """Print an error, each of its lines with the program's name, and pass its exit code on."""
-    for line in text.splitlines():
-        click.echo(f"{name}: error: {line}", err=True)
-    return code

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from visnet_aug.command import CONTEXT, as_it_is, run
 from visnet_model.cli.common import (
-    CONTEXT,
-    as_it_is,
+    batch_size_option,
     choose_device,
     device_option,
     epilog,
-    run,
+    precision_option,
 )
 
 if TYPE_CHECKING:
@@ -82,21 +82,8 @@ _FILE = as_it_is(
     help="Unusable images: name them and leave them out, or stop at the first.",
 )
 @device_option
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "bf16", "auto"]),
-    default="fp32",
-    show_default=True,
-    help="What the network computes in; auto is bf16 where the hardware has it, which is faster.",
-)
-@click.option(
-    "--batch-size",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Images embedded at once.",
-)
+@precision_option
+@batch_size_option
 def command(
     images: tuple[Path, ...],
     checkpoint: Path,

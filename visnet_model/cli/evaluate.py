@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from visnet_model.cli.common import CONTEXT, choose_device, device_option, epilog, run
+from visnet_aug.command import CONTEXT, run
+from visnet_model.cli.common import (
+    batch_size_option,
+    choose_device,
+    device_option,
+    epilog,
+    precision_option,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -82,21 +89,8 @@ PAPER_IDENTITIES = 751
     help="Print the paper's Table III beside our network's numbers (or --checkpoint's), and leave.",
 )
 @device_option
-@click.option(
-    "--precision",
-    type=click.Choice(["fp32", "bf16", "auto"]),
-    default="fp32",
-    show_default=True,
-    help="What the network computes in; auto is bf16 where the hardware has it, which is faster.",
-)
-@click.option(
-    "--batch-size",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=64,
-    show_default=True,
-    help="Images embedded at once.",
-)
+@precision_option
+@batch_size_option
 def evaluate(
     checkpoint: Path | None,
     manifest: Path | None,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from visnet_model.cli.common import CONTEXT, epilog, run
+from visnet_aug.command import CONTEXT, run
+from visnet_model.cli.common import epilog
 
 if TYPE_CHECKING:
     from visnet_model.export.description import Description

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from visnet_model.cli.common import CONTEXT, INTERRUPTED, choose_device, device_option, epilog, run
+from visnet_aug.command import CONTEXT, INTERRUPTED, run
+from visnet_model.cli.common import choose_device, device_option, epilog
 
 if TYPE_CHECKING:
     from visnet_model.config import TrainConfig

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.context import BaseContext
@@ -24,6 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms.v2 import functional as F
 
+from visnet_aug.datasets.images import DECODER_ERRORS
 from visnet_model.data.table import ImageTable, Indices
 from visnet_model.errors import DataError
 
@@ -33,19 +32,7 @@ Progress = Callable[[int, int], object]
 _Decoded: TypeAlias = Tensor | list[str]
 """A batch, or what cannot be read of it."""
 
-# What Pillow's parsers let escape on damaged bytes, besides its documented OSError.
-_DECODER_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    LookupError,
-    EOFError,
-    ArithmeticError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
+_DECODER_ERRORS = (*DECODER_ERRORS, Image.DecompressionBombError)
 _NAMED = 3  # broken files named in an error; the others are counted
 _REPORTED = 256  # images between two calls of a progress
 
