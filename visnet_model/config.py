@@ -1,8 +1,8 @@
 """What to train: one frozen config, the ``train:`` section of a pipeline file.
 
 Everything that decides the trained weights is in it, beside the manifest; what only decides how
-the work is done (device, where images are kept, processes) is not. Defaults are the paper's,
-except where a comment says why not.
+the work is done (device, where images are kept, processes) is not. Defaults are the paper's;
+FIDI's normalisation and scale, which it does not give, have their reasons in `losses.fidi`.
 """
 
 from __future__ import annotations

@@ -69,11 +69,13 @@ def choose_device(name: str) -> torch.device:
     import torch
 
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise click.UsageError(f"--device {name}: {reason}") from error
+    if device.type == "cuda" and device.index is None:  # torch.cuda.set_device wants to know which
+        return torch.device("cuda", torch.cuda.current_device())
     return device

@@ -108,7 +108,8 @@ def _size(
 @click.option(
     "--mixing",
     type=click.Choice(["one-version", "any"]),
-    help="one-version never puts an image and its own copy into one batch; any does not care.  "
+    help="one-version keeps an image and its own copy out of one batch while the identity has K "
+    "source images; any does not care.  "
     "[default: one-version]",
 )
 @click.option("--epochs", metavar="N", type=click.IntRange(min=1), help="[default: 100]")
@@ -203,8 +204,12 @@ def _config(path: Path | None, flags: dict[str, object]) -> TrainConfig:
     from visnet_aug.pipeline_file import replace_settings
     from visnet_model.config import TrainConfig, load_config
 
+    if {"epochs", "steps"} <= set(flags):
+        raise click.UsageError("Give --epochs or --steps, not both.")
     config = load_config(path) if path else TrainConfig()
     changes: dict[str, Any] = config.model_dump()
+    if "epochs" in flags:
+        changes["optimisation"]["steps"] = None  # of the file; it would go before epochs
     for name, value in flags.items():
         *sections, field = FLAGS[name]
         section = changes[sections[0]] if sections else changes

@@ -112,9 +112,11 @@ class StepLog:
 
     def _check(self, steps: Sequence[Step], values: Mapping[str, npt.NDArray[np.float64]]) -> None:
         for place, step in enumerate(steps):
-            if not all(np.isfinite(values[name][place]) for name in step.losses):
+            # A gradient that is not finite spoils the weights a step before the losses tell.
+            parts = {**step.losses, "gradient_norm": step.gradient_norm}
+            if not all(np.isfinite(values[name][place]) for name in parts):
                 names = [self._name_of(int(index)) for index in step.indices]
-                check_finite(step.losses, step.number, names)
+                check_finite(parts, step.number, names)
 
     def _write(self, record: Record) -> None:
         for log in self._logs:

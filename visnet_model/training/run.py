@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
+
+import torch
 
 from visnet_aug.errors import OutputError
 from visnet_aug.files import make_folder, write_file
@@ -87,6 +89,7 @@ class Run:
         out: The run's folder.
         keeping: Where images are kept while training.
         state: The checkpoint to go on from, if any.
+        manifest_sha256: Checksum of the manifest; ``None`` until it is read.
     """
 
     config: TrainConfig
@@ -94,6 +97,7 @@ class Run:
     out: Path
     keeping: Keeping = "auto"
     state: Mapping[str, Any] | None = None
+    manifest_sha256: str | None = None
 
 
 def new_run(config: TrainConfig, manifest: Path, out: Path, keeping: Keeping = "auto") -> Run:
@@ -134,7 +138,7 @@ def resumed_run(out: Path, manifest: Path | None = None, keeping: Keeping = "aut
         raise CheckpointError(
             f"{manifest}: not the manifest that {path} was trained on (its checksum differs)"
         )
-    return Run(config_of(state, path), manifest, out, keeping, state)
+    return Run(config_of(state, path), manifest, out, keeping, state, state["manifest"]["sha256"])
 
 
 def train(run: Run, ranks: Ranks, observer: Observer) -> Trainer:
@@ -151,6 +155,8 @@ def train(run: Run, ranks: Ranks, observer: Observer) -> Trainer:
         Interrupted: SIGINT or SIGTERM; what was done is in ``last.pt``.
     """
     tables = read_tables(run.manifest)
+    # Once: the file may be another by the time of a checkpoint, the images in memory are not.
+    run = replace(run, manifest_sha256=run.manifest_sha256 or sha256_of(run.manifest))
     check_tables(tables, run.manifest)
     trainer, images = _prepare(run, tables, ranks, observer)
     log = StepLog(_open_logs(run, trainer, ranks, observer), tables["train"].name)
@@ -158,14 +164,22 @@ def train(run: Run, ranks: Ranks, observer: Observer) -> Trainer:
         observer.began(trainer, tables, run)
     try:
         with listen() as interrupt:
-            while not trainer.finished:
-                _run_epoch(run, trainer, ranks, log, observer, interrupt)
-                if _is_due(run.config, trainer) and ranks.is_first:
-                    _evaluate(run, trainer, tables, images, ranks, log, observer)
-                ranks.wait()
+            if run.state is None:
                 _save(run, trainer, ranks, LAST)
-                if not trainer.finished and ranks.any(interrupt.wanted):
-                    raise Interrupted
+            while not trainer.finished or _is_due(run.config, trainer):
+                if _is_due(run.config, trainer):
+                    if ranks.is_first:
+                        _evaluate(run, trainer, tables, images, ranks, log, observer)
+                        _save(run, trainer, ranks, LAST)
+                    ranks.wait()
+                if trainer.finished:
+                    break
+                _run_epoch(run, trainer, ranks, log, observer, interrupt)
+    except torch.OutOfMemoryError as error:
+        raise TrainingError(
+            f"{ranks.device}: not enough memory for a batch; take fewer --images or --identities, "
+            "a smaller --size, or --precision bf16"
+        ) from error
     except NonFiniteLossError as error:
         raise TrainingError(
             f"{error}; lower the learning rate, or look at these images; {run.out / LAST} is from "
@@ -223,7 +237,7 @@ def _prepare(
         rank=ranks.rank,
         world=ranks.world,
     )
-    trainer = Trainer(config, loader, pids.tolist(), ranks)
+    trainer = Trainer(config, loader, pids.tolist(), ranks, fresh=run.state is None)
     if run.state is not None:
         trainer.restore(run.state)
     return trainer, images
@@ -235,8 +249,9 @@ def _open_logs(run: Run, trainer: Trainer, ranks: Ranks, observer: Observer) -> 
         return []
     make_folder(run.out)
     write_file(run.out / CONFIG, dump_config(run.config).encode())
-    environment = _environment(run, trainer, ranks)
-    write_file(run.out / ENVIRONMENT, (json.dumps(environment, indent=2) + "\n").encode())
+    if run.state is None:
+        environment = json.dumps(_environment(run, trainer, ranks), indent=2)
+        write_file(run.out / ENVIRONMENT, f"{environment}\n".encode())
     logs: list[Log] = [MetricsFile(run.out / METRICS, trainer.step)]
     try:
         logs.append(TensorBoardFile(run.out / TENSORBOARD, trainer.step))
@@ -253,7 +268,7 @@ def _run_epoch(
     observer: Observer,
     interrupt: Interrupt,
 ) -> None:
-    """Train to the epoch's end; on an interrupt, save and leave."""
+    """Train to the epoch's end and save; leave then if asked to, or where the epoch was left."""
 
     def on_step(step: Step) -> None:
         record = log.add(step)
@@ -267,16 +282,20 @@ def _run_epoch(
 
     done = trainer.run_epoch(on_step, stop)
     log.check()
-    if trainer.finished or not done:
+    leaving = not trainer.finished and (not done or ranks.any(interrupt.wanted))
+    if trainer.finished or leaving:
         log.flush()
-    if not done:
-        _save(run, trainer, ranks, LAST)
+    _save(run, trainer, ranks, LAST)
+    if leaving:
         raise Interrupted
 
 
 def _is_due(config: TrainConfig, trainer: Trainer) -> bool:
+    """Say whether these weights are to be evaluated and have not been, here or before a resume."""
     every = config.evaluation.every
-    return trainer.finished or (every > 0 and trainer.epoch % every == 0)
+    between = trainer.step > 0 and trainer.batch == 0 and every > 0 and trainer.epoch % every == 0
+    evaluated = bool(trainer.results) and trainer.results[-1]["step"] == trainer.step
+    return (trainer.finished or between) and not evaluated
 
 
 def _evaluate(
@@ -312,7 +331,7 @@ def _evaluate(
 
 def _save(run: Run, trainer: Trainer, ranks: Ranks, name: str) -> None:
     if ranks.is_first:
-        manifest = {"path": str(run.manifest.resolve()), "sha256": sha256_of(run.manifest)}
+        manifest = {"path": str(run.manifest.resolve()), "sha256": run.manifest_sha256}
         state = {**trainer.state(), "manifest": manifest, "versions": versions()}
         write_checkpoint(run.out / name, state)
 
@@ -328,7 +347,7 @@ def _environment(run: Run, trainer: Trainer, ranks: Ranks) -> dict[str, Any]:
     """Return what a reader of the results needs to know of the machine and the input."""
     return {
         "manifest": str(run.manifest),
-        "manifest_sha256": sha256_of(run.manifest),
+        "manifest_sha256": run.manifest_sha256,
         "backbone": trainer.init,
         "device": device_name(ranks.device),
         "processes": ranks.world,

@@ -61,6 +61,8 @@ class Trainer:
         loader: Its batches.
         pids: Identities in the order of labels.
         ranks: Who this process is.
+        fresh: Whether the weights are to be found that ``config`` starts from; not so if a state is
+            restored anyway.
 
     Attributes:
         network: The network itself, without what distribution and compilation wrap around it.
@@ -73,13 +75,19 @@ class Trainer:
     """
 
     def __init__(
-        self, config: TrainConfig, loader: TrainingLoader, pids: Sequence[int], ranks: Ranks
+        self,
+        config: TrainConfig,
+        loader: TrainingLoader,
+        pids: Sequence[int],
+        ranks: Ranks,
+        *,
+        fresh: bool = True,
     ) -> None:
         self._config = config
         self._loader = loader
         self._ranks = ranks
         self._pids = tuple(int(pid) for pid in pids)
-        self.network, self.init = _build_network(config, len(self._pids), ranks.device)
+        self.network, self.init = _build_network(config, len(self._pids), ranks.device, fresh)
         self._objective = Objective(config.losses)
         wrapped = ranks.wrap(self.network, all_used=len(self._objective.names) == 3)
         self._model: Any = torch.compile(wrapped) if config.optimisation.compile else wrapped
@@ -175,14 +183,16 @@ class Trainer:
 
 
 def _build_network(
-    config: TrainConfig, identities: int, device: torch.device
+    config: TrainConfig, identities: int, device: torch.device, fresh: bool
 ) -> tuple[VisNet, str]:
     """Make the network of a config, and say where its weights come from."""
     torch.manual_seed(config.seed)
     settings = config.network
     network = VisNet(identities, backbone=settings.backbone, dropout=settings.dropout)
     origin = f"random, seed {config.seed}"
-    if settings.init != "random":
+    if not fresh:
+        origin = "of the checkpoint"
+    elif settings.init != "random":
         origin = load_backbone(network.backbone, settings.init)
     return network.to(device).to(memory_format=torch.channels_last), origin
 

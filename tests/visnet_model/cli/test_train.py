@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from visnet_aug.errors import RecipeError
 from visnet_model.cli import train as command
+from visnet_model.cli.common import choose_device
 from visnet_model.config import TrainConfig
 from visnet_model.training import run as conductor
 
@@ -60,6 +62,24 @@ def test_flags_override_the_file_which_overrides_the_defaults(
     assert asked["run"].config == expected
 
 
+def test_epochs_go_before_a_files_steps(asked: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "t.yaml"
+    file.write_text("train: {optimisation: {steps: 200}}")
+    given = ("--manifest", "m.csv", "--out", tmp_path / "o", "--config", file, "--device", "cpu")
+    invoke(*given, "--epochs", 3)
+    optimisation = asked["run"].config.optimisation
+    assert (optimisation.epochs, optimisation.steps) == (3, None)
+
+
+def test_a_gpu_is_always_a_certain_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.cuda.set_device, in the loader's thread, refuses a device without an index."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(torch, "zeros", lambda *_, **__: None)
+    assert choose_device("auto") == choose_device("cuda") == torch.device("cuda:1")
+    assert choose_device("cuda:0") == torch.device("cuda:0")
+
+
 def test_without_flags_it_is_the_default(asked: dict[str, Any], tmp_path: Path) -> None:
     invoke("--manifest", "m.csv", "--out", tmp_path / "o", "--device", "cpu")
     assert asked["run"].config == TrainConfig()
@@ -79,6 +99,7 @@ def test_every_flag_is_a_setting() -> None:
         ((), "Give --manifest and --out, or --resume"),
         (("--out", "o"), "Give --manifest and --out, or --resume"),
         (("--resume", "r", "--epochs", "3"), "--epochs cannot be changed by --resume"),
+        (("--manifest", "m", "--out", "o", "--steps", "1", "--epochs", "1"), "not both"),
         (("--resume", "r", "--out", "o"), "--out cannot be changed by --resume"),
         (("--manifest", "m", "--out", "o", "--size", "256"), "'256' is not HEIGHTxWIDTH"),
         (("--manifest", "m", "--out", "o", "--device", "tpu9"), "--device tpu9: "),

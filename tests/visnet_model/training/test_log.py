@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,15 @@ def test_a_loss_that_is_not_finite_stops_with_step_parts_and_samples(bad: float)
         log.add(step(INTERVAL))
     assert caught.value.step == 4
     assert caught.value.samples == ("image4.jpg", "image5.jpg")
-    assert set(caught.value.parts) == {"identity", "fidi"}
+    assert set(caught.value.parts) == {"identity", "fidi", "gradient_norm"}
+
+
+def test_a_gradient_that_is_not_finite_stops_as_a_loss_does() -> None:
+    """It spoils the weights at once; the losses would tell a step later."""
+    log = StepLog([], str)
+    log.add(replace(step(1), gradient_norm=torch.tensor(float("inf"))))
+    with pytest.raises(NonFiniteLossError, match="gradient_norm inf"):
+        log.check()
 
 
 def test_metrics_go_on_where_the_checkpoint_was(tmp_path: Path) -> None:

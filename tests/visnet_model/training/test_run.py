@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import torchvision
 
 from visnet_aug.errors import OutputError
 from visnet_aug.manifest import read_manifest, write_manifest
@@ -125,6 +126,61 @@ def test_a_killed_run_goes_on_from_its_last_epoch(
     train(resumed_run(out), ALONE, Watcher())
     steps = [r["step"] for r in read_metrics(out / "metrics.jsonl") if r["kind"] == "evaluation"]
     assert steps == [2, 4, 6]
+
+
+def test_a_run_killed_in_its_first_epoch_can_be_resumed(
+    small_manifest: Path, config: Config, tmp_path: Path
+) -> None:
+    """Without the file that it started from, which is in the checkpoint's weights by now."""
+    out, weights = tmp_path / "run", tmp_path / "resnet18.pth"
+    torch.save(torchvision.models.resnet18().state_dict(), weights)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(trainer: Trainer) -> None:
+        raise Killed
+
+    settings = config(network={"backbone": "resnet18", "init": str(weights)})
+    with pytest.raises(Killed):
+        train(new_run(settings, small_manifest, out), ALONE, Watcher(kill))
+    weights.unlink()
+    assert train(resumed_run(out), ALONE, Watcher()).step == 6
+
+
+def test_an_evaluation_that_fails_loses_no_training(
+    small_manifest: Path, config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was learnt is kept, and the evaluation is made up for."""
+    out, watcher = tmp_path / "run", Watcher()
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("the gallery's disk is gone")
+
+    with monkeypatch.context() as broken, pytest.raises(OSError):
+        broken.setattr(conductor, "evaluate_network", fail)
+        train(new_run(config(), small_manifest, out), ALONE, watcher)
+    assert read_checkpoint(out / "last.pt")["step"] == 2
+    train(resumed_run(out), ALONE, watcher)
+    assert [record["step"] for record in watcher.records] == [2, 4, 6]
+    train(resumed_run(out), ALONE, watcher)
+    assert len(watcher.records) == 3, "a finished run has nothing left to do"
+
+
+def test_a_manifest_that_changes_meanwhile_is_not_taken_for_the_one_trained_on(
+    small_manifest: Path, config: Config, tmp_path: Path
+) -> None:
+    folder = tmp_path / "set"
+    shutil.copytree(small_manifest.parent, folder)
+    manifest = folder / "manifest.csv"
+
+    def rebuild(trainer: Trainer) -> None:
+        manifest.write_bytes(small_manifest.read_bytes().replace(b"0001_c1", b"0001_c9"))
+
+    out = tmp_path / "run"
+    train(new_run(config(), manifest, out), ALONE, Watcher(rebuild))
+    with pytest.raises(CheckpointError, match="its checksum differs"):
+        resumed_run(out)
 
 
 def test_images_from_files_train_the_same(
