@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeAlias
 
 from rich.console import Console
@@ -25,6 +25,9 @@ from rich.text import Text
 
 Advance: TypeAlias = Callable[[int, int], None]
 """Called with what is done and the total."""
+
+Stage: TypeAlias = Callable[[str], AbstractContextManager[Advance]]
+"""Shows the progress of a stage of that name, as `stage` does."""
 
 
 class _RateColumn(ProgressColumn):

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import torch
 
+from visnet_aug.progress import Stage
 from visnet_model.data.images import FileImages, ImageSource, MemoryImages, memory_needed
 from visnet_model.data.settings import DataSettings
 from visnet_model.data.table import ImageTable
 
 Keeping: TypeAlias = Literal["auto", "memory", "files"]
-
-Stage: TypeAlias = Callable[[str], AbstractContextManager[Callable[[int, int], object]]]
 
 MEMINFO = Path("/proc/meminfo")
 

@@ -5,15 +5,15 @@ The trainer calls `evaluate_network` every few epochs, and ``visnet-eval`` once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import nn
 
+from visnet_aug.progress import Advance, Stage
 from visnet_model.data.images import ImageSource
 from visnet_model.data.table import ImageTable
 from visnet_model.errors import DataError, TrainingError
@@ -26,12 +26,9 @@ from visnet_model.precision import Precision
 CURVE = range(1, max(RANKS) + 1)
 """Where the CMC curve is computed: everywhere a plot shows it, `RANKS` included."""
 
-Stage: TypeAlias = Callable[[str], AbstractContextManager[Callable[[int, int], object]]]
-"""Shows the progress of a stage of that name, as `visnet_aug.progress.stage` does."""
-
 
 @contextmanager
-def silent(name: str) -> Iterator[Callable[[int, int], object]]:
+def silent(name: str) -> Iterator[Advance]:
     """Show no progress."""
     yield lambda done, total: None
 

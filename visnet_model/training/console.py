@@ -9,9 +9,9 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from visnet_aug.progress import stage
+from visnet_aug.progress import Stage, stage
 from visnet_model.data.table import ImageTable
-from visnet_model.evaluation.evaluate import Stage, silent
+from visnet_model.evaluation.evaluate import silent
 from visnet_model.network.complexity import count_parameters
 from visnet_model.training.log import Record
 from visnet_model.training.run import Run

@@ -17,6 +17,8 @@ import torch
 
 from visnet_aug.errors import OutputError
 from visnet_aug.files import make_folder, write_file
+from visnet_aug.manifest import PROBE_SPLITS
+from visnet_aug.progress import Stage
 from visnet_model.config import TrainConfig, dump_config
 from visnet_model.data.images import ImageSource
 from visnet_model.data.keeping import Keeping, open_images
@@ -26,10 +28,10 @@ from visnet_model.data.table import ImageTable, identity_labels, read_tables
 from visnet_model.errors import CheckpointError, DataError, TrainingError
 from visnet_model.evaluation.evaluate import (
     EvaluationOptions,
-    Stage,
     check_splits,
     evaluate_network,
 )
+from visnet_model.evaluation.ranking import RANKS
 from visnet_model.losses.total import NonFiniteLossError
 from visnet_model.provenance import device_name, sha256_of, versions
 from visnet_model.training.checkpoint import config_of, read_checkpoint, write_checkpoint
@@ -166,15 +168,10 @@ def train(run: Run, ranks: Ranks, observer: Observer) -> Trainer:
         with listen() as interrupt:
             if run.state is None:
                 _save(run, trainer, ranks, LAST)
-            while not trainer.finished or _is_due(run.config, trainer):
-                if _is_due(run.config, trainer):
-                    if ranks.is_first:
-                        _evaluate(run, trainer, tables, images, ranks, log, observer)
-                        _save(run, trainer, ranks, LAST)
-                    ranks.wait()
-                if trainer.finished:
-                    break
+            _evaluate_if_due(run, trainer, tables, images, ranks, log, observer)
+            while not trainer.finished:
                 _run_epoch(run, trainer, ranks, log, observer, interrupt)
+                _evaluate_if_due(run, trainer, tables, images, ranks, log, observer)
     except torch.OutOfMemoryError as error:
         raise TrainingError(
             f"{ranks.device}: not enough memory for a batch; take fewer --images or --identities, "
@@ -198,7 +195,7 @@ def check_tables(tables: Mapping[str, ImageTable], manifest: Path) -> None:
     Raises:
         DataError: It is a probe, or has no training, query or gallery images.
     """
-    if any(split.startswith("probe") for split in tables):
+    if not tables.keys().isdisjoint(PROBE_SPLITS):
         raise DataError(
             f"{manifest}: a probe, made of test images: nothing may be trained on it; give it to "
             "visnet-eval --probe"
@@ -298,6 +295,24 @@ def _is_due(config: TrainConfig, trainer: Trainer) -> bool:
     return (trainer.finished or between) and not evaluated
 
 
+def _evaluate_if_due(
+    run: Run,
+    trainer: Trainer,
+    tables: Mapping[str, ImageTable],
+    images: Mapping[str, ImageSource],
+    ranks: Ranks,
+    log: StepLog,
+    observer: Observer,
+) -> None:
+    """Evaluate on rank 0, and save the results, while the others wait."""
+    if not _is_due(run.config, trainer):
+        return
+    if ranks.is_first:
+        _evaluate(run, trainer, tables, images, ranks, log, observer)
+        _save(run, trainer, ranks, LAST)
+    ranks.wait()
+
+
 def _evaluate(
     run: Run,
     trainer: Trainer,
@@ -319,7 +334,7 @@ def _evaluate(
         "epoch": trainer.epoch,
         "mAP": ranking.mAP,
         "mINP": ranking.mINP,
-        **{f"rank{rank}": ranking.cmc[rank] for rank in (1, 5, 10, 20)},
+        **{f"rank{rank}": ranking.cmc[rank] for rank in RANKS},
     }
     best = max((result["mAP"] for result in trainer.results), default=-1.0)
     trainer.results.append(record)
