@@ -107,7 +107,15 @@ def make_set(built: str, src: Path, out: Path) -> Path:
     folder = out / "sets" / built
     folder.parent.mkdir(parents=True, exist_ok=True)
     run(
-        "visnet_aug.cli", "build", "--src", src, "--out", folder, "--passthrough", "hardlink", *more
+        "visnet_aug.cli.main",
+        "build",
+        "--src",
+        src,
+        "--out",
+        folder,
+        "--passthrough",
+        "hardlink",
+        *more,
     )
     return folder / "manifest.csv"
 
@@ -123,7 +131,7 @@ def make_probe(src: Path, out: Path) -> Path:
     """Make the probe; return its manifest."""
     folder = out / "sets" / "probe"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    run("visnet_aug.cli", "probe", "--src", src, "--out", folder, "--passthrough", "hardlink")
+    run("visnet_aug.cli.main", "probe", "--src", src, "--out", folder, "--passthrough", "hardlink")
     return folder / "manifest.csv"
 
 

@@ -212,7 +212,7 @@ def run_build(src: Path, images: str | None, out: Path, masks_of: Path | None = 
         shutil.copytree(masks_of / "masks", out / "masks")
         shutil.copy2(masks_of / "masks.csv", out)
         os.sync()
-    command = [sys.executable, "-c", "from visnet_aug.cli import main; main()", "build"]
+    command = [sys.executable, "-c", "from visnet_aug.cli.main import main; main()", "build"]
     command += ["--src", str(src), "--out", str(out)] + (["--images", images] if images else [])
     stages: dict[str, float] = {}
     said: list[str] = []

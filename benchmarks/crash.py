@@ -32,7 +32,7 @@ from benchmarks.killed import Kill
 STAGES = ("read", "mask", "pass through", "render", "write tables")
 LAST = "after the tables"
 
-PLAIN = ("-c", "from visnet_aug.cli import main; main()")
+PLAIN = ("-c", "from visnet_aug.cli.main import main; main()")
 KILLED = ("-m", "benchmarks.killed")
 
 COPY = r"_\d+_[a-z_]+\.\w+(\.part)?$"

@@ -104,6 +104,6 @@ if __name__ in ("__main__", "__mp_main__"):
     arm(__name__)
 
 if __name__ == "__main__":
-    from visnet_aug.cli import main
+    from visnet_aug.cli.main import main
 
     main()

@@ -25,7 +25,7 @@ import sys
 sys.path.insert(0, {tests!r})
 from conftest import Ellipses
 from benchmarks.killed import arm
-from visnet_aug import cli
+from visnet_aug.cli.main import main
 from visnet_aug.build import build, local
 from visnet_aug.build.masking import SegmenterSource
 
@@ -33,7 +33,7 @@ arm(__name__)
 local.CHUNK = 2
 build.build.__kwdefaults__["segmenter"] = lambda *_: SegmenterSource("ellipses", Ellipses)
 if __name__ == "__main__":
-    cli.main()
+    main()
 """
 
 TABLES = r"/(manifest|recipe|build|rejected|README)[^/]*$"

@@ -1,7 +1,4 @@
-"""The commands that judge what was built, ``verify`` and ``replay``.
-
-As in ``cli.py``, only click is imported at the top.
-"""
+"""The commands that judge what was built, ``verify`` and ``replay``."""
 
 from __future__ import annotations
 
@@ -9,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from visnet_aug.cli.options import WORKERS
 from visnet_aug.command import as_it_is
-from visnet_aug.options import WORKERS
 
 _SOURCE = click.option(
     "--src",

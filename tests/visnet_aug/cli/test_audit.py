@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug import cli
 from visnet_aug.build.build import Options, build
 from visnet_aug.build.masking import SegmenterFactory
+from visnet_aug.cli.main import main
 from visnet_aug.manifest import read_manifest
 from visnet_aug.recipe import Recipe
 
@@ -33,7 +33,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["visnet-aug", *map(str, arguments)])
         with pytest.raises(SystemExit) as left:
-            cli.main()
+            main()
         out, err = capsys.readouterr()
         return int(left.value.code or 0), out, err
 

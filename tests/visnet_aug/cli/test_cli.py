@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 import visnet_aug
-from visnet_aug import cli, doctor, errors
+from visnet_aug import doctor, errors
 from visnet_aug.build import build as conductor
 from visnet_aug.build.masking import SegmenterFactory
+from visnet_aug.cli.main import main
 
 COMMANDS = ("build", "doctor", "draw", "inspect", "mask", "probe", "replay", "verify")
 
@@ -29,7 +30,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     def run(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["visnet-aug", *map(str, arguments)])
         with pytest.raises(SystemExit) as left:
-            cli.main()
+            main()
         out, err = capsys.readouterr()
         return int(left.value.code or 0), out, err
 
@@ -47,7 +48,7 @@ def ready(monkeypatch: pytest.MonkeyPatch, ellipses: SegmenterFactory) -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; sys.argv = ['visnet-aug', '--help']\n"
-        "from visnet_aug.cli import main\n"
+        "from visnet_aug.cli.main import main\n"
         "try: main()\n"
         "finally: print(sorted(sys.modules), file=sys.stderr)"
     )
@@ -91,7 +92,7 @@ def test_the_version_is_the_packages(run: Run) -> None:
 
 def test_completion_is_clicks_own() -> None:
     result = subprocess.run(
-        [sys.executable, "-c", "from visnet_aug.cli import main; main()"],
+        [sys.executable, "-c", "from visnet_aug.cli.main import main; main()"],
         env={**os.environ, "_VISNET_AUG_COMPLETE": "zsh_source"},
         capture_output=True,
         text=True,
@@ -262,7 +263,7 @@ import sys
 import time
 sys.path.insert(0, {tests!r})
 from conftest import Ellipses
-from visnet_aug import cli
+from visnet_aug.cli.main import main
 from visnet_aug.build import build, local
 from visnet_aug.build.journal import Journal
 from visnet_aug.build.masking import SegmenterSource
@@ -280,14 +281,14 @@ sys.argv = ["visnet-aug", "build", "--src", {source!r}, "--out", {out!r}, "--ima
             "--workers", "2"]
 
 if __name__ == "__main__":
-    cli.main()
+    main()
 """
 
 
 def test_ctrl_c_leaves_with_130_and_what_was_begun_finished(
     market: Path, tmp_path: Path, ellipses: SegmenterFactory
 ) -> None:
-    tests, out = Path(__file__).parents[1], tmp_path / "aug"
+    tests, out = Path(__file__).parents[2], tmp_path / "aug"
     script = tmp_path / "interrupted.py"
     script.write_text(INTERRUPTED.format(tests=str(tests), source=str(market), out=str(out)))
     process = subprocess.Popen(

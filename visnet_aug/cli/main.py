@@ -1,0 +1,138 @@
+"""The group of all commands, and those that need no dataset: ``draw`` and ``doctor``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from visnet_aug import __version__
+from visnet_aug.cli.audit import replay, verify
+from visnet_aug.cli.build import build, mask, probe
+from visnet_aug.cli.look import inspect
+from visnet_aug.cli.options import WORKERS
+from visnet_aug.command import CONTEXT, as_it_is, completion, run
+
+_EXIT_CODES = as_it_is(
+    "Exit codes:",
+    "0    done",
+    "1    doctor or verify found something wrong, or replay other bytes",
+    "2    unusable arguments or recipe",
+    "3    unusable source dataset, or an unusable image with --on-error stop",
+    "4    the number of images, or of identities of a probe, cannot be made",
+    "5    unusable segmenter weights",
+    "6    the output folder cannot be used, or holds another build or probe",
+    "7    a damaged manifest",
+    "8    a worker process died, most often for want of memory",
+    "130  interrupted; build, probe and mask go on where they stopped if run again",
+)
+
+
+@click.group(
+    invoke_without_command=True,
+    context_settings=CONTEXT,
+    epilog="\n\n".join(
+        (
+            as_it_is(
+                "Try it without any data:",
+                "visnet-aug draw --out drawn",
+                "visnet-aug build --src drawn --out aug",
+                "visnet-aug inspect aug",
+                "visnet-aug verify aug",
+            ),
+            _EXIT_CODES,
+            completion("visnet-aug"),
+        )
+    ),
+)
+@click.version_option(__version__, prog_name="visnet-aug")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Build training sets for person re-identification by rewriting backgrounds.
+
+    People are left untouched to the pixel, and a manifest records how each image was made.
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@cli.command(
+    short_help="Draw a dataset of made-up people.",
+    epilog=as_it_is(
+        "Examples:",
+        "visnet-aug draw --out drawn",
+        "visnet-aug draw --out drawn --like market1501",
+    ),
+)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Folder to write, new or empty."
+)
+@click.option(
+    "--identities",
+    metavar="N",
+    type=click.IntRange(min=4),
+    default=24,
+    show_default=True,
+    help="People, half of them for training.",
+)
+@click.option(
+    "--like",
+    type=click.Choice(["market1501"]),
+    help="The real set's exact counts instead: 36,036 images of 1,501 people.",
+)
+@click.option(
+    "--seed",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Which people, cameras and moments.",
+)
+@WORKERS
+def draw(
+    out: Path,
+    identities: int,
+    like: Literal["market1501"] | None,
+    seed: int,
+    workers: int | None,
+) -> None:
+    """Draw a dataset of made-up pedestrians in Market-1501's layout, with their true masks.
+
+    It is there to try the other commands on; the same options give the same bytes.
+    """
+    from visnet_aug.console import ConsoleObserver
+    from visnet_aug.datasets.drawn.dataset import draw_dataset
+
+    with ConsoleObserver().stage("draw") as advance:
+        draw_dataset(
+            out, identities=identities, like=like, seed=seed, workers=workers, progress=advance
+        )
+
+
+@cli.command(
+    short_help="Check this installation.", epilog=as_it_is("Example:", "visnet-aug doctor")
+)
+@click.option(
+    "--weights",
+    metavar="builtin|PATH|NAME",
+    default="builtin",
+    show_default=True,
+    help="Segmenter weights to look at.",
+)
+@click.pass_context
+def doctor(context: click.Context, weights: str) -> None:
+    """Print versions, devices, which OpenCV it is, and the weights; say what is wrong."""
+    from visnet_aug.console import show_findings
+    from visnet_aug.doctor import run_doctor
+
+    context.exit(0 if show_findings(run_doctor(weights)) else 1)
+
+
+for command in (build, mask, probe, inspect, verify, replay):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; the console script's entry point."""
+    run(cli, "visnet-aug", "interrupted; the same command goes on where it stopped")
