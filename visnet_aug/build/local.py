@@ -156,5 +156,5 @@ def _make(items: Sequence[Item]) -> list[Written]:
     for item in items:
         if _stop.poll():  # closed at the other end, on purpose or by a kill
             break
-        written.append(_worker.make(item))
+        written += _worker.make(item)
     return written

@@ -26,8 +26,11 @@ class Worker:
         self._context = context
         self._renderer = Renderer(context.recipe)
 
-    def make(self, item: Item) -> Written:
-        """Make one item's file.
+    def make(self, item: Item) -> list[Written]:
+        """Make one item's files.
+
+        Returns:
+            What was written: one for each image.
 
         Raises:
             DatasetError: The source vanished or changed since the dataset was read.
@@ -38,11 +41,13 @@ class Worker:
         target = self._context.out / item.path
         if not isinstance(item, Task):
             pass_through(source.path, data, target, self._context.passthrough)
-            return Written(item.path, source.sha256, source.width, source.height)
+            return [Written(item.path, source.sha256, source.width, source.height)]
         mask = read_mask(self._mask_path(source))
         rendered = self._renderer.render(item, data, mask)
         write_file(target, rendered.data)
-        return Written(item.path, rendered.sha256, rendered.width, rendered.height, rendered.params)
+        return [
+            Written(item.path, rendered.sha256, rendered.width, rendered.height, rendered.params)
+        ]
 
     def _mask_path(self, source: ImageRecord) -> Path:
         return self._context.out / FOLDER / f"{mask_name(source.split, source.stem)}.png"
