@@ -178,7 +178,8 @@ def train(
         with join(choose_device(device)) as ranks:
             trained = run_training(described, ranks, observer)
     except Interrupted:
-        click.echo(f"stopped; go on with: {NAME} --resume {described.out}", err=True)
+        if ranks.is_first:
+            click.echo(f"stopped; go on with: {NAME} --resume {described.out}", err=True)
         return INTERRUPTED
     finally:
         observer.close()

@@ -16,6 +16,8 @@ from visnet_model.data.table import ImageTable
 Keeping: TypeAlias = Literal["auto", "memory", "files"]
 
 MEMINFO = Path("/proc/meminfo")
+CONTAINER = Path("/sys/fs/cgroup")
+"""Where a container's limit stands (cgroup v2); ``/proc/meminfo`` has the whole machine's."""
 
 SHARE = 0.4
 """Of the free memory, so much may go into one table's images: a query and a gallery come, too."""
@@ -54,7 +56,7 @@ def open_images(
     return images
 
 
-def _free_memory() -> int:
+def _free_memory() -> float:
     """Return the bytes of main memory that can be had; where nobody says, half of all."""
     try:
         lines = MEMINFO.read_text().splitlines()
@@ -62,4 +64,17 @@ def _free_memory() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     # What is free leaves out the page cache, which goes when memory is wanted.
     available = next(line for line in lines if line.startswith("MemAvailable:"))
-    return int(available.split()[1]) * 1024
+    return min(int(available.split()[1]) * 1024, _free_in_container())
+
+
+def _free_in_container() -> float:
+    """Return the bytes that a container's limit leaves; infinite where there is none."""
+    try:
+        limit = (CONTAINER / "memory.max").read_text().strip()
+        lines = (CONTAINER / "memory.stat").read_text().splitlines()
+    except OSError:  # no container, or an older kind that says it elsewhere
+        return float("inf")
+    if limit == "max":
+        return float("inf")
+    used = dict(line.split() for line in lines)
+    return int(limit) - int(used["anon"])

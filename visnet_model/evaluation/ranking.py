@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from visnet_model.evaluation.distances import Array, Distances, EuclideanDistances, blocks
+from visnet_model.evaluation.distances import Array, Distances, blocks
 
 JUNK_PID = -1
 """Identity of gallery images that count neither as right nor as wrong."""
@@ -113,38 +113,6 @@ def evaluate_ranking(
         mINP=float(scores.inverse_penalty[valid].mean()),
         queries=queries,
         left_out=len(valid) - queries,
-    )
-
-
-def rank_embeddings(
-    query: Array,
-    gallery: Array,
-    query_pids: npt.ArrayLike,
-    gallery_pids: npt.ArrayLike,
-    query_camids: npt.ArrayLike,
-    gallery_camids: npt.ArrayLike,
-    ranks: Iterable[int] = RANKS,
-) -> Ranking:
-    """Evaluate unit-norm embeddings by their Euclidean distances, a block of queries at a time.
-
-    Args:
-        query: Q×D embeddings of norm 1.
-        gallery: G×D embeddings of norm 1.
-        query_pids: As in `evaluate_ranking`, like the rest.
-        gallery_pids: G identities.
-        query_camids: Q cameras.
-        gallery_camids: G cameras.
-        ranks: Where to read the CMC curve.
-
-    Returns:
-        As `evaluate_ranking`.
-
-    Raises:
-        ValueError: As `evaluate_ranking`, or an embedding is not of norm 1.
-    """
-    distances = EuclideanDistances(query, gallery)
-    return evaluate_ranking(
-        distances, query_pids, gallery_pids, query_camids, gallery_camids, ranks
     )
 
 

@@ -88,6 +88,10 @@ def _read(path: Path) -> Mapping[str, Tensor]:
         raise WeightsError(f"{path}: not one of {', '.join(READERS)}")
     try:
         state = READERS[path.suffix](path)
+    except pickle.UnpicklingError as error:  # torch's own text advises to trust the file
+        raise WeightsError(
+            f"{path}: holds more than names and tensors, or is damaged; not loaded"
+        ) from error
     # Neither library has one class for a broken file: safetensors' own derives from Exception
     # alone, and torch passes on whatever unpickling meets.
     except Exception as error:

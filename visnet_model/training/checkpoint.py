@@ -10,10 +10,10 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from visnet_aug.files import replace_file
 from visnet_model.config import TrainConfig
@@ -23,30 +23,39 @@ from visnet_model.network.visnet import VisNet
 FORMAT = "visnet-checkpoint-1"
 """What the file says of itself; another number is another layout."""
 
-KEYS = frozenset(
-    {
-        "format",
-        "versions",
-        "config",
-        "pids",
-        "manifest",
-        "network",
-        "optimiser",
-        "weighting",
-        "epoch",
-        "batch",
-        "step",
-        "results",
-    }
-)
-"""What a checkpoint of this format holds.
 
-``config`` is `TrainConfig` as JSON types; ``pids`` the identities in the order of the classifier's
-rows; ``manifest`` its path and sha256. ``epoch``, ``batch`` in it, and ``step`` in all say what
-comes next, and with the seed they are the state of every generator: batches, augmentation and
-dropout are drawn from them anew at each step. ``results`` has the evaluations so far, oldest
-first.
-"""
+class _Manifest(BaseModel):
+    """Which table it was trained on."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    path: str
+    sha256: str
+
+
+class _Layout(BaseModel):
+    """What a checkpoint of this format holds.
+
+    ``config`` is `TrainConfig` as JSON types; ``pids`` the identities in the order of the
+    classifier's rows. ``epoch``, ``batch`` in it, and ``step`` in all say what comes next, and with
+    the seed they are the state of every generator: batches, augmentation and dropout are drawn from
+    them anew at each step. ``results`` has the evaluations so far, oldest first.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    format: Literal["visnet-checkpoint-1"]
+    versions: dict[str, Any]
+    config: dict[str, Any]
+    pids: list[int]
+    manifest: _Manifest
+    network: dict[str, Any]
+    optimiser: dict[str, Any]
+    weighting: dict[str, Any]
+    epoch: NonNegativeInt
+    batch: NonNegativeInt
+    step: NonNegativeInt
+    results: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +88,13 @@ def write_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
 
     Args:
         path: The file; replaced if it is there. Its folder must exist.
-        state: All of `KEYS` but ``format``.
+        state: All of `_Layout` but ``format``.
 
     Raises:
         OutputError: It cannot be written; what was there before still is.
     """
     whole = {"format": FORMAT, **state}
-    assert set(whole) == KEYS, set(whole) ^ KEYS
+    _Layout.model_validate(whole)  # what cannot be read again must not be written
     replace_file(path, lambda file: torch.save(whole, file), durable=True)
 
 
@@ -112,8 +121,10 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"{path}: not a checkpoint of visnet-train ({FORMAT}); if it holds a backbone's "
             "weights, give it as --init"
         )
-    if missing := sorted(KEYS - set(state)):
-        raise CheckpointError(f"{path}: incomplete, without {', '.join(missing)}")
+    try:
+        _Layout.model_validate(state)
+    except ValidationError as error:
+        raise CheckpointError(f"{path}: damaged: {_first(error)}") from error
     return state
 
 
@@ -126,9 +137,7 @@ def config_of(state: Mapping[str, Any], path: Path) -> TrainConfig:
     try:
         return TrainConfig.model_validate(state["config"])
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise CheckpointError(f"{path}: config.{place}: {first['msg']}") from error
+        raise CheckpointError(f"{path}: config.{_first(error)}") from error
 
 
 def load_network(path: Path, device: torch.device | str = "cpu") -> LoadedNetwork:
@@ -161,3 +170,9 @@ def load_network(path: Path, device: torch.device | str = "cpu") -> LoadedNetwor
         manifest_sha256=state["manifest"]["sha256"],
         results=tuple(state["results"]),
     )
+
+
+def _first(error: ValidationError) -> str:
+    """Name the first value that cannot be used, and why."""
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

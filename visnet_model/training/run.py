@@ -236,7 +236,13 @@ def _prepare(
     )
     trainer = Trainer(config, loader, pids.tolist(), ranks, fresh=run.state is None)
     if run.state is not None:
-        trainer.restore(run.state)
+        try:
+            trainer.restore(run.state)
+        except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(
+                f"{run.out / LAST}: damaged, or not of this version: {reason}"
+            ) from error
     return trainer, images
 
 

@@ -67,3 +67,18 @@ def test_both_give_the_same_pixels(table: ImageTable) -> None:
         for keeping in ("memory", "files")
     )
     assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("limit", "free"),
+    [("max\n", 4096 * 1024), ("3000000\n", 2_000_000), ("9000000\n", 4096 * 1024)],
+)
+def test_a_containers_limit_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, free: int
+) -> None:
+    (tmp_path / "meminfo").write_text("MemTotal: 9 kB\nMemAvailable: 4096 kB\n")
+    (tmp_path / "memory.max").write_text(limit)
+    (tmp_path / "memory.stat").write_text("anon 1000000\nfile 5000000\n")
+    monkeypatch.setattr(room, "MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(room, "CONTAINER", tmp_path)
+    assert room._free_memory() == free

@@ -14,7 +14,6 @@ from visnet_model.evaluation.ranking import (
     JUNK_PID,
     evaluate_ranking,
     rank1_by_chance,
-    rank_embeddings,
     score_queries,
 )
 
@@ -191,7 +190,7 @@ def test_embeddings_rank_as_their_distances(dtype, monkeypatch):
     distances = EuclideanDistances(query, gallery)
     tolerance = 2e-3 if dtype == np.float16 else 1e-6  # of the norms, not of the product
     np.testing.assert_allclose(distances[3:9], whole[3:9], atol=tolerance)
-    ours, reference = rank_embeddings(query, gallery, *labels), evaluate_ranking(whole, *labels)
+    ours, reference = (evaluate_ranking(each, *labels) for each in (distances, whole))
     assert ours.mAP == pytest.approx(reference.mAP, abs=1e-2 if dtype == np.float16 else 1e-9)
     assert ours.queries == reference.queries
 
@@ -253,7 +252,7 @@ def test_equals_torchreid(signal, mean_precision, cmc):
     result = evaluate_ranking(1 - query @ gallery.T, *labels, ranks=cmc)
     assert result.mAP == pytest.approx(mean_precision, abs=1e-6)
     assert result.cmc == pytest.approx(cmc, abs=1e-6)
-    embedded = rank_embeddings(query, gallery, *labels, ranks=cmc)
+    embedded = evaluate_ranking(EuclideanDistances(query, gallery), *labels, ranks=cmc)
     assert embedded.mAP == pytest.approx(mean_precision, abs=1e-6)
     assert embedded.cmc == pytest.approx(cmc, abs=1e-6)
 
