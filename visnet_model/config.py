@@ -40,7 +40,15 @@ class NetworkSettings(_Settings):
 
 
 class FidiSettings(_Settings):
-    """The arguments of `losses.fidi.FidiLoss`, with the reasons there."""
+    """The arguments of `losses.fidi.FidiLoss`, with the reasons there.
+
+    Attributes:
+        alpha: Bounds the loss of a pair, by ``log(alpha / (alpha - 1))``.
+        beta: How fast likeness falls with distance.
+        normalisation: ``unit`` compares directions, as the evaluation does; ``none`` compares the
+            embeddings as they are.
+        scale: Multiplies the distance.
+    """
 
     alpha: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 1.05
     beta: Positive = 0.5
@@ -52,6 +60,11 @@ class LossWeights(_Settings):
     """A weight for each loss; 0 switches it off.
 
     Under dynamic weighting only 0 or not 0 counts.
+
+    Attributes:
+        identity: Who it is, by cross-entropy.
+        fidi: The pairwise loss: which images show one person.
+        semantic: Which part of a person each location shows, by pseudo-labels.
     """
 
     identity: NotNegative = 1.0

@@ -144,6 +144,7 @@ class BackgroundSettings(Settings):
     """The families and how a rewritten background meets the person.
 
     Attributes:
+        other: Families of your own by name, which then stands in the files' names.
         feather: Width in pixels of the soft transition outside the person; 0 is a hard edge.
             The person's own pixels are never touched.
     """
