@@ -66,7 +66,8 @@ class DataSettings(_Settings):
         width: Pixels of the network's input.
         identities: P, different people in a batch.
         images: K, images of each of them: a batch holds P·K.
-        mixing: How originals and copies share a batch.
+        mixing: How originals and copies share a batch: ``one-version`` keeps an image and its own
+            copy apart while the identity has K source images, ``any`` does not care.
         augmentation: Random transforms.
     """
 
