@@ -21,6 +21,7 @@ FLOOR = (
     "visnet_aug.manifest.",
     "visnet_aug.pipeline_file.",
     "visnet_aug.progress.",
+    "visnet_aug.shards.",
     "visnet_aug.datasets.images.",
 )
 """What both tools stand on: all that visnet_model may import of visnet_aug."""
