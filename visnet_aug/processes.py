@@ -1,4 +1,4 @@
-"""What every worker process does first: leave signals and its life to the main one."""
+"""Worker processes: what each does first, and how chunks of work are spread over some of them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
+from typing import TypeVar
+
+from visnet_aug.errors import WorkerError
+
+_Chunk = TypeVar("_Chunk")
+_Result = TypeVar("_Result")
 
 
 def follow_main() -> None:
@@ -16,6 +25,51 @@ def follow_main() -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_main, daemon=True).start()
+
+
+def spread(
+    work: Callable[[_Chunk], _Result], chunks: Iterable[_Chunk], workers: int, preload: str
+) -> Iterator[_Result]:
+    """Do work on chunks in processes that look at images.
+
+    Args:
+        work: A function that can be pickled.
+        chunks: Each one message to a worker, worth some 10 ms of work or more.
+        workers: Number of processes; 1 for none but this one.
+        preload: Module that workers are forked with, where the system can fork.
+
+    Yields:
+        What came of each chunk, in order.
+
+    Raises:
+        WorkerError: A worker process died.
+    """
+    if workers == 1:
+        yield from map(work, chunks)
+        return
+    pool = ProcessPoolExecutor(workers, _processes(preload), _start)
+    try:
+        yield from pool.map(work, chunks)
+    except BrokenProcessPool as error:
+        raise WorkerError("a worker process died; run it again with fewer --workers") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _processes(preload: str) -> multiprocessing.context.BaseContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([preload])
+    return context
+
+
+def _start() -> None:
+    """Prepare a worker process, which leaves Ctrl-C to the main one and ends with it."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    follow_main()
 
 
 def _leave_with_main() -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from itertools import combinations
@@ -18,10 +15,10 @@ import numpy as np
 from visnet_aug.build.finished import mask_of
 from visnet_aug.build.local import default_workers
 from visnet_aug.build.observer import Advance, Silent
-from visnet_aug.errors import DatasetError, WorkerError
+from visnet_aug.errors import DatasetError
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
-from visnet_aug.processes import follow_main
+from visnet_aug.processes import spread
 from visnet_aug.verify.claims import check_claims
 from visnet_aug.verify.duplicates import near_pairs
 from visnet_aug.verify.files import find_strays
@@ -137,41 +134,11 @@ def _look_at_all(
     total = sum(len(subject.pictures) for subject in subjects)
     chunks = [subjects[start : start + _CHUNK] for start in range(0, len(subjects), _CHUNK)]
     seen = Seen()
-    for found in _spread(partial(look, root=root, quick=quick), chunks, workers):
+    work = partial(look, root=root, quick=quick)
+    for found in spread(work, chunks, workers, preload=look.__module__):
         seen.add(found)
         advance(seen.pictures, total)
     return seen
-
-
-def _spread(
-    work: Callable[[Sequence[Subject]], Seen], chunks: Sequence[Sequence[Subject]], workers: int
-) -> Iterator[Seen]:
-    if workers == 1:
-        yield from map(work, chunks)
-        return
-    pool = ProcessPoolExecutor(workers, _processes(), _start)
-    try:
-        yield from pool.map(work, chunks)
-    except BrokenProcessPool as error:
-        raise WorkerError("a worker process died; run it again with fewer --workers") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _processes() -> multiprocessing.context.BaseContext:
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["visnet_aug.verify.images"])
-    return context
-
-
-def _start() -> None:
-    """Prepare a worker process, which leaves Ctrl-C to the main one and ends with it."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    follow_main()
 
 
 def _fidelity(tables: Tables, losses: Sequence[Loss]) -> list[Fidelity]:

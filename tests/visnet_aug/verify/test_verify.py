@@ -17,12 +17,12 @@ from PIL import Image
 from visnet_aug.build.build import Options, build
 from visnet_aug.build.masking import SegmenterFactory
 from visnet_aug.datasets.images import decode_rgb
-from visnet_aug.errors import DatasetError, ManifestError, OutputError, WorkerError
+from visnet_aug.errors import DatasetError, ManifestError, OutputError
 from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.masks.store import read_mask
 from visnet_aug.recipe import Recipe
 from visnet_aug.verify.verdict import CHECKS, SHOWN
-from visnet_aug.verify.verify import _spread, verify
+from visnet_aug.verify.verify import verify
 
 QUERY = "query/0011_c1s1_001111_00.jpg"
 ORIGINAL = "bounding_box_train/0001_c1s1_001011_00.jpg"
@@ -83,11 +83,6 @@ def test_what_is_found_does_not_depend_on_the_processes(copy_of: CopyOf) -> None
     for path in sorted((root / "query").iterdir())[::2]:
         path.unlink()
     assert verify(root, workers=2) == verify(root, workers=1)
-
-
-def test_a_worker_that_dies_is_said_to_have_died() -> None:
-    with pytest.raises(WorkerError, match="fewer --workers"):
-        list(_spread(os._exit, [1, 1], 2))  # type: ignore[arg-type, list-item]
 
 
 # Each damage: what is done, and all of what is found: kind and beginning of the text.
