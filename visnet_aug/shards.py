@@ -43,7 +43,11 @@ def read_bytes(root: Path, path: str) -> bytes:
     if shard is None:
         return (root / path).read_bytes()
     name = path[len(shard) + 1 :]
-    with (root / shard).open("rb") as file:
+    try:
+        file = (root / shard).open("rb")
+    except IsADirectoryError:  # somebody's folder of this name
+        return (root / path).read_bytes()
+    with file:
         member = _index_of(file).get(name)
         if member is None:
             raise FileNotFoundError(errno.ENOENT, "not in the tar", str(root / path))

@@ -10,6 +10,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -17,7 +18,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms.v2 import functional as F
@@ -183,6 +184,19 @@ class FileImages:
         raise _unreadable(decoded, self._table.root)
 
 
+def read_image(table: ImageTable, index: int) -> Image.Image:
+    """Read and decode one image, to RGB.
+
+    Raises:
+        OSError: It is missing or no image; Pillow raises `DECODER_ERRORS` for damaged ones.
+    """
+    try:
+        with Image.open(BytesIO(table.read(index))) as image:
+            return image.convert("RGB")
+    except UnidentifiedImageError as error:
+        raise OSError("not an image") from error  # Pillow's own message names the buffer
+
+
 def memory_needed(table: ImageTable, height: int, width: int) -> int:
     """Estimate the bytes that `MemoryImages` will take, from the first image's size."""
     native = _native_size(table, height, width) or (height, width)
@@ -219,7 +233,7 @@ class _Files(Dataset[Tensor | str]):
         return [self[index] for index in indices]
 
     def __getitem__(self, index: int) -> Tensor | str:
-        image = _decode(self._table.path(index))
+        image = _decode(self._table, index)
         if isinstance(image, str):
             return f"{self._table.name(index)} ({image})"
         return _resized(image, self._size)
@@ -244,11 +258,10 @@ def _leave_interrupts_alone(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _decode(path: Path) -> npt.NDArray[np.uint8] | str:
+def _decode(table: ImageTable, index: int) -> npt.NDArray[np.uint8] | str:
     """Return an image as 3×h×w, or why it cannot be read."""
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB")).transpose(2, 0, 1).copy()
+        return np.asarray(read_image(table, index)).transpose(2, 0, 1).copy()
     except FileNotFoundError:
         return "missing"
     except _DECODER_ERRORS as error:
@@ -264,7 +277,7 @@ def _native_size(table: ImageTable, height: int, width: int) -> tuple[int, int] 
     """Return the first image's size if all can be kept in it, as far as that one tells."""
     for index in range(min(len(table), 1)):
         try:
-            with Image.open(table.path(index)) as image:
+            with Image.open(BytesIO(table.read(index))) as image:
                 size = image.height, image.width
         except _DECODER_ERRORS:
             return None
@@ -283,7 +296,7 @@ def _decode_all(
     pixels = np.empty((len(table), 3, *size), np.uint8)
 
     def place(index: int) -> str | None:
-        image = _decode(table.path(index))
+        image = _decode(table, index)
         if isinstance(image, str):
             return f"{table.name(index)} ({image})"
         if image.shape[1:] != size:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visnet_aug.manifest import ManifestRow, iter_manifest
+from visnet_aug.shards import read_bytes
 
 Indices = npt.NDArray[np.int64]
 
@@ -49,8 +50,16 @@ class ImageTable:
         return str(self.paths[index])
 
     def path(self, index: int) -> Path:
-        """Return where an image lies."""
+        """Return where an image lies; in a set of shards, that goes on inside of a tar."""
         return self.root / self.name(index)
+
+    def read(self, index: int) -> bytes:
+        """Read an image's file.
+
+        Raises:
+            OSError: It is missing or cannot be read.
+        """
+        return read_bytes(self.root, self.name(index))
 
     def take(self, indices: npt.ArrayLike) -> ImageTable:
         """Return the table of some rows: of positions, or where a boolean array of N is true."""

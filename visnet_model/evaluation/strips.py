@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from visnet_aug.files import replace_file
+from visnet_model.data.images import read_image
 from visnet_model.data.table import ImageTable, Indices
 from visnet_model.errors import DataError
 from visnet_model.evaluation.distances import EuclideanDistances
@@ -183,8 +184,7 @@ def _draw_cell(
 def _picture(table: ImageTable, index: int) -> Image.Image:
     """Return an image fitted into `PICTURE`, with grey beside or above it where it has not 1:2."""
     try:
-        with Image.open(table.path(index)) as file:
-            image = file.convert("RGB")
+        image = read_image(table, index)
     except (OSError, ValueError, SyntaxError) as error:
         raise DataError(
             f"{table.path(index)}: cannot be read ({error}); build the set again"

@@ -92,12 +92,12 @@ def _cut(path: Path) -> str:
 
 def _text(path: Path) -> str:
     path.write_text("not an image")
-    return "cannot identify"
+    return "not an image"
 
 
 def _empty(path: Path) -> str:
     path.write_bytes(b"")
-    return "cannot identify"
+    return "not an image"
 
 
 @pytest.mark.parametrize("row", [0, 7])

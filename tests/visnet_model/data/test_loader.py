@@ -130,6 +130,19 @@ def test_files_give_what_memory_gives(
         assert all_same(files.epoch(epoch), make().epoch(epoch))
 
 
+@pytest.mark.parametrize("opened", [MemoryImages.load, FileImages])
+def test_shards_give_the_same_batches_as_files(
+    make: Callable[..., TrainingLoader],
+    table: ImageTable,
+    into_shards: Callable[[Path, Path], Path],
+    tmp_path: Path,
+    opened: Callable[..., ImageSource],
+) -> None:
+    sharded = read_tables(into_shards(table.root / "manifest.csv", tmp_path))["train"]
+    assert sharded.sources.tolist() == table.sources.tolist()
+    assert all_same(make(opened(sharded, 64, 32)).epoch(0), make().epoch(0))
+
+
 def test_processes_that_cannot_share_a_batch_are_refused_at_once(
     make: Callable[..., TrainingLoader],
 ) -> None:
