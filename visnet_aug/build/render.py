@@ -19,7 +19,7 @@ from visnet_aug.backgrounds.composite import rewrite_background
 from visnet_aug.backgrounds.registry import make_family
 from visnet_aug.build.encode import encode
 from visnet_aug.build.plan import Task
-from visnet_aug.datasets.images import decode_rgb
+from visnet_aug.datasets.images import decode_known
 from visnet_aug.recipe import Recipe
 
 PARAMETERS = 1
@@ -60,16 +60,16 @@ class Renderer:
 
         Args:
             task: What to make.
-            source: Bytes of the source image's file.
+            source: Bytes of the source image's file, known to be usable.
             mask: bool H×W, True for the person.
 
         Returns:
             The file and what was drawn for it.
 
         Raises:
-            DatasetError: ``source`` is no usable image.
+            DatasetError: ``source`` is no image.
         """
-        image = decode_rgb(source)
+        image = decode_known(source)
         params = draw_params(
             self._families[task.family], task.variant, task.intensity, task.seed, image.shape[:2]
         )
@@ -79,7 +79,7 @@ class Renderer:
         self, family: str, params: Mapping[str, Any], source: bytes, mask: NDArray[np.bool_]
     ) -> Rendered:
         """Render from what was drawn before; arguments and errors otherwise as for `render`."""
-        return self._finish(family, params, decode_rgb(source), mask, source)
+        return self._finish(family, params, decode_known(source), mask, source)
 
     def _finish(
         self,

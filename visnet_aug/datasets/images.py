@@ -1,10 +1,11 @@
-"""Is this file a usable image, and if not, what is it? One decoder for all rooms.
+"""Is this file a usable image, and if not, what is it? One place that decodes, for all rooms.
 
 Strict on purpose: an image is usable only as an 8-bit, three-channel, upright, complete JPEG or
 PNG. Everything else has a name in `REASONS`, so that nothing is repaired, converted or dropped
 silently. OpenCV would hand back a half-grey picture for some damaged files and print libjpeg's
-complaints to stderr from C; Pillow raises or stays quiet, decodes the same pixels bit for bit,
-and is therefore the one decoder here.
+complaints to stderr from C; Pillow raises or stays quiet, and is therefore the one judge here.
+Of what it has found usable, OpenCV decodes the same pixels, bit for bit, in half the time; where
+bytes are known by their checksum to be a usable image, `decode_known` has them decoded by it.
 
 EXIF orientation is never applied. Pillow-based trainers ignore the tag and OpenCV-based ones
 obey it, so an image that carries one would mean two different pictures; it is the named outcome
@@ -179,6 +180,22 @@ def decode_rgb(data: bytes) -> NDArray[np.uint8]:
         return np.array(_decode(data))
     except _UnusableError as error:
         raise DatasetError(f"image bytes cannot be decoded: {error.outcome.detail}") from error
+
+
+def decode_known(data: bytes) -> NDArray[np.uint8]:
+    """Decode the bytes of an image that was found usable before: pixels as of `decode_rgb`, sooner.
+
+    Raises:
+        DatasetError: The bytes are no image. Damage that leaves a picture goes unnoticed.
+    """
+    import cv2
+    import numpy as np
+
+    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    image: NDArray[np.uint8] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        raise DatasetError("image bytes cannot be decoded: they are not those of an image")
+    return image
 
 
 def read_again(record: ImageRecord) -> bytes:

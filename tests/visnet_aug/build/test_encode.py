@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
+from visnet_aug.build import encode as module
 from visnet_aug.build.encode import encode
 from visnet_aug.datasets.images import decode_rgb
 
@@ -47,6 +52,42 @@ def test_match_takes_tables_sampling_and_scan_order_from_the_source(
     assert ours.quantization == theirs.quantization
     assert get_sampling(ours) == get_sampling(theirs)
     assert bool(ours.info.get("progressive")) == bool(theirs.info.get("progressive"))
+
+
+@given(
+    quality=st.integers(1, 100),
+    subsampling=st.integers(0, 2),
+    progressive=st.booleans(),
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    seed=st.integers(0, 99),
+)
+@settings(deadline=None, max_examples=200)
+def test_both_writers_write_the_same_bytes(
+    quality: int, subsampling: int, progressive: bool, shape: tuple[int, int], seed: int
+) -> None:
+    image = np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
+    options = {"quality": quality, "subsampling": subsampling, "progressive": progressive}
+    source = saved(image, "JPEG", **options, comment=b"\xff\xda\xff\xdb", optimize=bool(seed % 2))
+    with mock.patch.object(module, "_with_tables", side_effect=AssertionError):
+        data = encode(image, "match", source)
+    assert data == module._with_tables(image, source)
+    assert encode(image, f"jpeg:{quality}", b"") == saved(image, "JPEG", quality=quality)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda source: source[:2] + b"\xff" + source[2:],  # a fill byte
+        lambda source: source[:2] + b"\xff\xdb\x00\x43\x00" + bytes(range(1, 65)) + source[2:],
+    ],
+    ids=["fill byte", "a table that is replaced by the next"],
+)
+def test_odd_headers_are_left_to_pillow(
+    image: NDArray[np.uint8], change: Callable[[bytes], bytes]
+) -> None:
+    source = change(saved(image, "JPEG", quality=75))
+    assert decode_rgb(source).shape == image.shape
+    assert encode(image, "match", source) == saved(image, "JPEG", quality=75)
 
 
 def test_match_changes_an_untouched_image_hardly_at_all(image: NDArray[np.uint8]) -> None:
