@@ -47,7 +47,7 @@ def spread(
     if workers == 1:
         yield from map(work, chunks)
         return
-    pool = ProcessPoolExecutor(workers, _processes(preload), _start)
+    pool = ProcessPoolExecutor(workers, worker_context(preload), _start)
     try:
         yield from pool.map(work, chunks)
     except BrokenProcessPool as error:
@@ -56,7 +56,12 @@ def spread(
         pool.shutdown(cancel_futures=True)
 
 
-def _processes(preload: str) -> multiprocessing.context.BaseContext:
+def worker_context(preload: str) -> multiprocessing.context.BaseContext:
+    """Choose how worker processes start: forked from a server process where the system can fork.
+
+    Args:
+        preload: Module that the server imports before it forks, if it does not run yet.
+    """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
