@@ -10,10 +10,17 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+)
 
 from visnet_aug.backgrounds.settings import BackgroundSettings
-from visnet_aug.datasets import LAYOUTS
+from visnet_aug.datasets import AUTO, LAYOUTS
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.pipeline_file import dump_section, load_section, parse_section, replace_settings
 
@@ -45,6 +52,24 @@ def _known_layout(value: str) -> str:
     return value
 
 
+def _fits_layout(value: str | None, info: ValidationInfo) -> str | None:
+    """Accept what the layout of the field's name needs, with that layout or ``auto`` only."""
+    layout = info.data.get("layout", AUTO)
+    if value is None and layout == info.field_name:
+        raise ValueError(f"the layout {layout} needs one")
+    if value is not None and layout not in (AUTO, info.field_name):
+        raise ValueError(f"given, but the layout is {layout}, not {info.field_name}")
+    if value is not None and info.data.get("table") is not None:
+        raise ValueError("given beside a table; it takes one or the other")
+    return value
+
+
+_OfLayout: TypeAlias = Annotated[
+    str | None, Field(min_length=1, validate_default=True), AfterValidator(_fits_layout)
+]
+"""Set with one layout only."""
+
+
 class Recipe(BaseModel):
     """Everything that decides a build's bytes, beside the source images.
 
@@ -52,7 +77,11 @@ class Recipe(BaseModel):
     kept, and copies with the very JPEG tables of their sources.
 
     Attributes:
-        layout: Layout of the source folder.
+        layout: Layout of the source folder; ``auto`` recognises it.
+        table: CSV file with ``path,pid,camid,split``, for the layout ``table``: a path, or a name
+            below the source folder.
+        pattern: Regular expression with the groups ``pid`` and ``camid`` for paths of images, for
+            the layout ``pattern``.
         seed: Seeds every draw.
         images: Total of the whole set (train, query, gallery), or ``auto``: training images scaled
             by the published ratio 19,772 / 12,936, query and gallery as they are.
@@ -67,7 +96,9 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    layout: Annotated[str, AfterValidator(_known_layout)] = LAYOUTS[0]
+    layout: Annotated[str, AfterValidator(_known_layout)] = AUTO
+    table: _OfLayout = None
+    pattern: _OfLayout = None
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**64)] = 0
     images: Annotated[int | Literal["auto"], BeforeValidator(_parse_images)] = "auto"
     composition: Composition = "originals-and-copies"
@@ -83,6 +114,14 @@ class Recipe(BaseModel):
             RecipeError: A value cannot be used.
         """
         return replace_settings(self, changes)
+
+    def resolved(self, layout: str) -> Self:
+        """Return this recipe as it is recorded, once the source folder's layout is known.
+
+        A table counts by its name: what it says is in the dataset that was read by it.
+        """
+        table = Path(self.table).name if self.table else None
+        return self.model_copy(update={"layout": layout, "table": table})
 
 
 def load_recipe(path: Path) -> Recipe:

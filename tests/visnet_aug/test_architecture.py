@@ -23,7 +23,7 @@ ARROWS = {
     "files": {"errors"},
     "shards": set(),
     "manifest": {"errors", "files"},
-    "datasets": {"errors", "files"},
+    "datasets": {"errors", "files", "processes"},
     "backgrounds": {"errors"},
     "masks": {"errors", "files", "datasets"},
     "recipe": {"pipeline_file", "datasets", "masks", "backgrounds"},

@@ -29,7 +29,7 @@ BAD = [
         "build:\n  backgrounds:\n    other:\n      fog: {transform: RandomFog, wieght: 2}",
         "r.yaml:4: build.backgrounds.other.fog.wieght: unknown key 'wieght'; did you mean weight?",
     ),
-    ("build:\n  zzz: 1", "unknown key 'zzz'; known here: layout, seed, images"),
+    ("build:\n  zzz: 1", "unknown key 'zzz'; known here: layout, table, pattern, seed"),
     ("build:\n  images: 0", "build.images: expected auto or a positive whole number, got 0"),
     ("build:\n  images: 1.5", "expected auto or a positive whole number, got 1.5"),
     ("build:\n  images: true", "expected auto or a positive whole number, got True"),
@@ -39,7 +39,18 @@ BAD = [
     ("build:\n  encoding: jpeg", "expected match, png or jpeg:Q with Q in 1..100, got 'jpeg'"),
     ("build:\n  encoding: jpeg:0", "with Q in 1..100, got 'jpeg:0'"),
     ("build:\n  encoding: jpeg:101", "with Q in 1..100, got 'jpeg:101'"),
-    ("build:\n  layout: duke", "build.layout: unknown layout 'duke'; known are market1501"),
+    ("build:\n  layout: duke", "build.layout: unknown layout 'duke'; known are auto, market1501"),
+    ("build:\n  layout: table", "build.table: the layout table needs one"),
+    ("build:\n  layout: pattern", "build.pattern: the layout pattern needs one"),
+    (
+        "build:\n  layout: msmt17\n  table: x.csv",
+        "r.yaml:3: build.table: given, but the layout is msmt17, not table",
+    ),
+    (
+        "build:\n  table: x.csv\n  pattern: y",
+        "r.yaml:3: build.pattern: given beside a table; it takes one or the other",
+    ),
+    ("build:\n  table: ''", "build.table: string should have at least 1 character"),
     ("build:\n  composition: both", "'originals-and-copies' or 'published', got 'both'"),
     ("build:\n  weights: ''", "build.weights: string should have at least 1 character"),
     ("build:\n  masks: {min_area: .nan}", "build.masks.min_area: input should be"),
@@ -135,6 +146,13 @@ def test_replacing_leaves_the_rest_and_the_original_alone() -> None:
     other = recipe.replace(images="100", seed=3)
     assert (other.images, other.seed, other.masks) == (100, 3, recipe.masks)
     assert (recipe.images, recipe.seed) == ("auto", 0)
+
+
+def test_a_recipe_is_recorded_without_auto_and_without_where_its_table_lies() -> None:
+    recipe = Recipe(table="/home/me/labels.csv").resolved("table")
+    assert (recipe.layout, recipe.table) == ("table", "labels.csv")
+    assert parse_recipe(dump_recipe(recipe)) == recipe
+    assert Recipe().resolved("msmt17") == Recipe(layout="msmt17").resolved("msmt17")
 
 
 def test_the_default_pipeline_is_the_default_recipe_written_out() -> None:

@@ -4,32 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from visnet_aug.errors import DatasetError
 
 if TYPE_CHECKING:
     from visnet_aug.datasets.record import Dataset
 
-LAYOUTS = ("market1501",)
+AUTO: Final = "auto"
+"""The layout that means: look which it is."""
+
+KNOWN: Final = ("market1501", "dukemtmcreid", "msmt17", "cuhk03-np", "veri776")
+"""Layouts that can be recognised."""
+
+LAYOUTS: Final = (AUTO, *KNOWN, "table", "pattern")
 """Names of the layouts that `read_dataset` reads."""
 
 
 def read_dataset(
     root: str | Path,
     *,
-    layout: str = "market1501",
+    layout: str = AUTO,
+    table: str | None = None,
+    pattern: str | None = None,
     on_error: Literal["skip", "stop"] = "skip",
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """Read a dataset; the arguments besides ``layout`` are `read_market1501`'s.
+    """Read a dataset; ``on_error``, ``workers`` and ``progress`` are `read_layout`'s.
+
+    Args:
+        root: Folder of the dataset.
+        layout: One of `LAYOUTS`.
+        table: CSV file of the layout ``table``; makes ``auto`` this layout.
+        pattern: Regular expression of the layout ``pattern``; makes ``auto`` this layout.
+        on_error: Whether an unusable image is listed or ends the reading.
+        workers: Number of processes.
+        progress: Told how many files are done, of how many.
 
     Raises:
-        DatasetError: The layout is unknown, or its reader refuses the folder.
+        DatasetError: The layout is unknown or cannot be recognised, or its reader refuses the
+            folder.
+        RecipeError: The pattern cannot be used.
     """
-    if layout != "market1501":
-        raise DatasetError(f"{layout}: unknown layout; known are {', '.join(LAYOUTS)}")
-    from visnet_aug.datasets.market1501 import read_market1501  # Pillow only when reading
+    from dataclasses import replace
 
-    return read_market1501(root, on_error=on_error, workers=workers, progress=progress)
+    from visnet_aug.datasets.reading import read_layout  # Pillow only when reading
+    from visnet_aug.datasets.recognition import find_layout
+
+    root = Path(root).expanduser().resolve()
+    if not root.exists():
+        raise DatasetError(f"{root}: no such folder; --src wants the folder of the dataset")
+    if not root.is_dir():
+        raise DatasetError(f"{root}: a file, not a folder; unpack it and give its folder")
+    if layout == AUTO:
+        layout = "table" if table else "pattern" if pattern else AUTO
+    found, why = find_layout(root, layout, table, pattern)
+    dataset = read_layout(root, found, on_error=on_error, workers=workers, progress=progress)
+    return replace(dataset, recognised=why)

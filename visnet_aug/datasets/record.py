@@ -22,7 +22,8 @@ class ImageRecord:
 
     Attributes:
         path: Absolute path of the file.
-        name: File name as on disk, odd suffixes included (``0002_c1s1_000451_03.jpg.jpg``).
+        name: Its file name in the output, in Market-1501's form; of a file of that layout its own,
+            odd suffixes included (``0002_c1s1_000451_03.jpg.jpg``).
         stem: ``name`` without any of its image suffixes; unique within its split.
         split: ``train``, ``query`` or ``gallery``.
         pid: Identity; ``-1`` is junk, ``0`` a distractor.
@@ -72,11 +73,13 @@ class Dataset:
 
     Attributes:
         root: Absolute folder of the dataset.
-        layout: Name of the layout, e.g. ``market1501``.
-        folders: Folder of each split, relative to ``root``.
+        layout: Name of the layout, e.g. ``market1501``; never ``auto``.
+        folders: Folder of each split in the output.
         records: The readable images.
         rejected: The unusable ones, same order.
         ignored: Number of files that are no images by name (``Thumbs.db``, ``.DS_Store``).
+        recognised: Why it is taken for this layout; empty if it was told so.
+        notes: What a person should know of how it was read, a line each.
     """
 
     root: Path
@@ -85,6 +88,12 @@ class Dataset:
     records: tuple[ImageRecord, ...]
     rejected: tuple[RejectedImage, ...] = field(default=())
     ignored: int = 0
+    recognised: str = ""
+    notes: tuple[str, ...] = ()
+
+    def origin(self, image: ImageRecord | RejectedImage) -> str:
+        """Return where an image lies, relative to the root, with ``/``."""
+        return image.path.relative_to(self.root).as_posix()
 
     def split(self, name: Split) -> tuple[ImageRecord, ...]:
         """Return the records of one split, in order."""

@@ -4,6 +4,7 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from zipfile import ZipFile
@@ -14,11 +15,13 @@ from PIL import Image
 
 from visnet_aug.datasets import read_dataset
 from visnet_aug.datasets.counts import PUBLISHED, SplitCounts, count_splits, is_published
-from visnet_aug.datasets.market1501 import FOLDERS, read_market1501
+from visnet_aug.datasets.layout import FOLDERS
 from visnet_aug.datasets.record import Dataset, ImageRecord, RejectedImage
 from visnet_aug.errors import DatasetError
 
 DEV_ZIP = Path(__file__).parents[4] / "shared/data/market1501-dev.zip"
+
+read_market1501 = partial(read_dataset, layout="market1501")
 
 Files = Mapping[str, Sequence[str]]
 
@@ -275,8 +278,8 @@ def test_published_is_known_by_its_numbers_even_with_damaged_files(tmp_path: Pat
 
 
 def test_an_unknown_layout_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="known are market1501"):
-        read_dataset(make_dataset(tmp_path), layout="msmt17")
+    with pytest.raises(DatasetError, match="known are auto, market1501"):
+        read_dataset(make_dataset(tmp_path), layout="market-1501")
     assert len(read_dataset(tmp_path).records) == 3
 
 

@@ -1,0 +1,72 @@
+"""Opens many files to find out which are usable images, in worker processes where there are many.
+
+Threads would not do: what Pillow and the checks around it do for a crop of 64×128 pixels holds
+the interpreter's lock most of the time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Final
+
+from visnet_aug.datasets.images import UnusableImage, UsableImage, inspect_image
+from visnet_aug.errors import WorkerError
+from visnet_aug.processes import follow_main
+
+WORTHWHILE: Final = 4096
+"""Files from which on processes save more time than it takes to start them: a third of a second."""
+
+_CHUNK: Final = 256
+"""Files per message to a worker: 25 ms of work or more."""
+
+
+def inspect_files(
+    paths: Sequence[str], workers: int | None = None
+) -> Generator[UsableImage | UnusableImage]:
+    """Yield of each file, in order, what `inspect_image` finds.
+
+    It may start processes: a script that calls it needs ``if __name__ == "__main__":`` around
+    what it does.
+
+    Args:
+        paths: The files.
+        workers: Number of processes; one per processor when ``None``. Few files are looked at in
+            this process.
+
+    Raises:
+        WorkerError: A worker process died.
+    """
+    workers = workers or _processors()
+    if workers == 1 or len(paths) < WORTHWHILE:
+        yield from map(inspect_image, map(Path, paths))
+        return
+    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+    # Spawned, not forked from a server: there is one server in a process, and rendering starts it
+    # with all that rendering imports.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), follow_main)
+    try:
+        for found in pool.map(_inspect, chunks):
+            yield from found
+    except BrokenProcessPool as error:
+        raise WorkerError(
+            "a worker process died while reading, most often for want of memory; run the same "
+            "command again, with fewer --workers if it happens again"
+        ) from error
+    finally:  # early when the caller stops at an unusable image or the user interrupts
+        pool.shutdown(cancel_futures=True)
+
+
+def _inspect(paths: Sequence[str]) -> list[UsableImage | UnusableImage]:
+    return [inspect_image(Path(path)) for path in paths]
+
+
+def _processors() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,169 @@
+r"""Any folder of images, by a regular expression that reads identity and camera off their paths.
+
+The expression must match the whole path of an image, relative to the dataset's folder, with ``/``:
+``(?P<pid>\d+)/cam(?P<camid>\d+)_.*``. Its groups ``pid`` and ``camid`` are whole numbers from 1
+(``0`` is a distractor and ``-1`` junk, in the gallery); ``sequence`` and ``frame`` may be there,
+too. The group ``split`` says which split: ``train``, ``query``, ``gallery``, or a folder's name out
+of `SPLIT_NAMES`. Without that group, the first folder on the path that has such a name says it,
+and where none has, the image is for training. A set may have training images alone.
+
+Images that the expression does not match are rejected, and so told of; other files are passed
+over. What an expression costs that backtracks without end, its author has to wait for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, get_args
+
+from visnet_aug.datasets.images import UnusableImage
+from visnet_aug.datasets.layout import SUFFIXES, Entry, Label, Listing, is_litter
+from visnet_aug.datasets.record import Split
+from visnet_aug.errors import DatasetError, RecipeError
+
+REQUIRED: Final = ("pid", "camid")
+OPTIONAL: Final = ("sequence", "frame", "split")
+
+SPLIT_NAMES: Final = MappingProxyType[str, Split](
+    {
+        "train": "train",
+        "bounding_box_train": "train",
+        "image_train": "train",
+        "query": "query",
+        "image_query": "query",
+        "gallery": "gallery",
+        "test": "gallery",
+        "bounding_box_test": "gallery",
+        "image_test": "gallery",
+    }
+)
+"""Which split a folder's name, or the group ``split``, means; in lower case."""
+
+_IMAGE = re.compile(f"(?P<stem>.+?){SUFFIXES}", re.DOTALL)
+_NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
+_EXAMPLE: Final = r"(?P<pid>\d+)/cam(?P<camid>\d+)_.*"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The layout that an expression says.
+
+    Attributes:
+        expression: As the user wrote it.
+    """
+
+    expression: str
+
+    name = "pattern"
+    signs = f"paths that match an expression such as {_EXAMPLE}"
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return compile_pattern(self.expression)
+
+    def recognise(self, root: Path) -> str | None:
+        """Say that somebody has said so."""
+        return f"--pattern {self.expression}"
+
+    def list(self, root: Path) -> Listing:
+        """List all images below a folder.
+
+        Raises:
+            DatasetError: A folder cannot be listed, or no image's path matches.
+            RecipeError: As `compile_pattern`.
+        """
+        entries: list[Entry] = []
+        ignored = 0
+        for path in _walk(root, ""):
+            image = _IMAGE.fullmatch(path)
+            if image is None:
+                ignored += 1
+            else:
+                entries.append(self._entry(root / path, path, image["stem"]))
+        if not any(isinstance(entry.label, Label) for entry in entries):
+            example = min((e.path.relative_to(root).as_posix() for e in entries), default="none")
+            raise DatasetError(
+                f"{root}: --pattern {self.expression} tells identity and camera of none of the "
+                f"{len(entries):,} images, such as {example!r}; it must match all of such a path"
+            )
+        return Listing(entries, ignored, dict.fromkeys(get_args(Split), root), required=("train",))
+
+    def _entry(self, file: Path, path: str, stem: str) -> Entry:
+        match = self._compiled.fullmatch(path)
+        if match is None:
+            problem = UnusableImage.because("bad_name", "--pattern does not match its path")
+            return Entry(file, _split_of_folders(path) or "train", stem, problem)
+        found = match.groupdict()
+        said = found.pop("split", None)
+        split = SPLIT_NAMES.get(said.lower()) if said else _split_of_folders(path) or "train"
+        if split is None:
+            what = f"split {said!r} is not one of {', '.join(SPLIT_NAMES)}"
+            return Entry(file, "train", stem, UnusableImage.because("bad_name", what))
+        numbers = {key: value for key, value in found.items() if value and key in _NUMBERS}
+        odd = [key for key, value in numbers.items() if not _fits(key, value)]
+        odd += [key for key in REQUIRED if key not in numbers]
+        if odd:
+            what = f"{odd[0]} {found[odd[0]]!r} is not a whole number from {_LOWEST[odd[0]]}"
+            return Entry(file, split, stem, UnusableImage.because("bad_name", what))
+        return Entry(file, split, stem, Label(**{key: int(numbers[key]) for key in numbers}))
+
+
+_LOWEST: Final = {"pid": -1, "camid": 1, "sequence": 0, "frame": 0}
+_NUMBERS: Final = frozenset(_LOWEST)
+
+
+def compile_pattern(expression: str) -> re.Pattern[str]:
+    """Compile an expression.
+
+    Raises:
+        RecipeError: It is none, or misses a group.
+    """
+    try:
+        compiled = re.compile(expression)
+    except re.error as error:
+        raise RecipeError(
+            f"--pattern {expression}: no regular expression ({error}); quote it for the shell, and "
+            f"write it like {_EXAMPLE}"
+        ) from error
+    missing = [name for name in REQUIRED if name not in compiled.groupindex]
+    if missing:
+        wanted = " and ".join(f"(?P<{name}>...)" for name in missing)
+        raise RecipeError(f"--pattern {expression}: no group {wanted}; write it like {_EXAMPLE}")
+    return compiled
+
+
+def _fits(key: str, value: str) -> bool:
+    return _NUMBER.fullmatch(value) is not None and int(value) >= _LOWEST[key]
+
+
+def _split_of_folders(path: str) -> Split | None:
+    """Return the split that the first folder with a split's name says."""
+    folders = path.lower().split("/")[:-1]
+    return next((SPLIT_NAMES[name] for name in folders if name in SPLIT_NAMES), None)
+
+
+def _walk(root: Path, path: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
+    """Yield all files below a folder but litter; links are followed, though not in circles."""
+    try:
+        here = (root / path).stat()
+        inside = sorted(os.scandir(root / path), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DatasetError(
+            f"{root / path}: cannot be listed ({error.strerror}); repair its permissions"
+        ) from error
+    if (here.st_dev, here.st_ino) in above:
+        return
+    for entry in inside:
+        if is_litter(entry.name):
+            continue
+        below = f"{path}/{entry.name}" if path else entry.name
+        if entry.is_dir():
+            yield from _walk(root, below, above | {(here.st_dev, here.st_ino)})
+        else:
+            yield below
