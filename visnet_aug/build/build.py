@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from visnet_aug.build.engine import Context, Engine, EngineFactory, Item
 from visnet_aug.build.journal import Journal, Written, journal_path
-from visnet_aug.build.local import Context, Item, default_workers, run_items
+from visnet_aug.build.local import LocalEngine
 from visnet_aug.build.masking import (
     LocalSegmenterFactory,
     SegmenterFactory,
@@ -32,16 +33,17 @@ from visnet_aug.build.output import (
     claim,
     clear_way,
     examine,
+    metadata_paths,
     present_files,
     release,
     remove_build,
 )
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Plan
-from visnet_aug.build.product import AUGMENTED_SET, Product
+from visnet_aug.build.product import AUGMENTED_SET, Conclusion, Product
 from visnet_aug.build.provenance import identify, identify_masks
 from visnet_aug.build.rows import BuildSummary, manifest_rows, summarise
-from visnet_aug.build.sidecars import Conclusion, write_sidecars
+from visnet_aug.build.sidecars import write_sidecars
 from visnet_aug.datasets import read_dataset
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.errors import OutputError
@@ -57,7 +59,7 @@ class Options:
 
     Attributes:
         device: For the segmenter: ``auto`` or a torch device.
-        workers: Rendering processes; ``None`` for one per processor.
+        workers: Processes; ``None`` for as many as the engine finds useful.
         on_error: Whether an unusable image is listed (``skip``) or ends the build (``stop``).
         passthrough: How untouched images get into the output.
         force: Start over where the output holds another build, or the same one finished.
@@ -113,6 +115,7 @@ def build(
     *,
     product: Product = AUGMENTED_SET,
     segmenter: SegmenterFactory = find_segmenter,
+    engine: EngineFactory = LocalEngine,
     observer: Observer | None = None,
 ) -> BuildResult:
     """Build an augmented set or another product, or finish one that was begun.
@@ -127,6 +130,7 @@ def build(
         options: How to work.
         product: What of the dataset is masked, and what is made of it.
         segmenter: Finds the segmenter; tests pass their own.
+        engine: Where the work is done: in processes of this machine, or on a cluster.
         observer: Told about progress.
 
     Returns:
@@ -139,7 +143,7 @@ def build(
     """
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
-    with claim(out):
+    with claim(out), engine(options.workers) as workers:
         found = examine(out)
         dataset = product.select(_read(source, recipe, options, observer), recipe)
         finder = segmenter(recipe.weights, options.device, recipe.masks)
@@ -148,7 +152,7 @@ def build(
             check_same(out, found, identity)
         product.check(dataset, recipe)
         with observer.stage("mask") as advance:
-            masks = mask_images(product.to_mask(dataset), out, recipe, finder, advance)
+            masks = mask_images(product.to_mask(dataset), out, recipe, finder, workers, advance)
         identity |= identify_masks(masks)
         if not options.force:
             check_masks(out, found, identity)
@@ -163,14 +167,14 @@ def build(
                 remove_build(out, found, advance)
             found = Found("fresh")
         context = Context(recipe, out, options.passthrough)
-        before, written = _make_files(plan, found, identity, context, options, observer)
+        before, written = _make_files(plan, found, identity, context, workers, observer)
         rows = manifest_rows(plan, written, masks.entries, dataset)
         conclusion = Conclusion(product, dataset, recipe, identity, masks, plan, rows)
         with observer.stage("write tables") as advance:
-            summary = write_sidecars(out, conclusion)
+            write_sidecars(out, conclusion)
             release(out)
-            advance(summary.total, summary.total)
-        return BuildResult(summary, masks, plan.total - before, before)
+            advance(plan.total, plan.total)
+        return BuildResult(conclusion.summary, masks, plan.total - before, before)
 
 
 def preview(
@@ -209,6 +213,7 @@ def make_masks(
     options: Options | None = None,
     *,
     segmenter: SegmenterFactory = find_segmenter,
+    engine: EngineFactory = LocalEngine,
     observer: Observer | None = None,
 ) -> MaskSummary:
     """Compute the training images' masks alone, where `build` will look for them.
@@ -218,7 +223,7 @@ def make_masks(
     """
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
-    with claim(out):
+    with claim(out), engine(options.workers) as workers:
         if examine(out).state != "fresh":
             raise OutputError(
                 f"{out}: holds a build with its masks; mend those and build again with --force, "
@@ -227,7 +232,8 @@ def make_masks(
         dataset = _read(source, recipe, options, observer)
         finder = segmenter(recipe.weights, options.device, recipe.masks)
         with observer.stage("mask") as advance:
-            return mask_images(AUGMENTED_SET.to_mask(dataset), out, recipe, finder, advance)
+            images = AUGMENTED_SET.to_mask(dataset)
+            return mask_images(images, out, recipe, finder, workers, advance)
 
 
 def _read(source: Path, recipe: Recipe, options: Options, observer: Observer) -> Dataset:
@@ -241,7 +247,10 @@ def _read(source: Path, recipe: Recipe, options: Options, observer: Observer) ->
 
 def _is_whole(out: Path, found: Found) -> bool:
     """Tell whether a build is finished and its files all there, by name, with none beside."""
-    return found.state == "finished" and present_files(out, found.folders) == found.paths
+    if found.state != "finished":
+        return False
+    tables = metadata_paths(found.folders)
+    return present_files(out, found.folders) - tables == found.paths
 
 
 def _make_files(
@@ -249,7 +258,7 @@ def _make_files(
     found: Found,
     identity: Mapping[str, Any],
     context: Context,
-    options: Options,
+    engine: Engine,
     observer: Observer,
 ) -> tuple[int, dict[str, Written]]:
     """Make the files of a plan that are not there yet.
@@ -271,7 +280,7 @@ def _make_files(
         for stage, items in (("pass through", plan.kept), ("render", plan.tasks)):
             left = [item for item in items if item.path not in written]
             with observer.stage(stage) as advance:
-                _run(left, len(items), context, options, journal, written, advance)
+                _run(left, len(items), context, engine, journal, written, advance)
     return before, written
 
 
@@ -279,7 +288,7 @@ def _run(
     left: Sequence[Item],
     total: int,
     context: Context,
-    options: Options,
+    engine: Engine,
     journal: Journal,
     written: dict[str, Written],
     advance: Advance,
@@ -295,10 +304,9 @@ def _run(
         done += len(files)
         advance(done, total)
 
-    run_items(
+    engine.make_files(
         left,
         context,
-        options.workers or default_workers(),
         begun=lambda items: journal.begin(item.path for item in items),
         finished=finished,
     )

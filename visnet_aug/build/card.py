@@ -1,27 +1,97 @@
-"""The card of what was built: what a stranger who finds the folder needs to know."""
+"""The card of what was built: what a stranger who finds the folder needs to know.
+
+A README in Hugging Face's format of dataset cards: Markdown behind a header in YAML, whose
+``configs`` let ``datasets.load_dataset`` find the images and the tables beside them.
+"""
 
 from __future__ import annotations
 
+import textwrap
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+
 from visnet_aug import __version__
-from visnet_aug.build.rows import BuildSummary
+from visnet_aug.manifest import ManifestSplit
+from visnet_aug.shards import shard_of
 
-_SET = """\
-# Person re-identification set with rewritten backgrounds
+if TYPE_CHECKING:
+    from visnet_aug.build.product import Conclusion
 
-Built by visnet-aug {version}. In every augmented training image the person's pixels are the
-source's; only the background is another one (VisNet paper, section II-G, equation 21).
+CITATION: Final = (
+    "VisNet: Efficient Person Re-Identification via α-Divergence Loss, Feature Fusion and Dynamic "
+    "Multi-Task Learning"
+)
+TERMS: Final = "The terms of the source dataset hold for every image, augmented ones included."
+
+_SIZES: Final = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+    (100_000_000, "10M<n<100M"),
+    (1_000_000_000, "100M<n<1B"),
+)
+"""Hugging Face's classes of size, each with the number of images that it ends at."""
+
+_ENCODINGS: Final = {
+    "match": "Copies are encoded like their sources, quantisation tables and chroma sampling "
+    "included: compression does not tell them from images that are as they were.",
+    "png": "Copies are PNGs, whatever their sources are.",
+}
+
+_WIDTH: Final = 100
+"""Of lines, for those who read the card in a terminal."""
+
+_SET: Final = """\
+# {title}
+
+{about}
+
+Built by visnet-aug {version}. `manifest.csv` says of each image where it comes from and what was
+done to it.
 
 {counts}
+
+## How it was made
+
+{making}
+
+Query and gallery were copied byte for byte, and no identity of theirs is in training.
+
+## Loading
+
+Market-1501's layout and names, so that re-identification code bases (torchreid, fast-reid, NVIDIA
+TAO) read the folder as it is. With Hugging Face's `datasets` (`pid`, `camid`, `family` and others
+are columns):
+
+```python
+from datasets import load_dataset
+
+people = load_dataset("path/to/this/folder")
+copies = people["train"].filter(lambda row: row["family"] == "blur")
+```
+
+With `mlcroissant`, `Dataset("croissant.json").records("manifest")`, or the name of an image folder
+for its pixels, too. With visnet: `visnet-train --manifest manifest.csv --out run`.
 
 ## Files
 
 - `manifest.csv`: one row per image: where it comes from, what was done to it, its checksum.
   `sequence` and `frame` are the source's; `params` is enough to render a copy again.
-- Image folders in the source's own layout and names; copies are named
-  `<source>_<copy>_<family>`.
-- `masks/` with `masks.csv`: the person of each training image, white, and why some have none.
-- `rejected.csv`: unusable files of the source, and training images without a usable mask.
-- `recipe.yaml`: all settings. `build.json`: versions, counts and checksums.
+- Image folders in Market-1501's layout and names; copies are named `<source>_<copy>_<family>`.
+  The `metadata.csv` in each is for `datasets`.
+{files}
+
+## Limits
+
+- Masks are a network's: some lose a hand or a bag to the background, or keep a bit of it.
+- New backgrounds are drawn, not photographed: they break what a network could learn from places,
+  and do not look like other places.
+- Identities, cameras, clothes and light are the source's, with all of its biases.
 
 {licence}
 
@@ -29,20 +99,20 @@ source's; only the background is another one (VisNet paper, section II-G, equati
 
     visnet-aug build --src <the source dataset> --out <folder> --recipe recipe.yaml
 
-With the versions in `build.json` the bytes are the same. To cite the method: *VisNet: Efficient
-Person Re-Identification via α-Divergence Loss, Feature Fusion and Dynamic Multi-Task Learning*.
+With the versions in `build.json` the bytes are the same. To cite the method: *{citation}*.
 """
 
-_PROBE = """\
-# Background-sensitivity probe for person re-identification
+_PROBE: Final = """\
+# {title}
 
 **Test images. Do not train on them**, nor choose settings by them: whoever does has seen the test
 set. `visnet-train` refuses this folder.
 
-Made by visnet-aug {version}. Query and gallery are there as they are and, for each family below,
-once more with the background rewritten and the person's pixels left as they are. What a network
-loses from the untouched images to a version of them, it had read off backgrounds (Tian et al.,
-*Eliminating Background-Bias for Robust Person Re-Identification*, CVPR 2018).
+{about}
+
+What a network loses from the untouched images to a version of them, it had read off backgrounds
+(Tian et al., *Eliminating Background-Bias for Robust Person Re-Identification*, CVPR 2018). Made by
+visnet-aug {version}.
 
     visnet-eval --probe manifest.csv ...
 
@@ -51,15 +121,18 @@ loses from the untouched images to a version of them, it had read off background
 Junk (`-1`), which evaluation ignores, is left out. Images without a usable mask are in no version;
 they are to stand untouched in every one.
 
+## How it was made
+
+{making}
+
 ## Files
 
 - `manifest.csv`: one row per image. Splits `query` and `gallery` are the untouched images,
   `probe-query` and `probe-gallery` the rewritten ones; `family` says the version, `source` the
   image that it was made from.
-- Image folders in the source's own layout and names; a version's are below its family's name.
-- `masks/` with `masks.csv`: the person of each image, white, and why some have none.
-- `rejected.csv`: unusable files of the source, and images without a usable mask.
-- `recipe.yaml`: all settings. `build.json`: versions, counts and checksums.
+- Image folders in Market-1501's layout and names; a version's are below its family's name. The
+  `metadata.csv` in each is for Hugging Face's `datasets`.
+{files}
 
 {licence}
 
@@ -70,7 +143,13 @@ they are to stand untouched in every one.
 With the versions in `build.json` the bytes are the same.
 """
 
-_COUNTS = """\
+_FILES: Final = """\
+- `masks/` with `masks.csv`: the person in each image, white, and why some have none.
+- `rejected.csv`: unusable files of the source, and images without a usable mask.
+- `croissant.json`: all of this for machines (MLCommons Croissant).
+- `recipe.yaml`: all settings. `build.json`: versions, counts and checksums."""
+
+_COUNTS: Final = """\
 | split | images | originals | augmented | identities | cameras |
 |---|---:|---:|---:|---:|---:|
 {splits}
@@ -81,30 +160,95 @@ _COUNTS = """\
 |---|---:|
 {families}"""
 
-_LICENCE = """\
-## Licence
+_LICENCE: Final = """\
+## Licence, and the people in it
 
-The images, augmented ones included, remain under the terms of the source dataset: they show
-people, and what its licence says about use, publication and privacy holds for this set, too. The
-program that built it is AGPL-3.0, which says nothing about its output."""
+{terms}
+What its licence says about use, publication and privacy holds for this set, too. The program that
+built it is AGPL-3.0, which says nothing about its output.
+
+Other backgrounds make nobody unrecognisable: people are shown exactly as they were, and where they
+are real, few of them were asked. Use the set for research into re-identification and its biases,
+not to find or to follow anyone."""
 
 
-def dataset_card(summary: BuildSummary, arithmetic: str) -> str:
+def dataset_card(build: Conclusion) -> str:
     """Write the card of an augmented set as Markdown."""
-    return _fill(_SET, summary, arithmetic)
+    return _fill(_SET, build, tags=("market-1501-layout",))
 
 
-def probe_card(summary: BuildSummary, arithmetic: str, sample: int | None) -> str:
+def probe_card(build: Conclusion, sample: int | None) -> str:
     """Write the card of a probe as Markdown; ``sample`` is how many identities were drawn."""
-    return _fill(_PROBE, summary, arithmetic, sample=f" --sample {sample}" if sample else "")
+    option = f" --sample {sample}" if sample else ""
+    return _fill(_PROBE, build, tags=("evaluation", "background-bias"), sample=option)
 
 
-def _fill(template: str, summary: BuildSummary, arithmetic: str, **more: str) -> str:
+def _fill(template: str, build: Conclusion, tags: tuple[str, ...], **more: str) -> str:
+    summary = build.summary
     splits = "\n".join(
         f"| {split} | {of.images:,} | {of.originals:,} | {of.copies:,} | {of.identities:,} "
         f"| {of.cameras} |"
         for split, of in summary.splits.items()
     )
     families = "\n".join(f"| {name} | {count:,} |" for name, count in summary.families.items())
-    counts = _COUNTS.format(splits=splits, arithmetic=arithmetic, families=families)
-    return template.format(version=__version__, counts=counts, licence=_LICENCE, **more)
+    body = template.format(
+        title=build.product.title,
+        about=textwrap.fill(build.product.about, _WIDTH),
+        version=__version__,
+        counts=_COUNTS.format(splits=splits, arithmetic=build.plan.arithmetic, families=families),
+        making=_describe_making(build),
+        files=_FILES,
+        licence=_LICENCE.format(terms=TERMS),
+        citation=CITATION,
+        **more,
+    )
+    return f"---\n{_header(build, tags)}---\n\n{body}"
+
+
+def _header(build: Conclusion, tags: tuple[str, ...]) -> str:
+    """Write the part that machines read."""
+    total = build.summary.total
+    header: dict[str, Any] = {
+        "pretty_name": build.product.title,
+        "license": "other",
+        "license_name": "terms-of-the-source-dataset",
+        "task_categories": ["image-feature-extraction"],
+        "tags": ["person-re-identification", "background-augmentation", *tags],
+        "size_categories": [next((name for end, name in _SIZES if total < end), "n>1T")],
+        "configs": [{"config_name": "default", "data_files": list(_data_files(build))}],
+    }
+    return yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
+
+
+def _data_files(build: Conclusion) -> Iterator[dict[str, Any]]:
+    """Say where the images of each split are; Hugging Face's names of splits have no dash."""
+    places: dict[ManifestSplit, list[str]] = defaultdict(list)
+    for folder, split in build.summary.folders.items():
+        places[split].append(folder if shard_of(f"{folder}/") else f"{folder}/*")
+    for split, paths in places.items():
+        yield {"split": split.replace("-", "_"), "path": paths[0] if len(paths) == 1 else paths}
+
+
+def _describe_making(build: Conclusion) -> str:
+    """Say how people were found, why not in some images, and what was drawn for the others."""
+    recipe, masks = build.recipe, build.masks
+    found = (
+        f"A YOLOv8-Seg network (`weights: {recipe.weights}`) found the person in each image whose "
+        f"background was to be rewritten: {len(masks.accepted):,} of {len(masks.entries):,} masks "
+        "are usable"
+    )
+    if masks.edited:
+        found += f", {masks.edited:,} of them mended by hand"
+    if masks.rejected:
+        found += f"; the others are not ({_list(masks.rejected)})"
+    drawn = (
+        "For each augmented image a family was chosen, a technique of it, an intensity, and the "
+        f"numbers that are in `params`; everything follows from the seed {recipe.seed}. "
+    )
+    quality = recipe.encoding.removeprefix("jpeg:")
+    drawn += _ENCODINGS.get(recipe.encoding, f"Copies are JPEGs of quality {quality}, 4:2:0.")
+    return "\n\n".join(textwrap.fill(text, _WIDTH) for text in (f"{found}.", drawn))
+
+
+def _list(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items())

@@ -28,10 +28,12 @@ RECIPE = "recipe.yaml"
 BUILD = "build.json"
 REJECTED = "rejected.csv"
 CARD = "README.md"
+CROISSANT = "croissant.json"
+METADATA = "metadata.csv"
 REPORT_FOLDER = "report"
 
-SIDECARS = (MANIFEST, RECIPE, BUILD, REJECTED, CARD)
-"""What a finished build has beside its images and masks."""
+SIDECARS = (MANIFEST, RECIPE, BUILD, REJECTED, CARD, CROISSANT)
+"""What a finished build has beside its images and masks; ``METADATA`` is in each image folder."""
 
 Identity: TypeAlias = Mapping[str, Any]
 """Which build it is: everything that decides its bytes, as plain JSON values."""
@@ -220,6 +222,11 @@ def check_masks(root: Path, found: Found, identity: Identity) -> None:
     raise OutputError(f"{root}: {what}; --force builds it again with the masks as they are now")
 
 
+def metadata_paths(folders: Iterable[str]) -> set[str]:
+    """Return where the tables in the image folders are, or will be."""
+    return {f"{folder}/{METADATA}" for folder in folders}
+
+
 def present_files(root: Path, folders: Iterable[str]) -> set[str]:
     """List the files in the image folders, as paths relative to the output.
 
@@ -248,6 +255,7 @@ def clear_way(root: Path, folders: Collection[str], expected: Collection[str]) -
     Raises:
         OutputError: A file is there that no build has made, or one cannot be removed.
     """
+    expected = metadata_paths(folders).union(expected)
     for path in sorted(present_files(root, folders).difference(expected)):
         if path.removesuffix(PART_SUFFIX) not in expected:
             raise OutputError(
@@ -272,6 +280,8 @@ def remove_build(root: Path, found: Found, advance: Advance) -> None:
     for number, path in enumerate(sorted(found.paths), 1):
         remove_file(root / path)
         advance(number, len(found.paths))
+    for path in metadata_paths(found.folders):
+        remove_file(root / path)
     for folder in sorted(found.folders):
         _remove_folder(root / folder)
         for parent in (root / folder).parents:  # of a probe's versions

@@ -24,13 +24,13 @@ from visnet_aug.build.plan import (
     make_task,
     scaled,
 )
-from visnet_aug.build.rows import BuildSummary
 from visnet_aug.datasets.record import JUNK_PID, Dataset, ImageRecord, Split
 from visnet_aug.errors import PlanError, RecipeError
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
 from visnet_aug.masks.store import mask_name
 
 if TYPE_CHECKING:
+    from visnet_aug.build.product import Conclusion
     from visnet_aug.recipe import Recipe
 
 SPLITS: Final[Mapping[Split, TaskSplit]] = {"query": "probe-query", "gallery": "probe-gallery"}
@@ -74,6 +74,20 @@ class Probe:
     def identity(self) -> Mapping[str, Any]:
         """Name the command, and how many identities were drawn."""
         return {"command": "probe", "sample": self.sample}
+
+    @property
+    def title(self) -> str:
+        """Name the probe."""
+        return "Background-sensitivity probe for person re-identification"
+
+    @property
+    def about(self) -> str:
+        """Say what a version is."""
+        return (
+            "The query and gallery images of a re-identification set as they are and, for each "
+            "family of backgrounds, once more with the background rewritten and the person's "
+            "pixels left as they are."
+        )
 
     def select(self, dataset: Dataset, recipe: Recipe) -> Dataset:
         """Return the test images without junk, or those of a sample of identities.
@@ -125,9 +139,9 @@ class Probe:
         tasks = [_version(source, name, dataset, recipe) for name in families for source in sources]
         return arrange(dataset.records, tasks, _arithmetic(dataset, sources, families), dataset)
 
-    def card(self, summary: BuildSummary, arithmetic: str) -> str:
+    def card(self, build: Conclusion) -> str:
         """Write the probe's card, which says what it is not for."""
-        return probe_card(summary, arithmetic, self.sample)
+        return probe_card(build, self.sample)
 
 
 def _draw_sample(test: Sequence[ImageRecord], count: int, seed: int) -> list[ImageRecord]:

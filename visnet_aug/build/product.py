@@ -5,16 +5,19 @@ The conductor reads, masks, renders and writes; a product says which images, and
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from visnet_aug.build.card import dataset_card
 from visnet_aug.build.plan import Plan, check_number, make_plan
-from visnet_aug.build.rows import BuildSummary
+from visnet_aug.build.rows import BuildSummary, summarise
 from visnet_aug.datasets.record import Dataset, ImageRecord
+from visnet_aug.manifest import ManifestRow
 
 if TYPE_CHECKING:
+    from visnet_aug.masks.compute import MaskSummary
     from visnet_aug.recipe import Recipe
 
 
@@ -27,6 +30,14 @@ class Product(Protocol):
 
         ``command`` is always among them.
         """
+
+    @property
+    def title(self) -> str:
+        """What the set is called in its card."""
+
+    @property
+    def about(self) -> str:
+        """What it is, in two or three sentences."""
 
     def select(self, dataset: Dataset, recipe: Recipe) -> Dataset:
         """Return the part of a dataset that is used.
@@ -52,8 +63,36 @@ class Product(Protocol):
             PlanError: What is asked for cannot be made.
         """
 
-    def card(self, summary: BuildSummary, arithmetic: str) -> str:
+    def card(self, build: Conclusion) -> str:
         """Write the card of what was made as Markdown."""
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """All that is known when the last image is written.
+
+    Attributes:
+        product: What was made.
+        dataset: What of the source takes part.
+        recipe: What was asked for.
+        identity: Which build it is.
+        masks: What the mask stage did.
+        plan: What was to be made.
+        rows: The manifest.
+    """
+
+    product: Product
+    dataset: Dataset
+    recipe: Recipe
+    identity: Mapping[str, Any]
+    masks: MaskSummary
+    plan: Plan
+    rows: Sequence[ManifestRow]
+
+    @cached_property
+    def summary(self) -> BuildSummary:
+        """Counts of the rows."""
+        return summarise(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +103,20 @@ class AugmentedSet:
     def identity(self) -> Mapping[str, Any]:
         """Name the command."""
         return {"command": "build"}
+
+    @property
+    def title(self) -> str:
+        """Name the set."""
+        return "Person re-identification with rewritten backgrounds"
+
+    @property
+    def about(self) -> str:
+        """Say what an augmented image is."""
+        return (
+            "Crops of people for re-identification across cameras. In every augmented training "
+            "image the person's pixels are the source's; only the background is another one "
+            "(VisNet paper, section II-G, equation 21)."
+        )
 
     def select(self, dataset: Dataset, recipe: Recipe) -> Dataset:
         """Use the whole dataset."""
@@ -81,9 +134,9 @@ class AugmentedSet:
         """Plan the number of images asked for; see `make_plan`."""
         return make_plan(dataset, maskable, recipe)
 
-    def card(self, summary: BuildSummary, arithmetic: str) -> str:
+    def card(self, build: Conclusion) -> str:
         """Write the dataset's card."""
-        return dataset_card(summary, arithmetic)
+        return dataset_card(build)
 
 
 AUGMENTED_SET: Final = AugmentedSet()

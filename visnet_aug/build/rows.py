@@ -41,14 +41,29 @@ class BuildSummary:
     Attributes:
         total: Rows of the manifest.
         splits: By split, those without images left out.
+        folders: The folders (or shards) that hold images, each with the split of its images.
         families: Copies by family.
         variants: Copies by family and variant.
     """
 
     total: int
     splits: Mapping[ManifestSplit, SplitSummary]
+    folders: Mapping[str, ManifestSplit]
     families: Mapping[str, int]
     variants: Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an image's row says that follows neither from how it is made nor from its file.
+
+    Attributes:
+        source: The image it is made from, relative to the source dataset.
+        mask: The verdict on that image's mask, if there is a usable one.
+    """
+
+    source: str
+    mask: MaskEntry | None
 
 
 def manifest_rows(
@@ -57,44 +72,58 @@ def manifest_rows(
     masks: Mapping[str, MaskEntry],
     dataset: Dataset,
 ) -> list[ManifestRow]:
-    """Describe every file of a build, sorted by split, in `ManifestSplit`'s order, and path.
+    """Describe every image of a build, sorted by split, in `ManifestSplit`'s order, and path.
+
+    In shards, too, images are sorted by the paths that the plan has for them: who reads a set by
+    its manifest meets the same images in the same order, whichever way they are kept.
 
     Args:
         plan: What was to be made.
-        written: What was written, by path.
+        written: What was written, by the plan's paths.
         masks: Verdicts on the images that were masked, by name.
         dataset: What was read.
     """
-    items: list[Kept | Task] = [*plan.kept, *plan.tasks]
-    rows = [_row(item, written[item.path], masks, dataset) for item in items]
     order = {split: number for number, split in enumerate(get_args(ManifestSplit))}
-    return sorted(rows, key=lambda row: (order[row.split], row.path))
+    items: list[Kept | Task] = [*plan.kept, *plan.tasks]
+    items.sort(key=lambda item: (order[split_of(item)], item.path))
+    return [make_row(item, written[item.path], find_facts(item, masks, dataset)) for item in items]
 
 
-def _row(
-    item: Kept | Task, written: Written, masks: Mapping[str, MaskEntry], dataset: Dataset
-) -> ManifestRow:
+def split_of(item: Kept | Task) -> ManifestSplit:
+    """Return the split of the image that is made."""
+    return item.split if isinstance(item, Task) else item.source.split
+
+
+def find_facts(item: Kept | Task, masks: Mapping[str, MaskEntry], dataset: Dataset) -> Facts:
+    """Look up what an image's row says beside; arguments as for `manifest_rows`."""
     source = item.source
+    entry = masks.get(mask_name(source.split, source.stem))
+    return Facts(
+        source=f"{dataset.folders[source.split]}/{source.name}",
+        mask=entry if entry and entry.accepted else None,
+    )
+
+
+def make_row(item: Kept | Task, written: Written, facts: Facts) -> ManifestRow:
+    """Describe one image, which lies where it was written."""
+    source, mask = item.source, facts.mask
     task = item if isinstance(item, Task) else None
-    name = mask_name(source.split, source.stem)
-    entry = masks.get(name)
-    mask = entry if entry and entry.accepted else None
     return ManifestRow(
-        path=item.path,
-        split=task.split if task else source.split,
+        path=written.path,
+        split=split_of(item),
         pid=source.pid,
         camid=source.camid,
         sequence=source.sequence,
         frame=source.frame,
         kind="augmented" if task else "original",
-        source=f"{dataset.folders[source.split]}/{source.name}",
+        source=facts.source,
         copy=task.copy if task else None,
         family=task.family if task else None,
         variant=task.variant if task else None,
         intensity=task.intensity if task else None,
         seed=task.seed if task else None,
         params=written.params,
-        mask=f"{MASK_FOLDER}/{name}.png" if mask else None,
+        mask=f"{MASK_FOLDER}/{mask.stem}.png" if mask else None,
         mask_area=mask.area if mask else None,
         mask_confidence=mask.confidence if mask else None,
         width=written.width,
@@ -113,6 +142,7 @@ def summarise(rows: Iterable[ManifestRow]) -> BuildSummary:
     return BuildSummary(
         total=len(rows),
         splits={split: _count(of_split) for split, of_split in by_split.items()},
+        folders={row.path.rpartition("/")[0]: row.split for row in rows},
         families=_sorted(Counter(row.family for row in rows if row.family)),
         variants=_sorted(variants),
     )

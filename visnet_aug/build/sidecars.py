@@ -1,4 +1,4 @@
-"""What stands beside a finished build's images: recipe, rejected images, build.json, card."""
+"""What stands beside a finished build's images: recipe, rejected images, card, descriptions."""
 
 from __future__ import annotations
 
@@ -6,52 +6,29 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from visnet_aug.build.croissant import describe
 from visnet_aug.build.journal import FOLDER as STATE_FOLDER
-from visnet_aug.build.output import BUILD, CARD, MANIFEST, RECIPE, REJECTED
-from visnet_aug.build.plan import Plan
-from visnet_aug.build.product import Product
+from visnet_aug.build.metadata import metadata_columns, metadata_files
+from visnet_aug.build.output import BUILD, CARD, CROISSANT, MANIFEST, RECIPE, REJECTED
+from visnet_aug.build.product import Conclusion
 from visnet_aug.build.provenance import other_versions
-from visnet_aug.build.rows import BuildSummary, summarise
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.datasets.rejected import RejectedRow, rejected_csv, rejected_images
 from visnet_aug.files import cannot, write_file
-from visnet_aug.manifest import ManifestRow, write_manifest
+from visnet_aug.manifest import write_manifest
 from visnet_aug.masks.compute import MaskSummary
 from visnet_aug.masks.store import mask_name
-from visnet_aug.recipe import Recipe, dump_recipe
+from visnet_aug.recipe import dump_recipe
 
 FORMAT = 1
 """Of ``build.json``; raised when a reader of an earlier one would misread it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Conclusion:
-    """All that is known when the last image is written.
-
-    Attributes:
-        product: What was made.
-        dataset: What of the source takes part.
-        recipe: What was asked for.
-        identity: Which build it is.
-        masks: What the mask stage did.
-        plan: What was to be made.
-        rows: The manifest.
-    """
-
-    product: Product
-    dataset: Dataset
-    recipe: Recipe
-    identity: Mapping[str, Any]
-    masks: MaskSummary
-    plan: Plan
-    rows: list[ManifestRow]
-
-
-def write_sidecars(out: Path, build: Conclusion) -> BuildSummary:
+def write_sidecars(out: Path, build: Conclusion) -> None:
     """Write everything beside the images, the manifest last.
 
     Nothing of it tells when, where or by how many processes it was built: the same build gives
@@ -60,17 +37,20 @@ def write_sidecars(out: Path, build: Conclusion) -> BuildSummary:
     Raises:
         OutputError: A file cannot be written.
     """
-    summary = summarise(build.rows)
-    files = {
-        RECIPE: dump_recipe(build.recipe).encode(),
-        REJECTED: rejected_csv(_rejected(build.dataset, build.masks)),
-        CARD: build.product.card(summary, build.plan.arithmetic).encode(),
-    }
     staged = out / STATE_FOLDER / MANIFEST
     write_manifest(staged, build.rows)
-    checksums = {name: _sha256(data) for name, data in files.items()}
-    checksums[MANIFEST] = _sha256(staged.read_bytes())
-    report = _build_json(build, summary, checksums)
+    columns = metadata_columns(build.rows)
+    files = metadata_files(build.rows, columns)
+    checksums = {MANIFEST: _sha256(staged.read_bytes())}
+    checksums |= {name: _sha256(data) for name, data in files.items()}
+    files |= {
+        RECIPE: dump_recipe(build.recipe).encode(),
+        REJECTED: rejected_csv(_rejected(build.dataset, build.masks)),
+        CARD: build.product.card(build).encode(),
+        CROISSANT: describe(build, columns, checksums).encode(),
+    }
+    checksums |= {name: _sha256(data) for name, data in files.items()}
+    report = _build_json(build, checksums)
     files[BUILD] = f"{json.dumps(report, indent=2)}\n".encode()
     for name, data in files.items():
         write_file(out / name, data, durable=True)
@@ -78,7 +58,6 @@ def write_sidecars(out: Path, build: Conclusion) -> BuildSummary:
         staged.replace(out / MANIFEST)
     except OSError as error:
         raise cannot("written", out / MANIFEST, error) from error
-    return summary
 
 
 def _rejected(dataset: Dataset, masks: MaskSummary) -> Iterator[RejectedRow]:
@@ -92,9 +71,8 @@ def _rejected(dataset: Dataset, masks: MaskSummary) -> Iterator[RejectedRow]:
             yield RejectedRow(path, record.split, "mask", entry.reason, detail)
 
 
-def _build_json(
-    build: Conclusion, summary: BuildSummary, checksums: Mapping[str, str]
-) -> dict[str, Any]:
+def _build_json(build: Conclusion, checksums: Mapping[str, str]) -> dict[str, Any]:
+    summary = build.summary
     return {
         "format": FORMAT,
         "identity": build.identity,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from visnet_aug.build.output import SIDECARS
+from visnet_aug.build.output import SIDECARS, metadata_paths
 from visnet_aug.files import cannot, part_of
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
@@ -33,8 +33,9 @@ def find_strays(
     masks = {f"{MASK_FOLDER}/{name}.png" for name, entry in entries.items() if entry.accepted}
     folders = {path.partition("/")[0] for path in images if "/" in path} | {MASK_FOLDER}
     there = {path for folder in folders for path in _walk(root, folder)}
+    tables = metadata_paths(path.rpartition("/")[0] for path in images)
     half_written = {part_of(root / name).name for name in _TABLES if part_of(root / name).exists()}
-    for path in sorted((there - images - masks) | half_written):
+    for path in sorted((there - images - masks - tables) | half_written):
         yield Problem("stray", path.encode(errors="backslashreplace").decode())
 
 

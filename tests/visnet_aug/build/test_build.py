@@ -23,6 +23,10 @@ from visnet_aug.recipe import Recipe, load_recipe
 RECIPE = Recipe(images=30 + 17)
 """All 30 images of the small dataset and 17 copies."""
 
+FOLDERS = ("bounding_box_train", "query", "bounding_box_test")
+TABLES = {f"{folder}/metadata.csv" for folder in FOLDERS}
+"""What is beside the images in their folders."""
+
 Market = Callable[[Path], Path]
 
 
@@ -49,12 +53,12 @@ def test_the_output_is_the_layout_with_its_tables_and_nothing_else(
     built: Path, market: Path
 ) -> None:
     assert sorted(path.name for path in built.iterdir()) == [
-        "README.md", "bounding_box_test", "bounding_box_train", "build.json", "manifest.csv",
-        "masks", "masks.csv", "query", "recipe.yaml", "rejected.csv",
+        "README.md", "bounding_box_test", "bounding_box_train", "build.json", "croissant.json",
+        "manifest.csv", "masks", "masks.csv", "query", "recipe.yaml", "rejected.csv",
     ]  # fmt: skip
     rows = read_manifest(built / "manifest.csv")
     files = {path for path in tree(built) if "/" in path and not path.startswith("masks/")}
-    assert {row.path for row in rows} == files
+    assert {row.path for row in rows} | TABLES == files
     assert Counter((row.split, row.kind) for row in rows) == {
         ("train", "original"): 12,
         ("train", "augmented"): 17,
@@ -100,7 +104,9 @@ def test_build_json_and_the_card_tell_the_truth(built: Path) -> None:
     )
     for name, digest in report["sha256"].items():
         assert hashlib.sha256((built / name).read_bytes()).hexdigest() == digest
-    assert set(report["sha256"]) == {"manifest.csv", "recipe.yaml", "rejected.csv", "README.md"}
+    assert set(report["sha256"]) == TABLES | {
+        "manifest.csv", "recipe.yaml", "rejected.csv", "README.md", "croissant.json",
+    }  # fmt: skip
     card = (built / "README.md").read_text()
     assert "| train | 29 | 12 | 17 | 4 | 3 |" in card
     assert "12 originals + 17 copies + 6 query + 12 gallery = 47" in card
@@ -261,7 +267,7 @@ def test_replacing_starts_over_and_leaves_what_it_did_not_make(
     out = tmp_path / "aug"
     other = RECIPE.replace(composition="published", images=20, encoding="png", seed=3)
     build(market, out, other, Options(workers=1), segmenter=ellipses)
-    assert len(list((out / "bounding_box_val").iterdir())) == 24 - 2
+    assert len(list((out / "bounding_box_val").glob("*.png"))) == 24 - 2
     (out / "notes.txt").write_text("mine")
     result = build(market, out, RECIPE, Options(workers=1, force=True), segmenter=ellipses)
     assert result.masks is not None

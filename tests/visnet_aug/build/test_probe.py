@@ -67,12 +67,14 @@ def test_a_probe_is_the_test_images_and_a_version_of_each_for_each_family(
     probed: Path, market: Path
 ) -> None:
     assert sorted(path.name for path in probed.iterdir()) == sorted(
-        ("README.md", "bounding_box_test", "build.json", "manifest.csv", "masks", "masks.csv",
-         "query", "recipe.yaml", "rejected.csv", *FAMILIES)
+        ("README.md", "bounding_box_test", "build.json", "croissant.json", "manifest.csv", "masks",
+         "masks.csv", "query", "recipe.yaml", "rejected.csv", *FAMILIES)
     )  # fmt: skip
     rows = read_manifest(probed / "manifest.csv")
     files = {path for path in tree(probed) if "/" in path and not path.startswith("masks/")}
-    assert {row.path for row in rows} == files
+    tables = {f"{row.path.rpartition('/')[0]}/metadata.csv" for row in rows}
+    assert len(tables) == 2 * (1 + len(FAMILIES))
+    assert {row.path for row in rows} | tables == files
     assert Counter((row.split, row.kind, row.family) for row in rows) == {
         ("query", "original", None): 6,
         ("gallery", "original", None): 9,  # no junk

@@ -118,7 +118,8 @@ FILES: dict[str, tuple[str, Damage, list[tuple[str, str]]]] = {
     "a file where a folder was": (
         "match",
         lambda root: (shutil.rmtree(root / "query"), (root / "query").touch()),
-        [("missing", "query/0011_c1s1_001111_00.jpg: Not a directory"),
+        [("tables", "query/metadata.csv: cannot be read (Not a directory)"),
+         ("missing", "query/0011_c1s1_001111_00.jpg: Not a directory"),
          *[("missing", "query/")] * 5],
     ),
     "a half-written image": (
@@ -180,6 +181,11 @@ FILES: dict[str, tuple[str, Damage, list[tuple[str, str]]]] = {
         "match",
         lambda root: (root / "recipe.yaml").write_text("no: recipe\n"),
         [("tables", "recipe.yaml: changed")],
+    ),
+    "a table in an image folder is edited": (
+        "match",
+        lambda root: (root / "query" / "metadata.csv").write_text("file_name\n"),
+        [("tables", "query/metadata.csv: changed")],
     ),
     "rejected.csv is gone": (
         "match",
@@ -538,7 +544,7 @@ def test_published_splits_that_share_sources_say_so(builds: dict[str, Path]) -> 
 
 def test_long_lists_are_cut_in_the_text_alone(copy_of: CopyOf) -> None:
     root = copy_of("match")
-    for path in (root / "bounding_box_test").iterdir():
+    for path in (root / "bounding_box_test").glob("*.jpg"):
         path.unlink()
     verdict = verify(root, workers=1)
     lines = list(verdict.lines())
