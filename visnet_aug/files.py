@@ -34,6 +34,7 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object], *, durable: bo
 
     Raises:
         OutputError: It cannot be written; what was there before still is, and nothing beside it.
+            So it is whatever else ``write`` raises.
     """
     part = part_of(path)
     try:
@@ -43,10 +44,12 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object], *, durable: bo
                 file.flush()
                 os.fsync(file.fileno())
         part.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        raise cannot("written", path, error) from error
+        if isinstance(error, OSError):
+            raise cannot("written", path, error) from error
+        raise
 
 
 def write_file(path: Path, data: bytes, *, durable: bool = False) -> None:

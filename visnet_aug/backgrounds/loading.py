@@ -39,15 +39,15 @@ def load_albumentations(torch: bool = True) -> ModuleType:
         The module ``albumentations``.
     """
     with ExitStack() as stack:
-        stack.enter_context(_entry(os.environ, "NO_ALBUMENTATIONS_UPDATE", "1"))
+        stack.enter_context(temporary_entry(os.environ, "NO_ALBUMENTATIONS_UPDATE", "1"))
         if not torch and "torch" not in sys.modules:
             # None makes ``import torch`` an ImportError, which Albumentations is prepared for
-            stack.enter_context(_entry(sys.modules, "torch", None))
+            stack.enter_context(temporary_entry(sys.modules, "torch", None))
         return import_module("albumentations")
 
 
 @contextmanager
-def _entry(mapping: MutableMapping[str, Any], key: str, value: object) -> Iterator[None]:
+def temporary_entry(mapping: MutableMapping[str, Any], key: str, value: object) -> Iterator[None]:
     """Set one entry of a mapping for a while."""
     before = {key: mapping[key]} if key in mapping else {}
     mapping[key] = value

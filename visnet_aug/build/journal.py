@@ -8,12 +8,12 @@ made again. The journal is removed when the manifest, which says the same and mo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from visnet_aug.files import cannot, write_file
 
@@ -41,6 +41,33 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenShard:
+    """A finished shard.
+
+    Attributes:
+        path: The tar, relative to the output, with ``/``.
+        sha256: Hex digest of its bytes.
+        images: What is in it; their paths lead into the tar.
+    """
+
+    path: str
+    sha256: str
+    images: tuple[Written, ...]
+
+
+WrittenFile: TypeAlias = Written | WrittenShard
+
+
+def images_of(files: Iterable[WrittenFile]) -> Iterator[Written]:
+    """Yield the images that files are or hold."""
+    for file in files:
+        if isinstance(file, WrittenShard):
+            yield from file.images
+        else:
+            yield file
+
+
+@dataclass(frozen=True, slots=True)
 class JournalContent:
     """What a journal says.
 
@@ -53,7 +80,7 @@ class JournalContent:
 
     identity: Mapping[str, Any] | None
     begun: frozenset[str]
-    written: Mapping[str, Written]
+    written: Mapping[str, WrittenFile]
     size: int
 
 
@@ -74,7 +101,7 @@ def read_journal(path: Path) -> JournalContent:
         raise cannot("read", path, error) from error
     identity: Mapping[str, Any] | None = None
     begun: set[str] = set()
-    written: dict[str, Written] = {}
+    written: dict[str, WrittenFile] = {}
     size = 0
     for line in lines:
         try:
@@ -84,7 +111,7 @@ def read_journal(path: Path) -> JournalContent:
             elif "begun" in entry:
                 begun.update(entry["begun"])
             else:
-                written[entry["path"]] = Written(**entry)
+                written[entry["path"]] = _written(entry)
         except (ValueError, TypeError, KeyError):
             break
         size += len(line)
@@ -123,7 +150,7 @@ class Journal:
         """Note files before they are made."""
         self._append([{"begun": list(paths)}])
 
-    def finish(self, written: Iterable[Written]) -> None:
+    def finish(self, written: Iterable[WrittenFile]) -> None:
         """Note finished files."""
         self._append([asdict(entry) for entry in written])
 
@@ -149,6 +176,13 @@ class Journal:
                 self._file.truncate(self._size)
                 self._file.seek(self._size)
             raise cannot("written", self._path, error) from error
+
+
+def _written(entry: dict[str, Any]) -> WrittenFile:
+    if "images" not in entry:
+        return Written(**entry)
+    images = tuple(Written(**image) for image in entry.pop("images"))
+    return WrittenShard(**entry, images=images)
 
 
 def _lines(entries: Iterable[Mapping[str, Any]]) -> bytes:

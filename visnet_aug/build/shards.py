@@ -1,0 +1,223 @@
+"""A plan's images in tar shards that the WebDataset library reads: which goes where, and writing.
+
+A shard holds images of one split in an order drawn by the seed, so that reading shards one after
+the other reads the split shuffled. Each image is a sample of files with one key, its stem: the
+image, its record (``.json``) and, where it has one, its mask (``.mask.png``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final, TypeAlias
+
+from visnet_aug.backgrounds.loading import temporary_entry
+from visnet_aug.build.finished import stem_of
+from visnet_aug.build.plan import Kept, Plan, Task, digest
+from visnet_aug.build.rows import Facts, split_of
+from visnet_aug.errors import PlanError
+from visnet_aug.files import replace_file
+from visnet_aug.manifest import ManifestRow, ManifestSplit
+from visnet_aug.shards import SUFFIX
+
+FOLDER: Final = "shards"
+
+TABLE_SUFFIX: Final = ".csv"
+"""Instead of a shard's own: the rows of its images, with paths relative to where it lies."""
+
+MASK_SUFFIX: Final = ".mask.png"
+RECORD_SUFFIX: Final = ".json"
+
+Item: TypeAlias = Kept | Task
+
+_OWNER: Final = "visnet"
+
+_ELSEWHERE: Final = ("path", "mask")
+"""What of a row is no news inside of a shard: where the image and its mask lie."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One image of a shard.
+
+    Attributes:
+        item: How it is made.
+        path: Where it lies, relative to the output: a path into the shard.
+        facts: What else its row says.
+    """
+
+    item: Item
+    path: str
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A shard to write: one item of work that makes many images.
+
+    Attributes:
+        path: The tar, relative to the output.
+        members: Its images, in order.
+    """
+
+    path: str
+    members: tuple[Member, ...]
+
+
+def images_in(item: Item | Shard) -> int:
+    """Return how many images an item of work makes."""
+    return len(item.members) if isinstance(item, Shard) else 1
+
+
+class StoppedError(Exception):
+    """The run ended before a shard was finished; there is nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An image's files.
+
+    Attributes:
+        image: The image file's bytes.
+        row: Its row in the manifest.
+        mask: Bytes of its mask, if it has one.
+    """
+
+    image: bytes
+    row: ManifestRow
+    mask: bytes | None
+
+
+def pack(
+    plan: Plan, count: int, seed: int, find_facts: Callable[[Item], Facts]
+) -> tuple[Shard, ...]:
+    """Put a plan's images into shards.
+
+    Every split has one shard at least, and each further one goes to the split whose shards are
+    the largest. Within a split the shards differ by at most one image. Which image is where
+    follows from the seed and its name.
+
+    Args:
+        plan: What is to be made.
+        count: Number of shards.
+        seed: The run's.
+        find_facts: Looks up what an image's row says beside.
+
+    Raises:
+        PlanError: There are more splits, or fewer images.
+    """
+    splits: dict[ManifestSplit, list[Item]] = defaultdict(list)
+    every: list[Item] = [*plan.kept, *plan.tasks]
+    for item in every:
+        splits[split_of(item)].append(item)
+    shares = share_out(count, {split: len(items) for split, items in splits.items()})
+    shards = []
+    for split, items in splits.items():
+        items.sort(key=lambda item: digest(seed, "shard", item.path))
+        for number in range(shares[split]):
+            path = f"{FOLDER}/{split}-{number:06d}{SUFFIX}"
+            start, stop = (len(items) * end // shares[split] for end in (number, number + 1))
+            members = (
+                Member(item, f"{path}/{_name(item.path)}", find_facts(item))
+                for item in items[start:stop]
+            )
+            shards.append(Shard(path, tuple(members)))
+    return tuple(shards)
+
+
+def share_out(count: int, sizes: Mapping[ManifestSplit, int]) -> dict[ManifestSplit, int]:
+    """Share a number of shards out among splits, given the number of images of each.
+
+    Raises:
+        PlanError: There are more splits, or fewer images.
+    """
+    if not len(sizes) <= count <= sum(sizes.values()):
+        raise PlanError(
+            f"cannot make {count:,} shards: each of {', '.join(sizes)} needs one, and each shard "
+            f"an image; ask for {len(sizes)} to {sum(sizes.values()):,}"
+        )
+    shares = dict.fromkeys(sizes, 1)
+    for _ in range(count - len(sizes)):
+        shares[max(sizes, key=lambda split: sizes[split] / shares[split])] += 1
+    return shares
+
+
+def table_of(shard: str) -> str:
+    """Return the path of the table beside a shard."""
+    return f"{shard.removesuffix(SUFFIX)}{TABLE_SUFFIX}"
+
+
+def companions(path: str) -> tuple[str, str]:
+    """Return what may lie beside an image in its shard: its record, its mask."""
+    key = f"{path.rpartition('/')[0]}/{stem_of(path)}"
+    return f"{key}{RECORD_SUFFIX}", f"{key}{MASK_SUFFIX}"
+
+
+def write_shard(path: Path, samples: Iterable[Sample]) -> str:
+    """Write a tar, sample by sample; the same samples give the same bytes.
+
+    Returns:
+        SHA-256 of its bytes, in hex.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    checksum = hashlib.sha256()
+
+    def write(file: BinaryIO) -> None:
+        tar = _tar_writer()(
+            _Checked(file, checksum.update), user=_OWNER, group=_OWNER, mtime=0, encoder=False
+        )
+        for sample in samples:
+            tar.write(_files(sample))
+        tar.close()
+
+    replace_file(path, write)
+    return checksum.hexdigest()
+
+
+class _Checked:
+    """A file to write to, whose bytes pass through a checksum."""
+
+    def __init__(self, file: BinaryIO, update: Callable[[bytes], None]) -> None:
+        self._file = file
+        self._update = update
+
+    def write(self, data: bytes) -> int:
+        self._update(data)
+        return self._file.write(data)
+
+
+def _files(sample: Sample) -> dict[str, str | bytes]:
+    """Return a sample as WebDataset has it: a key, and a file's bytes by what follows the key."""
+    path = sample.row.path
+    record = {key: value for key, value in asdict(sample.row).items() if key not in _ELSEWHERE}
+    files: dict[str, str | bytes] = {
+        "__key__": stem_of(path),
+        path.rpartition(".")[2]: sample.image,
+        RECORD_SUFFIX[1:]: json.dumps(record, separators=(",", ":")).encode(),
+    }
+    if sample.mask is not None:
+        files[MASK_SUFFIX[1:]] = sample.mask
+    return files
+
+
+def _name(path: str) -> str:
+    """Return an image's name in a shard: a key, which ends at the first dot, and one suffix."""
+    suffix = ".png" if path.lower().endswith(".png") else ".jpg"
+    return f"{stem_of(path).replace('.', '_')}{suffix}"
+
+
+def _tar_writer() -> Any:
+    """Import WebDataset without torch, which only its readers need (1 s and 200 MB a process)."""
+    with ExitStack() as stack:
+        if "torch" not in sys.modules:
+            stack.enter_context(temporary_entry(sys.modules, "torch", None))
+        import webdataset
+    return webdataset.TarWriter
