@@ -55,16 +55,21 @@ class Entry:
     """A file that belongs to a split.
 
     Attributes:
-        path: Absolute.
+        origin: Its path relative to the dataset's root, with ``/``.
         split: Where it belongs.
         stem: What tells images of the split apart: two entries of one stem are one image twice.
         label: What the layout says of it, or why it cannot be used whatever its bytes are.
     """
 
-    path: Path
+    origin: str
     split: Split
     stem: str
     label: Label | UnusableImage
+
+    @property
+    def file_name(self) -> str:
+        """The last part of its path."""
+        return self.origin.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,21 +177,22 @@ class NamedLayout:
             names = _names(root / folder)
             wanted = [name for name in names if not is_litter(name)]
             ignored += len(names) - len(wanted)
-            entries += (self._entry(root / folder / name, split) for name in wanted)
+            entries += (self._entry(root, folder, name, split) for name in wanted)
         places = {split: root / folder for split, folder in self.folders.items()}
         return Listing(entries, ignored, places, keeps_names=self.keeps_names)
 
-    def _entry(self, path: Path, split: Split) -> Entry:
-        match = self.pattern.fullmatch(path.name)
+    def _entry(self, root: Path, folder: str, name: str, split: Split) -> Entry:
+        origin = f"{folder}/{name}"
+        match = self.pattern.fullmatch(name)
         if match is not None:
             parts = match.groupdict()
             stem = parts.pop("stem")
-            return Entry(path, split, stem, Label(**{key: int(parts[key]) for key in parts}))
-        if path.is_dir():
+            return Entry(origin, split, stem, Label(**{key: int(parts[key]) for key in parts}))
+        if (root / origin).is_dir():
             problem = UnusableImage.because("subfolder", "a folder inside the split's folder")
         else:
             problem = UnusableImage.because("bad_name", f"the name is not {self.form}")
-        return Entry(path, split, path.name, problem)
+        return Entry(origin, split, name, problem)
 
     def _check_folders(self, root: Path) -> None:
         """Refuse a root without the folders, and say which folder was probably meant."""

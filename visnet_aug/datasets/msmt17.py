@@ -91,8 +91,8 @@ class Msmt17:
         entries = []
         for name, lines in lists.items():
             split = LISTS[name]
-            folder, first = (root / train, 1) if split == "train" else (root / test, 1 + people)
-            entries += [_entry(folder / line.path, split, first + line.pid) for line in lines]
+            folder, first = (train, 1) if split == "train" else (test, 1 + people)
+            entries += [_entry(f"{folder}/{line.path}", split, first + line.pid) for line in lines]
         places = {split: root / name for name, split in LISTS.items() if name != _OPTIONAL}
         return Listing(entries, 0, places, notes=tuple(_notes(lists, people)))
 
@@ -140,15 +140,14 @@ def _parse(line: str, where: str) -> _Line:
     return _Line(inside, int(pid))
 
 
-def _entry(path: Path, split: Split, pid: int) -> Entry:
-    match = _NAME.fullmatch(path.name)
+def _entry(origin: str, split: Split, pid: int) -> Entry:
+    folder, _, name = origin.rpartition("/")
+    match = _NAME.fullmatch(name)
     if match is None:
-        problem = UnusableImage.because(
-            "bad_name", "the name is not <pid>_<image>_<camera>_....jpg"
-        )
-        return Entry(path, split, str(path), problem)
+        what = "the name is not <pid>_<image>_<camera>_....jpg"
+        return Entry(origin, split, origin, UnusableImage.because("bad_name", what))
     label = Label(pid, int(match["camid"]), box=int(match["box"]))
-    return Entry(path, split, f"{path.parent}/{match['stem']}", label)
+    return Entry(origin, split, f"{folder}/{match['stem']}", label)
 
 
 def _notes(lists: Mapping[str, list[_Line]], people: int) -> Iterator[str]:

@@ -85,33 +85,33 @@ class Pattern:
             if image is None:
                 ignored += 1
             else:
-                entries.append(self._entry(root / path, path, image["stem"]))
+                entries.append(self._entry(path, image["stem"]))
         if not any(isinstance(entry.label, Label) for entry in entries):
-            example = min((e.path.relative_to(root).as_posix() for e in entries), default="none")
+            example = min((entry.origin for entry in entries), default="none")
             raise DatasetError(
                 f"{root}: --pattern {self.expression} tells identity and camera of none of the "
                 f"{len(entries):,} images, such as {example!r}; it must match all of such a path"
             )
         return Listing(entries, ignored, dict.fromkeys(get_args(Split), root), required=("train",))
 
-    def _entry(self, file: Path, path: str, stem: str) -> Entry:
+    def _entry(self, path: str, stem: str) -> Entry:
         match = self._compiled.fullmatch(path)
         if match is None:
             problem = UnusableImage.because("bad_name", "--pattern does not match its path")
-            return Entry(file, _split_of_folders(path) or "train", stem, problem)
+            return Entry(path, _split_of_folders(path) or "train", stem, problem)
         found = match.groupdict()
         said = found.pop("split", None)
         split = SPLIT_NAMES.get(said.lower()) if said else _split_of_folders(path) or "train"
         if split is None:
             what = f"split {said!r} is not one of {', '.join(SPLIT_NAMES)}"
-            return Entry(file, "train", stem, UnusableImage.because("bad_name", what))
+            return Entry(path, "train", stem, UnusableImage.because("bad_name", what))
         numbers = {key: value for key, value in found.items() if value and key in _NUMBERS}
         odd = [key for key, value in numbers.items() if not _fits(key, value)]
         odd += [key for key in REQUIRED if key not in numbers]
         if odd:
             what = f"{odd[0]} {found[odd[0]]!r} is not a whole number from {_LOWEST[odd[0]]}"
-            return Entry(file, split, stem, UnusableImage.because("bad_name", what))
-        return Entry(file, split, stem, Label(**{key: int(numbers[key]) for key in numbers}))
+            return Entry(path, split, stem, UnusableImage.because("bad_name", what))
+        return Entry(path, split, stem, Label(**{key: int(numbers[key]) for key in numbers}))
 
 
 _LOWEST: Final = {"pid": -1, "camid": 1, "sequence": 0, "frame": 0}

@@ -84,15 +84,15 @@ def read_layout(
         WorkerError: A worker process died.
     """
     listing = layout.list(root)
-    todo = _name(root, listing)
+    todo = _name(listing)
     records: list[ImageRecord] = []
     rejected: list[RejectedImage] = []
-    with closing(_inspect(todo, workers, progress)) as outcomes:
+    with closing(_inspect(root, todo, workers, progress)) as outcomes:
         for named, outcome in zip(todo, outcomes, strict=True):
             if isinstance(outcome, ImageRecord):
                 records.append(outcome)
                 continue
-            path, split = named.entry.path, named.entry.split
+            path, split = root / named.entry.origin, named.entry.split
             if on_error == "stop":
                 raise DatasetError(f"{printable(path)}: {outcome.reason}: {outcome.detail}")
             rejected.append(RejectedImage(path, split, outcome.reason, outcome.detail))
@@ -114,16 +114,16 @@ def printable(path: Path) -> str:
     return str(path) if str(path).isprintable() else repr(str(path))
 
 
-def _name(root: Path, listing: Listing) -> list[_Named]:
+def _name(listing: Listing) -> list[_Named]:
     """Judge all entries by what is known of them; give them their names in the output, and order.
 
     Names are given in the order of paths, so that they do not depend on how files were listed.
     """
-    entries = sorted(listing.entries, key=lambda entry: (_ORDER[entry.split], str(entry.path)))
+    entries = sorted(listing.entries, key=lambda entry: (_ORDER[entry.split], entry.origin))
     names = _Names()
     todo = []
-    for entry, label in zip(entries, _judge(root, entries), strict=True):
-        name, stem = entry.path.name, entry.stem
+    for entry, label in zip(entries, _judge(entries), strict=True):
+        name, stem = entry.file_name, entry.stem
         if isinstance(label, Label) and not listing.keeps_names:
             stem, label = names.give(entry.split, label)
             name = f"{stem}{'.png' if name.lower().endswith('.png') else '.jpg'}"
@@ -152,7 +152,7 @@ class _Names:
         return stem, replace(label, box=box)
 
 
-def _judge(root: Path, entries: Sequence[Entry]) -> Iterator[Label | UnusableImage]:
+def _judge(entries: Sequence[Entry]) -> Iterator[Label | UnusableImage]:
     """Yield each entry's label, or why it is rejected whatever its bytes are."""
     test_pids = {
         entry.label.pid
@@ -166,13 +166,13 @@ def _judge(root: Path, entries: Sequence[Entry]) -> Iterator[Label | UnusableIma
         if isinstance(verdict, UnusableImage):
             yield verdict
             continue
-        if _UNTOLD.search(entry.path.relative_to(root).as_posix()):
+        if _UNTOLD.search(entry.origin):
             what = "the path has a backslash or control character, or is no UTF-8"
             verdict = UnusableImage.because("bad_name", what)
         elif key in first:
             verdict = UnusableImage.because("duplicate_stem", f"same image as {first[key]}")
         else:
-            first[key] = entry.path.name
+            first[key] = entry.file_name
         yield verdict
 
 
@@ -189,25 +189,27 @@ def _judge_label(entry: Entry, test_pids: set[int]) -> Label | UnusableImage:
 
 
 def _inspect(
-    todo: Sequence[_Named], workers: int | None, progress: Progress | None
+    root: Path, todo: Sequence[_Named], workers: int | None, progress: Progress | None
 ) -> Generator[ImageRecord | UnusableImage]:
     """Yield each entry's outcome, in order."""
-    paths = [str(item.entry.path) for item in todo if isinstance(item.label, Label)]
+    paths = [f"{root}/{item.entry.origin}" for item in todo if isinstance(item.label, Label)]
     with closing(inspect_files(paths, workers)) as found:
         for done, item in enumerate(todo, 1):
-            known = item.label
-            yield known if isinstance(known, UnusableImage) else _record(item, known, next(found))
+            if isinstance(item.label, Label):
+                yield _record(root, item, item.label, next(found))
+            else:
+                yield item.label
             if progress is not None and (done % _STEP == 0 or done == len(todo)):
                 progress(done, len(todo))
 
 
 def _record(
-    item: _Named, label: Label, image: UsableImage | UnusableImage
+    root: Path, item: _Named, label: Label, image: UsableImage | UnusableImage
 ) -> ImageRecord | UnusableImage:
     if isinstance(image, UnusableImage):
         return image
     return ImageRecord(
-        path=item.entry.path,
+        path=root / item.entry.origin,
         name=item.name,
         stem=item.stem,
         split=item.entry.split,

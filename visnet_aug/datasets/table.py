@@ -59,10 +59,10 @@ class Table:
         lines: dict[str, int] = {}
         for number, cells in _rows(self.file):
             where = f"{self.file}: line {number}"
-            path, entry = _entry(cells, root, where)
-            if path in lines:
-                raise DatasetError(f"{where}: {path} is in line {lines[path]} already")
-            lines[path] = number
+            entry = _entry(cells, root, where)
+            first = lines.setdefault(entry.origin, number)
+            if first != number:
+                raise DatasetError(f"{where}: {entry.origin} is in line {first} already")
             entries.append(entry)
         places = dict.fromkeys(get_args(Split), self.file)
         return Listing(entries, 0, places, required=("train",))
@@ -114,7 +114,7 @@ def _check_columns(columns: list[str], file: Path) -> None:
     )
 
 
-def _entry(cells: Mapping[str, str], root: Path, where: str) -> tuple[str, Entry]:
+def _entry(cells: Mapping[str, str], root: Path, where: str) -> Entry:
     path = below(cells["path"])
     if path is None or not _IMAGE.fullmatch(path):
         raise DatasetError(
@@ -135,7 +135,7 @@ def _entry(cells: Mapping[str, str], root: Path, where: str) -> tuple[str, Entry
         _number(cells, "camid", 1, where),
         *(_number(cells, name, 0, where) if cells.get(name) else None for name in OPTIONAL),
     )
-    return path, Entry(root / path, cast(Split, split), path, label)
+    return Entry(path, cast(Split, split), path, label)
 
 
 def _number(cells: Mapping[str, str], column: str, low: int, where: str) -> int:
