@@ -142,7 +142,8 @@ def build(
     check_apart(source, out)
     with claim(out):
         found = examine(out)
-        dataset = product.select(_read(source, recipe, options, observer), recipe)
+        dataset, recipe = _read(source, recipe, options, observer)
+        dataset = product.select(dataset, recipe)
         finder = segmenter(recipe.weights, options.device, recipe.masks)
         identity = identify(product, dataset, recipe, options.passthrough, finder.key)
         if not options.force:
@@ -191,7 +192,7 @@ def preview(
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
     found = examine(out)
-    dataset = _read(source, recipe, options, observer)
+    dataset, recipe = _read(source, recipe, options, observer)
     finder = segmenter(recipe.weights, options.device, recipe.masks)
     key = finder.key if finder else None
     if not options.force:
@@ -225,19 +226,28 @@ def make_masks(
                 f"{out}: holds a build with its masks; mend those and build again with --force, "
                 "or choose another --out"
             )
-        dataset = _read(source, recipe, options, observer)
+        dataset, recipe = _read(source, recipe, options, observer)
         finder = segmenter(recipe.weights, options.device, recipe.masks)
         with observer.stage("mask") as advance:
             return mask_images(AUGMENTED_SET.to_mask(dataset), out, recipe, finder, advance)
 
 
-def _read(source: Path, recipe: Recipe, options: Options, observer: Observer) -> Dataset:
+def _read(
+    source: Path, recipe: Recipe, options: Options, observer: Observer
+) -> tuple[Dataset, Recipe]:
+    """Read the source; the recipe says from now on which layout it has."""
     with observer.stage("read") as advance:
         dataset = read_dataset(
-            source, layout=recipe.layout, on_error=options.on_error, progress=advance
+            source,
+            layout=recipe.layout,
+            table=recipe.table,
+            pattern=recipe.pattern,
+            on_error=options.on_error,
+            workers=options.workers,
+            progress=advance,
         )
     observer.read(dataset)
-    return dataset
+    return dataset, recipe.resolved(dataset.layout)
 
 
 def _is_whole(out: Path, found: Found) -> bool:

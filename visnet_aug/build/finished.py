@@ -46,6 +46,11 @@ def stem_of(path: str) -> str:
     return _SUFFIXES.sub("", path.rpartition("/")[2])
 
 
+def source_stem(row: ManifestRow) -> str:
+    """Return the stem that the image which a row was made from has, or would have, in the output."""
+    return stem_of(row.path).removesuffix(f"_{row.copy}_{row.family}")
+
+
 def mask_of(row: ManifestRow) -> str:
     """Return the name of the mask of the image that a row was made from."""
-    return mask_name(SOURCE_SPLITS[row.split], stem_of(row.source))
+    return mask_name(SOURCE_SPLITS[row.split], source_stem(row))

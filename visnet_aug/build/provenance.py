@@ -58,10 +58,16 @@ def identify_masks(masks: MaskSummary) -> dict[str, Any]:
 
 
 def source_digest(dataset: Dataset) -> str:
-    """Hash the name, split and bytes of every usable image; where they lie does not matter."""
+    """Hash the name, split and bytes of every usable image, and its path if that is another.
+
+    Where the dataset lies does not matter.
+    """
     digest = hashlib.sha256(dataset.layout.encode())
     for record in dataset.records:
-        digest.update(f"{record.split}/{record.name}\0{record.sha256}\n".encode())
+        origin = dataset.origin(record)
+        own = origin == f"{dataset.folders[record.split]}/{record.name}"
+        digest.update(f"{record.split}/{record.name}\0".encode())
+        digest.update(f"{'' if own else origin + chr(0)}{record.sha256}\n".encode())
     return digest.hexdigest()
 
 

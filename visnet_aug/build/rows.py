@@ -99,7 +99,7 @@ def find_facts(item: Kept | Task, masks: Mapping[str, MaskEntry], dataset: Datas
     source = item.source
     entry = masks.get(mask_name(source.split, source.stem))
     return Facts(
-        source=f"{dataset.folders[source.split]}/{source.name}",
+        source=dataset.origin(source),
         mask=entry if entry and entry.accepted else None,
     )
 

@@ -61,13 +61,18 @@ def write_sidecars(out: Path, build: Conclusion) -> None:
 
 
 def _rejected(dataset: Dataset, masks: MaskSummary) -> Iterator[RejectedRow]:
-    """Yield what was left out: unusable files, then images without a usable mask."""
+    """Yield what was left out: unusable files, then images without a usable mask.
+
+    The latter by their paths in the output; where they come from is told if it is elsewhere.
+    """
     yield from rejected_images(dataset)
     for record in dataset.records:
         entry = masks.entries.get(mask_name(record.split, record.stem))
         if entry is not None and not entry.accepted:
             path = f"{dataset.folders[record.split]}/{record.name}"
             detail = f"area {entry.area:.3f}, confidence {entry.confidence:.3f}"
+            if (origin := dataset.origin(record)) != path:
+                detail += f", from {origin}"
             yield RejectedRow(path, record.split, "mask", entry.reason, detail)
 
 

@@ -21,8 +21,9 @@ class RejectedRow:
     r"""One line of ``rejected.csv``; the fields are the columns, in order.
 
     Attributes:
-        path: Relative to the dataset's root, with ``/``; bytes that are no UTF-8 as ``\udcff``.
-        split: The split whose folder holds it.
+        path: With ``/``. Of stage ``read``, relative to the dataset's root, bytes that are no UTF-8
+            as ``\udcff``; of stage ``mask``, relative to the output, where it is if it was kept.
+        split: The split that it belongs to.
         stage: ``read``: the file is unusable and not in the output. ``mask``: the image has
             no usable person mask and therefore no copies.
         reason: A short fixed name; of stage ``read``, out of
