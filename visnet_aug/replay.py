@@ -21,7 +21,7 @@ import numpy as np
 
 from visnet_aug.backgrounds.registry import make_family
 from visnet_aug.backgrounds.settings import draw_variant
-from visnet_aug.build.finished import check_finished, mask_of, stem_of
+from visnet_aug.build.finished import check_finished, mask_of, source_stem, stem_of
 from visnet_aug.build.output import BUILD, MANIFEST, RECIPE, differences
 from visnet_aug.build.provenance import rendering_versions
 from visnet_aug.build.render import Rendered, Renderer, draw_params
@@ -125,6 +125,7 @@ class Replayer:
         self._root, self._source = root, source
         self._recipe = load_recipe(root / RECIPE)
         self._rows = {row.path: row for row in read_manifest(root / MANIFEST)}
+        self._kept = {row.source: row for row in self._rows.values() if row.kind == "original"}
         self._masks = MaskStore(root).entries
 
     @cached_property
@@ -156,7 +157,7 @@ class Replayer:
             RecipeError: A name fits no copy; the message proposes others.
         """
         copies = [row for row in self._rows.values() if row.kind == "augmented"]
-        known = {row.path: _names(row) for row in copies}
+        known = {row.path: self._names(row) for row in copies}
         wanted: set[str] = set()
         for name in names:
             fitting = {
@@ -223,15 +224,15 @@ class Replayer:
         )  # fmt: skip
         made = Renderer(recipe).render_record(family, params, source, mask)
         path = PurePosixPath(row.path)
-        name = f"{stem_of(row.source)}_{row.copy}_{family}_i{intensity:g}_s{seed}{path.suffix}"
+        name = f"{source_stem(row)}_{row.copy}_{family}_i{intensity:g}_s{seed}{path.suffix}"
         written = _write(made, to, str(path.with_name(name)))
         return Replay(row.path, "variation", f"{variant}, intensity {intensity:g}", written)
 
     def _source_bytes(self, row: ManifestRow) -> bytes:
         """Read the image that a copy was made from, and make sure that it is the one."""
-        kept = self._rows.get(row.source)
-        if kept is not None and kept.kind == "original":
-            file, sha256 = self._root / row.source, kept.sha256
+        kept = self._kept.get(row.source)
+        if kept is not None:
+            file, sha256 = self._root / kept.path, kept.sha256
         elif self._source is not None:
             entry = self._masks.get(mask_of(row))
             file, sha256 = self._source / row.source, entry.image_sha256 if entry else ""
@@ -247,6 +248,12 @@ class Replayer:
         if sha256 and hashlib.sha256(data).hexdigest() != sha256:
             raise DatasetError(f"{file}: not the image that {row.path} was made from; restore it")
         return data
+
+    def _names(self, row: ManifestRow) -> tuple[str, ...]:
+        """Return all names by which a copy can be asked for."""
+        kept = self._kept.get(row.source)
+        paths = (row.path, row.source, *((kept.path,) if kept else ()))
+        return tuple(dict.fromkeys(form for path in paths for form in _forms(path)))
 
     def _reasons(self, row: ManifestRow) -> str:
         """Name what can explain that other bytes come out."""
@@ -276,11 +283,6 @@ def check_target(root: Path, to: Path) -> None:
     """
     if to.resolve().is_relative_to(root.resolve()):
         raise OutputError(f"{to}: inside the build {root}; choose another folder for --to")
-
-
-def _names(row: ManifestRow) -> tuple[str, ...]:
-    """Return all names by which a copy can be asked for."""
-    return tuple(dict.fromkeys([*_forms(row.path), *_forms(row.source)]))
 
 
 def _forms(path: str) -> Iterator[str]:

@@ -93,7 +93,7 @@ class Dataset:
 
     def origin(self, image: ImageRecord | RejectedImage) -> str:
         """Return where an image lies, relative to the root, with ``/``."""
-        return image.path.relative_to(self.root).as_posix()
+        return image.path.as_posix().removeprefix(self.root.as_posix()).removeprefix("/")
 
     def split(self, name: Split) -> tuple[ImageRecord, ...]:
         """Return the records of one split, in order."""

@@ -49,11 +49,7 @@ def rejected_images(dataset: Dataset) -> list[RejectedRow]:
     """Return the lines of stage ``read``: what a dataset's reader rejected, in its order."""
     return [
         RejectedRow(
-            image.path.relative_to(dataset.root).as_posix(),
-            image.split,
-            "read",
-            image.reason,
-            image.detail,
+            dataset.origin(image), image.split, "read", image.reason, image.detail
         )
         for image in dataset.rejected
     ]

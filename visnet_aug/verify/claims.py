@@ -25,7 +25,7 @@ def check_claims(tables: Tables) -> Iterator[Problem]:
     """Yield what is wrong with the manifest's rows."""
     yield from _counts(tables)
     yield from _leaks(tables.rows)
-    yield from _own_files(tables.rows)
+    yield from _own_files(tables)
     yield from _sources(tables)
     yield from _balance(tables)
 
@@ -65,11 +65,16 @@ def _leaks(rows: Sequence[ManifestRow]) -> Iterator[Problem]:
         yield Problem("leak", f"identity {pid}: {images:,} training images, and in {where}")
 
 
-def _own_files(rows: Sequence[ManifestRow]) -> Iterator[Problem]:
-    """Originals keep the path that they have in the source dataset."""
-    for row in rows:
-        if row.kind == "original" and row.path != row.source:
-            yield Problem("source", f"{row.path}: an original, but from {row.source}")
+def _own_files(tables: Tables) -> Iterator[Problem]:
+    """Each original has a file of its own; of Market-1501's layout, the one at the same path."""
+    originals = [row for row in tables.rows if row.kind == "original"]
+    if tables.recipe is None or tables.recipe.layout == "market1501":
+        strangers = [row for row in originals if row.path != row.source]
+    else:
+        files = Counter(row.source for row in originals)
+        strangers = [row for row in originals if files[row.source] > 1]
+    for row in strangers:
+        yield Problem("source", f"{row.path}: an original, but from {row.source}")
 
 
 def _sources(tables: Tables) -> Iterator[Problem]:
