@@ -46,6 +46,10 @@ class ConsoleObserver:
 
     def read(self, dataset: Dataset) -> None:
         """Show what was read, beside the published counts if it is Market-1501."""
+        if dataset.recognised:
+            self._say(f"layout {dataset.layout}, recognised by {dataset.recognised}")
+        for note in dataset.notes:
+            self._say(note)
         self._out.print(_dataset_table(dataset))
         if dataset.rejected:
             count = len(dataset.rejected)

@@ -10,12 +10,15 @@ import click
 from visnet_aug.cli.options import (
     DEVICE,
     FORCE,
+    LAYOUT,
     ON_ERROR,
     OUT,
     PASSTHROUGH,
+    PATTERN,
     RECIPE,
     SEED,
     SOURCE,
+    TABLE,
     WEIGHTS,
     WORKERS,
 )
@@ -34,9 +37,15 @@ if TYPE_CHECKING:
         "visnet-aug build --src Market-1501 --out aug --images 60000 --seed 7",
         "visnet-aug build --src Market-1501 --out aug --recipe pipelines/market1501-published.yaml",
         "visnet-aug build --src Market-1501 --out aug --dry-run",
+        "visnet-aug build --src MSMT17_V1 --out aug",
+        "visnet-aug build --src crops --out aug --table crops/labels.csv",
+        r"visnet-aug build --src crops --out aug --pattern '(?P<pid>\d+)/cam(?P<camid>\d+)_.*'",
     ),
 )
 @SOURCE
+@LAYOUT
+@TABLE
+@PATTERN
 @OUT
 @RECIPE
 @click.option(
@@ -98,6 +107,9 @@ def build(
     epilog=as_it_is("Example:", "visnet-aug mask --src Market-1501 --out aug"),
 )
 @SOURCE
+@LAYOUT
+@TABLE
+@PATTERN
 @OUT
 @RECIPE
 @WEIGHTS
@@ -135,6 +147,9 @@ def mask(
     ),
 )
 @SOURCE
+@LAYOUT
+@TABLE
+@PATTERN
 @OUT
 @RECIPE
 @click.option(

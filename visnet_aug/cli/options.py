@@ -11,7 +11,26 @@ SOURCE = click.option(
     "source",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder of the dataset, in Market-1501's layout.",
+    help="Folder of the dataset.",
+)
+LAYOUT = click.option(
+    "--layout",
+    metavar="NAME",
+    help="How the dataset is arranged: auto (recognise it, and say by what), market1501, "
+    "dukemtmcreid, msmt17, cuhk03-np, veri776, table or pattern.  [default: auto]",
+)
+TABLE = click.option(
+    "--table",
+    metavar="FILE",
+    help="Any images, by a CSV file with the columns path (below --src), pid, camid and split "
+    "(train, query or gallery).",
+)
+PATTERN = click.option(
+    "--pattern",
+    metavar="REGEX",
+    help="Any images, by a regular expression for their paths below --src, with the groups pid and "
+    r"camid: '(?P<pid>\d+)/cam(?P<camid>\d+)_.*'. Folders named train, query or gallery say the "
+    "split, or a group split; without either, all images are for training.",
 )
 OUT = click.option(
     "--out",

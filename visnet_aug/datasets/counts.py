@@ -47,8 +47,9 @@ PUBLISHED: Final[Mapping[Split, SplitCounts]] = MappingProxyType(
 
 
 def count_splits(dataset: Dataset) -> dict[Split, SplitCounts]:
-    """Count the usable images of each split."""
-    return {split: _count(dataset.split(split)) for split in dataset.folders}
+    """Count the usable images of each split that has some."""
+    images = {split: dataset.split(split) for split in dataset.folders}
+    return {split: _count(of_split) for split, of_split in images.items() if of_split}
 
 
 def is_published(dataset: Dataset) -> bool:
