@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint docs clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -38,5 +38,9 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/visnet-aug doctor
 
+docs: $(READY) ## Build the documentation into site/ (tests/docs hold it to the code)
+	$(BIN)/python -m docsite
+	$(BIN)/zensical build --strict --clean
+
 clean: ## Remove the environment and the demo
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo site .cache

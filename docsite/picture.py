@@ -1,6 +1,6 @@
 """Draw the README's picture: drawn people, their masks, and the six families.
 
-    python docs/make_picture.py docs/families.png
+    python -m docsite.picture docs/families.png
 
 Everything in it is made by the program: the people, the masks (by the bundled segmenter) and the
 backgrounds (drawn from the default recipe). No photograph of anybody is shown.

@@ -1,0 +1,205 @@
+"""Reference of settings: pydantic models to tables, with the defaults and limits they hold.
+
+Meanings are the models' own docstrings, limits their JSON schema, defaults what an empty file
+gives. A setting without a meaning is an error.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from docsite.markdown import attributes, blocks, code, describe, fence, limits, table
+from visnet_aug.backgrounds.settings import BackgroundSettings, FamilySettings, ForeignFamily
+from visnet_aug.backgrounds.techniques import Technique
+from visnet_aug.masks.settings import MaskSettings
+from visnet_aug.recipe import Recipe, dump_recipe
+from visnet_model.config import TrainConfig, dump_config
+
+HEADER = ("setting", "default", "values", "meaning")
+
+UNITS = {"degrees": "degrees", "pixels": "pixels", "levels": "levels of 0–255"}
+"""From the last word of a setting's name to its unit, where it has one."""
+
+PLAIN = {"boolean": "`true`, `false`", "null": "`null`", "string": "text", "object": "mapping"}
+"""Types of JSON schema that have no limits, in words."""
+
+
+def recipe_reference() -> str:
+    """Describe the ``build:`` section."""
+    recipe = Recipe()
+    families = recipe.backgrounds.families()
+    return blocks(
+        "## build",
+        describe(Recipe),
+        settings_table(recipe),
+        "## build.masks",
+        describe(MaskSettings),
+        settings_table(recipe.masks),
+        "## build.backgrounds",
+        describe(BackgroundSettings),
+        settings_table(recipe.backgrounds),
+        "### What all families and techniques have",
+        describe(FamilySettings),
+        table(HEADER, (*_rows(FamilySettings(weight=0)), *_rows(Technique(), "TECHNIQUE."))),
+        *(_family(name, family) for name, family in families.items()),
+        "### build.backgrounds.other",
+        describe(ForeignFamily),
+        settings_table(ForeignFamily(transform="RandomFog"), required=("transform",)),
+    )
+
+
+def recipe_defaults() -> str:
+    """Show the whole default recipe as a file."""
+    return fence(dump_recipe(Recipe()), "yaml")
+
+
+def training_reference() -> str:
+    """Describe the ``train:`` section."""
+    return blocks(*_sections("train", TrainConfig(), level=2))
+
+
+def training_defaults() -> str:
+    """Show the whole default training as a file."""
+    return fence(dump_config(TrainConfig()), "yaml")
+
+
+def at_full_intensity(name: str) -> str:
+    """Say what a family's techniques do, and how far they go at intensity 1 by default."""
+    techniques = BackgroundSettings().families()[name].techniques
+    return table(
+        ("technique", "what it does", "how far by default"),
+        ((code(key), describe(type(value)), _reach(value)) for key, value in techniques.items()),
+    )
+
+
+def settings_table(settings: BaseModel, required: tuple[str, ...] = ()) -> str:
+    """Lay out a model's own settings, without those of groups below it."""
+    return table(HEADER, _rows(settings, required=required))
+
+
+def values_of(model: type[BaseModel], name: str) -> str:
+    """Say in words what a field takes.
+
+    Raises:
+        ValueError: Its JSON schema holds something that no words are known for.
+    """
+    schema = model.model_json_schema()
+    unit = UNITS.get(name.rpartition("_")[2])
+    words = _words(schema["properties"][name], schema.get("$defs", {}))
+    return f"{words}; {unit}" if unit else words
+
+
+def _family(name: str, family: FamilySettings) -> str:
+    """Describe a family: its techniques, then what each of them has of its own."""
+    techniques = family.techniques
+    return blocks(
+        f"### build.backgrounds.{name}",
+        describe(type(family)),
+        table(
+            ("technique", "what it does", "probability", "intensity"),
+            (
+                (
+                    code(key),
+                    describe(type(technique)),
+                    code(technique.probability),
+                    code(_yaml_value(technique.intensity)),
+                )
+                for key, technique in techniques.items()
+            ),
+        ),
+        table(
+            HEADER,
+            itertools.chain(
+                _rows(family),
+                *(_rows(value, f"{key}.", Technique) for key, value in techniques.items()),
+            ),
+        ),
+    )
+
+
+def _reach(technique: Technique) -> str:
+    """List a technique's own settings and their values."""
+    own = (name for name in type(technique).model_fields if name not in Technique.model_fields)
+    return ", ".join(code(f"{name}: {_yaml_value(getattr(technique, name))}") for name in own)
+
+
+def _sections(path: str, settings: BaseModel, level: int) -> Iterator[str]:
+    """Yield a model's heading and table, then those of the groups below it."""
+    yield f"{'#' * level} {path}"
+    yield describe(type(settings))
+    if any(not isinstance(value, BaseModel) for _, value in settings):
+        yield settings_table(settings)
+    for name, value in settings:
+        if isinstance(value, BaseModel):
+            yield from _sections(f"{path}.{name}", value, min(level + 1, 4))
+
+
+def _rows(
+    settings: BaseModel,
+    prefix: str = "",
+    besides: type[BaseModel] | None = None,
+    required: tuple[str, ...] = (),
+) -> Iterator[tuple[str, str, str, str]]:
+    """Yield a row for each setting of a model that is no group itself."""
+    model = type(settings)
+    meanings = attributes(model)
+    for name, field in model.model_fields.items():
+        if _is_group(field) or (besides and name in besides.model_fields):
+            continue
+        if name not in meanings:
+            raise ValueError(f"{model.__name__}.{name}: its docstring does not say what it means")
+        default = "required" if name in required else code(_yaml_value(getattr(settings, name)))
+        yield (
+            code(prefix + name),
+            default,
+            values_of(model, name),
+            meanings[name].replace("`None`", "`null`"),
+        )
+
+
+def _is_group(field: FieldInfo) -> bool:
+    """Tell whether a field is a model, whose settings have a table of their own."""
+    return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+
+
+def _yaml_value(value: object) -> str:
+    """Write a value as it stands in a file."""
+    plain = list(value) if isinstance(value, tuple) else value
+    text = yaml.safe_dump(plain, default_flow_style=True, width=1000)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _words(schema: Mapping[str, Any], groups: Mapping[str, Any]) -> str:
+    """Turn a JSON schema into words."""
+    if "$ref" in schema:
+        return _words(groups[schema["$ref"].rpartition("/")[2]], groups)
+    if "anyOf" in schema:
+        return " or ".join(_words(part, groups) for part in schema["anyOf"])
+    if "enum" in schema or "const" in schema:
+        return ", ".join(code(value) for value in schema.get("enum", [schema.get("const")]))
+    kind = schema.get("type")
+    if kind in ("integer", "number"):
+        return f"{kind}{_limits(schema)}"
+    if kind == "array":
+        pair = schema.get("prefixItems")
+        each = _words(pair[0] if pair else schema["items"], groups)
+        return f"{'[low, high]' if pair else 'list'}, each {each}"
+    if kind not in PLAIN:
+        raise ValueError(f"no words for the schema {schema}")
+    return PLAIN[kind]
+
+
+def _limits(schema: Mapping[str, Any]) -> str:
+    """Say a number's limits, behind a comma."""
+    low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
+    high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
+    words = limits(
+        above if low is None else low, below if high is None else high, low is None, high is None
+    )
+    return f", {words}" if words else ""
