@@ -37,6 +37,7 @@ from visnet_aug.build.output import (
     release,
     remove_build,
 )
+from visnet_aug.build.parquet import write_parquet
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Plan
 from visnet_aug.build.product import AUGMENTED_SET, Conclusion, Product
@@ -62,6 +63,7 @@ class Options:
         on_error: Whether an unusable image is listed (``skip``) or ends the build (``stop``).
         passthrough: How untouched images get into the output.
         force: Start over where the output holds another build, or the same one finished.
+        parquet: Write ``manifest.parquet``, too.
     """
 
     device: str = "auto"
@@ -69,6 +71,7 @@ class Options:
     on_error: Literal["skip", "stop"] = "skip"
     passthrough: Passthrough = "copy"
     force: bool = False
+    parquet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +158,8 @@ def build(
         if not options.force:
             check_masks(out, found, identity)
             if not masks.computed and _is_whole(out, found):
+                if options.parquet:
+                    write_parquet(out)
                 return BuildResult(
                     summarise(read_manifest(out / MANIFEST)), None, 0, len(found.paths)
                 )
@@ -170,6 +175,8 @@ def build(
         conclusion = Conclusion(product, dataset, recipe, identity, masks, plan, rows)
         with observer.stage("write tables") as advance:
             write_sidecars(out, conclusion)
+            if options.parquet:
+                write_parquet(out)
             release(out)
             advance(plan.total, plan.total)
         return BuildResult(conclusion.summary, masks, plan.total - before, before)

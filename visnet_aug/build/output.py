@@ -30,10 +30,11 @@ REJECTED = "rejected.csv"
 CARD = "README.md"
 CROISSANT = "croissant.json"
 METADATA = "metadata.csv"
+PARQUET = "manifest.parquet"
 REPORT_FOLDER = "report"
 
-SIDECARS = (MANIFEST, RECIPE, BUILD, REJECTED, CARD, CROISSANT)
-"""What a finished build has beside its images and masks; ``METADATA`` is in each image folder."""
+SIDECARS = (MANIFEST, RECIPE, BUILD, REJECTED, CARD, CROISSANT, PARQUET)
+"""What a finished build has beside its images and masks, the last if asked for; ``METADATA`` is in each image folder."""
 
 Identity: TypeAlias = Mapping[str, Any]
 """Which build it is: everything that decides its bytes, as plain JSON values."""

@@ -71,6 +71,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Say what would be made; compute, download and write nothing.",
 )
+@click.option(
+    "--parquet",
+    is_flag=True,
+    help="Write the manifest as manifest.parquet, too, its columns typed. A finished build gets it "
+    "at once: nothing else is made again.",
+)
 @FORCE
 def build(
     source: Path,
@@ -81,6 +87,7 @@ def build(
     on_error: Literal["skip", "stop"],
     passthrough: Passthrough,
     dry_run: bool,
+    parquet: bool,
     force: bool,
     **changes: object,
 ) -> None:
@@ -94,7 +101,7 @@ def build(
     from visnet_aug.console import ConsoleObserver
 
     recipe = _recipe(recipe_file, changes)
-    options = conductor.Options(device, workers, on_error, passthrough, force)
+    options = conductor.Options(device, workers, on_error, passthrough, force, parquet)
     observer = ConsoleObserver()
     if dry_run:
         observer.previewed(conductor.preview(source, out, recipe, options, observer=observer))

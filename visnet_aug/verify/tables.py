@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from visnet_aug.build.finished import check_finished, mask_of, stem_of
-from visnet_aug.build.output import BUILD, MANIFEST, RECIPE, REJECTED
+from visnet_aug.build.output import BUILD, MANIFEST, PARQUET, RECIPE, REJECTED
+from visnet_aug.build.parquet import is_true
 from visnet_aug.build.provenance import identify_masks
 from visnet_aug.datasets.rejected import RejectedRow, read_rejected
 from visnet_aug.errors import OutputError, RecipeError
@@ -98,6 +99,7 @@ def read_tables(root: Path) -> Tables:
         problems=problems,
     )
     problems.extend(_mask_problems(tables))
+    problems.extend(_parquet_problems(root))
     return tables
 
 
@@ -156,6 +158,16 @@ def _read_rejected(
         if REJECTED not in changed:
             problems.append(Problem("tables", str(error)))
         return None
+
+
+def _parquet_problems(root: Path) -> Iterator[Problem]:
+    """Compare ``manifest.parquet``, which anybody may have put there, with the manifest."""
+    try:
+        if (root / PARQUET).exists() and not is_true(root):
+            what = f"says other than {MANIFEST}; build --parquet writes it again"
+            yield Problem("tables", f"{PARQUET}: {what}")
+    except OSError as error:
+        yield Problem("tables", f"{PARQUET}: cannot be read ({error.strerror})")
 
 
 def _mask_problems(tables: Tables) -> Iterator[Problem]:
