@@ -47,7 +47,7 @@ def stem_of(path: str) -> str:
 
 
 def source_stem(row: ManifestRow) -> str:
-    """Return the stem that the image which a row was made from has, or would have, in the output."""
+    """Return the stem, in the output, of the image that a row was made from, kept or not."""
     return stem_of(row.path).removesuffix(f"_{row.copy}_{row.family}")
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from visnet_aug.datasets import LAYOUTS
+
 SOURCE = click.option(
     "--src",
     "source",
@@ -16,8 +18,8 @@ SOURCE = click.option(
 LAYOUT = click.option(
     "--layout",
     metavar="NAME",
-    help="How the dataset is arranged: auto (recognise it, and say by what), market1501, "
-    "dukemtmcreid, msmt17, cuhk03-np, veri776, table or pattern.  [default: auto]",
+    help=f"How the dataset is arranged: {', '.join(LAYOUTS)}. What auto recognises, and by what, "
+    "is told.  [default: auto]",
 )
 TABLE = click.option(
     "--table",
