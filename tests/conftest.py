@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from fake_segmenters import Ellipses
 from PIL import Image
 
 from visnet_aug.build.masking import SegmenterFactory, SegmenterSource
-from visnet_aug.masks.person import PersonMask
 
 SPLITS = {
     "bounding_box_train": [1, 2, 3, 4],
@@ -61,19 +60,6 @@ def make_market(jpeg: Callable[..., bytes]) -> Callable[[Path], Path]:
 def market(make_market: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Give the small dataset, to be read only."""
     return make_market(tmp_path_factory.mktemp("market") / "set")
-
-
-class Ellipses:
-    """Finds an ellipse in every image."""
-
-    def segment(self, images: Sequence[NDArray[np.uint8]]) -> list[PersonMask]:
-        return [self.find(image) for image in images]
-
-    def find(self, image: NDArray[np.uint8]) -> PersonMask:
-        height, width = image.shape[:2]
-        y, x = np.ogrid[:height, :width]
-        mask = ((x - width / 2) / (width / 4)) ** 2 + ((y - height / 2) / (height / 2.2)) ** 2 < 1
-        return PersonMask(mask, float(mask.mean()), 0.9, None)
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from visnet_aug.build.engine import Context, Engine, EngineFactory, Item
 from visnet_aug.build.journal import Journal, Written, journal_path
-from visnet_aug.build.local import Context, Item, default_workers, run_items
+from visnet_aug.build.local import LocalEngine
 from visnet_aug.build.masking import (
     LocalSegmenterFactory,
     SegmenterFactory,
@@ -59,7 +60,7 @@ class Options:
 
     Attributes:
         device: For the segmenter: ``auto`` or a torch device.
-        workers: Rendering processes; ``None`` for one per processor.
+        workers: Processes; ``None`` for as many as the engine finds useful.
         on_error: Whether an unusable image is listed (``skip``) or ends the build (``stop``).
         passthrough: How untouched images get into the output.
         force: Start over where the output holds another build, or the same one finished.
@@ -117,6 +118,7 @@ def build(
     *,
     product: Product = AUGMENTED_SET,
     segmenter: SegmenterFactory = find_segmenter,
+    engine: EngineFactory = LocalEngine,
     observer: Observer | None = None,
 ) -> BuildResult:
     """Build an augmented set or another product, or finish one that was begun.
@@ -131,6 +133,7 @@ def build(
         options: How to work.
         product: What of the dataset is masked, and what is made of it.
         segmenter: Finds the segmenter; tests pass their own.
+        engine: Where the work is done: in processes of this machine, or on a cluster.
         observer: Told about progress.
 
     Returns:
@@ -143,7 +146,7 @@ def build(
     """
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
-    with claim(out):
+    with claim(out), engine(options.workers) as workers:
         found = examine(out)
         dataset, recipe = _read(source, recipe, options, observer)
         dataset = product.select(dataset, recipe)
@@ -153,7 +156,7 @@ def build(
             check_same(out, found, identity)
         product.check(dataset, recipe)
         with observer.stage("mask") as advance:
-            masks = mask_images(product.to_mask(dataset), out, recipe, finder, advance)
+            masks = mask_images(product.to_mask(dataset), out, recipe, finder, workers, advance)
         identity |= identify_masks(masks)
         if not options.force:
             check_masks(out, found, identity)
@@ -170,7 +173,7 @@ def build(
                 remove_build(out, found, advance)
             found = Found("fresh")
         context = Context(recipe, out, options.passthrough)
-        before, written = _make_files(plan, found, identity, context, options, observer)
+        before, written = _make_files(plan, found, identity, context, workers, observer)
         rows = manifest_rows(plan, written, masks.entries, dataset)
         conclusion = Conclusion(product, dataset, recipe, identity, masks, plan, rows)
         with observer.stage("write tables") as advance:
@@ -218,6 +221,7 @@ def make_masks(
     options: Options | None = None,
     *,
     segmenter: SegmenterFactory = find_segmenter,
+    engine: EngineFactory = LocalEngine,
     observer: Observer | None = None,
 ) -> MaskSummary:
     """Compute the training images' masks alone, where `build` will look for them.
@@ -227,7 +231,7 @@ def make_masks(
     """
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
-    with claim(out):
+    with claim(out), engine(options.workers) as workers:
         if examine(out).state != "fresh":
             raise OutputError(
                 f"{out}: holds a build with its masks; mend those and build again with --force, "
@@ -236,7 +240,8 @@ def make_masks(
         dataset, recipe = _read(source, recipe, options, observer)
         finder = segmenter(recipe.weights, options.device, recipe.masks)
         with observer.stage("mask") as advance:
-            return mask_images(AUGMENTED_SET.to_mask(dataset), out, recipe, finder, advance)
+            images = AUGMENTED_SET.to_mask(dataset)
+            return mask_images(images, out, recipe, finder, workers, advance)
 
 
 def _read(
@@ -270,7 +275,7 @@ def _make_files(
     found: Found,
     identity: Mapping[str, Any],
     context: Context,
-    options: Options,
+    engine: Engine,
     observer: Observer,
 ) -> tuple[int, dict[str, Written]]:
     """Make the files of a plan that are not there yet.
@@ -292,7 +297,7 @@ def _make_files(
         for stage, items in (("pass through", plan.kept), ("render", plan.tasks)):
             left = [item for item in items if item.path not in written]
             with observer.stage(stage) as advance:
-                _run(left, len(items), context, options, journal, written, advance)
+                _run(left, len(items), context, engine, journal, written, advance)
     return before, written
 
 
@@ -300,7 +305,7 @@ def _run(
     left: Sequence[Item],
     total: int,
     context: Context,
-    options: Options,
+    engine: Engine,
     journal: Journal,
     written: dict[str, Written],
     advance: Advance,
@@ -316,10 +321,9 @@ def _run(
         done += len(files)
         advance(done, total)
 
-    run_items(
+    engine.make_files(
         left,
         context,
-        options.workers or default_workers(),
         begun=lambda items: journal.begin(item.path for item in items),
         finished=finished,
     )

@@ -1,57 +1,41 @@
-"""Runs items on the processors of this machine.
+"""The engine of one machine: processes that make files and masks.
 
-The processes are forked from a server process that has imported the rendering code once. They
-get chunks of items (a few kilobytes), read images and masks themselves, write the files
-themselves, and hand back a line for each.
+Those that make files are forked from a server process that has imported the rendering code once.
+They get chunks of items (a few kilobytes), read images and masks themselves, write the files
+themselves, and hand back a line for each. Those that make masks are in ``mask_processes.py``.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from contextlib import suppress
 from itertools import islice
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TypeAlias
+from typing import IO, TYPE_CHECKING
 
+from visnet_aug.build.engine import WORKER_DIED, Context, Engine, Item
 from visnet_aug.build.journal import Written
 from visnet_aug.build.lock import share
-from visnet_aug.build.passthrough import Passthrough
-from visnet_aug.build.plan import Kept, Task
+from visnet_aug.build.mask_processes import run_batches
 from visnet_aug.errors import WorkerError
-from visnet_aug.processes import follow_main
-from visnet_aug.recipe import Recipe
+from visnet_aug.processes import follow_main, worker_context
 
 if TYPE_CHECKING:
+    from visnet_aug.build.masking import SegmenterSource
     from visnet_aug.build.worker import Worker
-
-Item: TypeAlias = Kept | Task
+    from visnet_aug.masks.store import MaskEntry
+    from visnet_aug.masks.worker import MaskBatch
 
 CHUNK = 32
-"""Items per message: 10 ms of work or more, against 0.2 ms for the message."""
+"""Images per message, or more: 10 ms of work or more, against 0.2 ms for the message."""
 
 AHEAD = 4
 """Chunks per worker that are handed out at once: enough that none waits, few enough that an
 interrupt is over soon."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What all items of a build share.
-
-    Attributes:
-        recipe: What is built.
-        out: The output folder, which holds the masks.
-        passthrough: How untouched images get there.
-    """
-
-    recipe: Recipe
-    out: Path
-    passthrough: Passthrough
 
 
 def default_workers() -> int:
@@ -61,58 +45,65 @@ def default_workers() -> int:
     return os.cpu_count() or 1
 
 
-def run_items(
-    items: Iterable[Item],
-    context: Context,
-    workers: int,
-    *,
-    begun: Callable[[Sequence[Item]], None],
-    finished: Callable[[Sequence[Written]], None],
-) -> None:
-    """Make the files of all items.
+class LocalEngine(Engine):
+    """Works in processes of this machine, and starts them when there is something to do."""
 
-    Whatever ends the run early, an interrupt included, the images that were being worked on are
-    finished and reported first.
+    def __init__(self, workers: int | None = None) -> None:
+        """Prepare for work.
 
-    Args:
-        items: What to make, in the order in which it is handed out.
-        context: What they share.
-        workers: Number of processes.
-        begun: Called with the items of a chunk before a worker gets them.
-        finished: Called with the files of a chunk when they are written.
+        Args:
+            workers: Number of processes; ``None`` for one per processor.
+        """
+        self._workers = workers or default_workers()
 
-    Raises:
-        DatasetError: A source vanished or changed since the dataset was read.
-        OutputError: A file cannot be written.
-        WorkerError: A worker died.
-    """
-    chunks = _chunks(items)
-    pending: set[Future[list[Written]]] = set()
-    processes = _processes()
-    stop, stopper = processes.Pipe(duplex=False)
-    pool = ProcessPoolExecutor(workers, processes, _start, (context, stop))
-    try:
-        while True:
-            for chunk in islice(chunks, AHEAD * workers - len(pending)):
-                begun(chunk)
-                pending.add(pool.submit(_make, chunk))
-            if not pending:
-                break
-            for future in wait(pending, return_when=FIRST_COMPLETED).done:
-                finished(future.result())
-                pending.remove(future)
-    except BrokenProcessPool as error:
-        raise WorkerError(
-            "a worker process died, most often for want of memory; run the same command again "
-            "to go on, with fewer --workers if it happens again"
-        ) from error
-    finally:
-        stopper.close()  # tells the workers to leave the rest of their chunks
-        pool.shutdown(cancel_futures=True)
-        stop.close()
-        for future in pending:
-            if not future.cancelled() and future.exception() is None:
-                finished(future.result())
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing behind: processes end with the work that they were started for."""
+
+    def make_masks(
+        self,
+        batches: Sequence[MaskBatch],
+        segmenter: SegmenterSource,
+        out: Path,
+        *,
+        ready: Callable[[], None],
+        finished: Callable[[Sequence[MaskEntry]], None],
+    ) -> None:
+        """Compute batches of masks in processes that share one network."""
+        run_batches(batches, segmenter.load, out, self._workers, ready=ready, finished=finished)
+
+    def make_files(
+        self,
+        items: Iterable[Item],
+        context: Context,
+        *,
+        begun: Callable[[Sequence[Item]], None],
+        finished: Callable[[Sequence[Written]], None],
+    ) -> None:
+        """Make files in a pool of processes; interrupted, they leave the rest of their chunks."""
+        chunks = _chunks(items)
+        pending: set[Future[list[Written]]] = set()
+        processes = worker_context("visnet_aug.build.preload")
+        stop, stopper = processes.Pipe(duplex=False)
+        pool = ProcessPoolExecutor(self._workers, processes, _start, (context, stop))
+        try:
+            while True:
+                for chunk in islice(chunks, AHEAD * self._workers - len(pending)):
+                    begun(chunk)
+                    pending.add(pool.submit(_make, chunk))
+                if not pending:
+                    break
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    finished(future.result())
+                    pending.remove(future)
+        except BrokenProcessPool as error:
+            raise WorkerError(WORKER_DIED) from error
+        finally:
+            stopper.close()  # tells the workers to leave the rest of their chunks
+            pool.shutdown(cancel_futures=True)
+            stop.close()
+            for future in pending:
+                if not future.cancelled() and future.exception() is None:
+                    finished(future.result())
 
 
 def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
@@ -120,15 +111,6 @@ def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
     rest = iter(items)
     while chunk := list(islice(rest, CHUNK)):
         yield chunk
-
-
-def _processes() -> multiprocessing.context.BaseContext:
-    """Choose how processes start: forked from a server that has imported what they need."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["visnet_aug.build.preload"])
-    return context
 
 
 _worker: Worker | None = None

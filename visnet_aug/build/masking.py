@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from visnet_aug.masks.settings import MaskSettings
 
 if TYPE_CHECKING:
+    from visnet_aug.build.engine import Engine
     from visnet_aug.datasets.record import ImageRecord
-    from visnet_aug.masks.compute import MaskSummary, Segmenter
+    from visnet_aug.masks.compute import MaskSummary
+    from visnet_aug.masks.worker import Segmenter
     from visnet_aug.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
 class SegmenterSource:
-    """A segmenter that is loaded only if some mask is missing.
+    """A segmenter that is loaded only if some mask is missing, and where the work is done.
 
     Attributes:
         key: Names the segmenter in the keys of stored masks.
-        load: Loads it; called at most once.
+        load: Loads it in a worker process; can be pickled.
+        device: Where it is to run: ``cpu``, or else perhaps a GPU.
     """
 
     key: str
     load: Callable[[], Segmenter]
+    device: str = "cpu"
 
 
 SegmenterFactory: TypeAlias = Callable[[str, str, MaskSettings], SegmenterSource]
@@ -60,18 +65,21 @@ def find_local_segmenter(
     info = describe_weights(weights)
     if info.sha256 is None and OFFICIAL_NAME.fullmatch(weights):
         return None
-    return SegmenterSource(info.key, lambda: load_segmenter(weights, device, settings))
+    return SegmenterSource(
+        info.key, partial(load_segmenter, weights, device, settings, threads=1), device
+    )
 
 
 def find_segmenter(weights: str, device: str, settings: MaskSettings) -> SegmenterSource:
     """Find a segmenter as `find_local_segmenter`, downloading its weights if need be."""
-    from visnet_aug.masks.weights import describe_weights, load_segmenter
+    from visnet_aug.masks.weights import download_weights
 
     found = find_local_segmenter(weights, device, settings)
-    if found is not None:
-        return found
-    segmenter = load_segmenter(weights, device, settings)
-    return SegmenterSource(describe_weights(weights).key, lambda: segmenter)
+    if found is None:
+        download_weights(weights)
+        found = find_local_segmenter(weights, device, settings)
+        assert found is not None, "they have just been downloaded"
+    return found
 
 
 def mask_images(
@@ -79,6 +87,7 @@ def mask_images(
     out: Path,
     recipe: Recipe,
     segmenter: SegmenterSource,
+    engine: Engine,
     progress: Callable[[int, int], None],
 ) -> MaskSummary:
     """Bring the masks of some images up to date.
@@ -86,6 +95,7 @@ def mask_images(
     Raises:
         DatasetError: An image changed or vanished since the dataset was read.
         OutputError: A mask cannot be written.
+        WorkerError: A worker died.
     """
     from visnet_aug.masks.compute import compute_masks
     from visnet_aug.masks.store import MaskStore
@@ -94,8 +104,8 @@ def mask_images(
         records,
         MaskStore(out),
         segmenter_key=segmenter.key,
-        load_segmenter=segmenter.load,
         settings=recipe.masks,
+        run=partial(engine.make_masks, segmenter=segmenter, out=out),
         progress=progress,
     )
 

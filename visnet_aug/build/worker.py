@@ -6,8 +6,8 @@ from pathlib import Path
 
 import cv2
 
+from visnet_aug.build.engine import Context, Item
 from visnet_aug.build.journal import Written
-from visnet_aug.build.local import Context, Item
 from visnet_aug.build.passthrough import pass_through
 from visnet_aug.build.plan import Task
 from visnet_aug.build.render import Renderer

@@ -9,42 +9,47 @@ that costs a third of a second a batch, and only where batches are stored in par
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from visnet_aug.datasets.images import decode_rgb, read_again
 from visnet_aug.datasets.record import ImageRecord
-from visnet_aug.masks.person import PersonMask
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.store import Damage, MaskEntry, MaskStore, mask_key, mask_name
-
-Image: TypeAlias = npt.NDArray[np.uint8]
+from visnet_aug.masks.worker import MaskBatch
 
 BATCH: Final = 256
-"""Images handed to the segmenter at once: several of its forward passes."""
+"""Images in one batch: several of the segmenter's forward passes, and half a second's work."""
 
 BATCH_PIXELS: Final = 4096 * 4096
 """Most pixels in one batch of several images: 48 MiB; bounds memory where images are large."""
 
-AHEAD: Final = 2
-"""Batches decoded ahead of the network, each by a thread of its own."""
+FLUSH: Final = 2048
+"""Entries between two writings of ``masks.csv``: what a kill can cost, a few seconds' work."""
 
-FLUSH_BATCHES: Final = 8
-"""Batches between two writings of ``masks.csv``: what a kill can cost, a few seconds' work."""
+GROWTH: Final = 16
+"""The table is written again only when it has grown by one part in so many: a table of millions
+would otherwise cost more to write than the masks in it to compute."""
 
 
-class Segmenter(Protocol):
-    """What finds the person in each image; ``PersonSegmenter`` is one."""
+class RunBatches(Protocol):
+    """Computes batches and writes their masks, in worker processes or here."""
 
-    def segment(self, images: Sequence[Image]) -> list[PersonMask]:
-        """Return one mask per RGB uint8 H×W×3 image, each of its image's own size."""
+    def __call__(
+        self,
+        batches: Sequence[MaskBatch],
+        *,
+        ready: Callable[[], None],
+        finished: Callable[[Sequence[MaskEntry]], None],
+    ) -> None:
+        """Compute batches in any order.
+
+        Args:
+            batches: At least one.
+            ready: Called once all is there that is needed, before anything is written.
+            finished: Called with the entries of each batch, by the calling thread.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +87,8 @@ def compute_masks(
     store: MaskStore,
     *,
     segmenter_key: str,
-    load_segmenter: Callable[[], Segmenter],
     settings: MaskSettings,
+    run: RunBatches,
     progress: Callable[[int, int], None] | None = None,
 ) -> MaskSummary:
     """Bring the store up to date with the images.
@@ -93,8 +98,8 @@ def compute_masks(
         store: Where masks are kept.
         segmenter_key: Names whatever decides a mask besides the image and the settings, such as
             the weights' checksum; known without loading them.
-        load_segmenter: Called at most once, and only if something must be computed.
         settings: How masks are cleaned and judged; must be the segmenter's own.
+        run: Called if something must be computed.
         progress: Called with (images done, images in all), reused ones first.
 
     Returns:
@@ -109,13 +114,25 @@ def compute_masks(
     found = {_name(r): store.find(_name(r), r.sha256, keys[_name(r)], _shape(r)) for r in records}
     missing = {name: keys[name] for name, entry in found.items() if entry is None}
     done = len(records) - len(missing)
+    unwritten = 0
     report = progress or (lambda done, total: None)
     report(done, len(records))
+
+    def finished(entries: Sequence[MaskEntry]) -> None:
+        nonlocal done, unwritten
+        store.note(entries)
+        found.update((entry.stem, entry) for entry in entries)
+        done += len(entries)
+        unwritten += len(entries)
+        if unwritten >= max(FLUSH, len(store.entries) // GROWTH):
+            store.flush()
+            unwritten = 0
+        report(done, len(records))
+
     try:
-        for entries in _compute(records, missing, store, load_segmenter):
-            found |= {entry.stem: entry for entry in entries}
-            done += len(entries)
-            report(done, len(records))
+        if missing:
+            batches = _batches_with(records, missing)
+            run(batches, ready=lambda: store.forget(missing), finished=finished)
     finally:
         store.flush()
     verdicts = {name: entry for name, entry in found.items() if entry is not None}
@@ -128,33 +145,14 @@ def compute_masks(
     )
 
 
-def _compute(
-    records: Sequence[ImageRecord],
-    missing: Mapping[str, str],
-    store: MaskStore,
-    load_segmenter: Callable[[], Segmenter],
-) -> Iterator[list[MaskEntry]]:
-    """Yield the missing entries of one batch after the other, saved; write the table now and then.
-
-    ``missing`` has the key of each mask that is not stored.
-    """
-    if not missing:
-        return
-    segmenter = load_segmenter()
-    store.forget(missing)
-    wanted = (
-        batch for batch in _batches(records) if any(_name(record) in missing for record in batch)
-    )
-    with closing(_decoded(wanted)) as batches:
-        for number, (batch, images) in enumerate(batches, 1):
-            masks = {_name(r): m for r, m in zip(batch, segmenter.segment(images), strict=True)}
-            yield [
-                store.save(name, record.sha256, missing[name], masks[name])
-                for record in batch
-                if (name := _name(record)) in missing
-            ]
-            if number % FLUSH_BATCHES == 0:
-                store.flush()
+def _batches_with(records: Sequence[ImageRecord], missing: Mapping[str, str]) -> list[MaskBatch]:
+    """Cut records into batches, and keep those of which a mask is missing."""
+    batches = []
+    for batch in _batches(records):
+        keys = {name: missing[name] for name in map(_name, batch) if name in missing}
+        if keys:
+            batches.append(MaskBatch(tuple(batch), keys))
+    return batches
 
 
 def _name(record: ImageRecord) -> str:
@@ -178,25 +176,3 @@ def _batches(records: Sequence[ImageRecord]) -> Iterator[list[ImageRecord]]:
         pixels += size
     if batch:
         yield batch
-
-
-def _decoded(
-    batches: Iterable[list[ImageRecord]],
-) -> Generator[tuple[list[ImageRecord], list[Image]]]:
-    """Yield batches with their pixels, the next ones being decoded meanwhile."""
-    waiting: deque[tuple[list[ImageRecord], Future[list[Image]]]] = deque()
-    pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="decode")
-    try:
-        for batch in batches:
-            waiting.append((batch, pool.submit(_decode, batch)))
-            if len(waiting) > AHEAD:
-                ready, images = waiting.popleft()
-                yield ready, images.result()
-        for ready, images in waiting:
-            yield ready, images.result()
-    finally:  # also when the caller stops early: what waits is not worth decoding
-        pool.shutdown(cancel_futures=True)
-
-
-def _decode(batch: Sequence[ImageRecord]) -> list[Image]:
-    return [decode_rgb(read_again(record)) for record in batch]

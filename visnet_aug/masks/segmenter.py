@@ -75,6 +75,11 @@ class PersonSegmenter:
         # Raw outputs instead of decoded ones: boxes decoded in bf16 are rounded to half a pixel.
         self._head.training = True
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it runs on a processor, not on a GPU."""
+        return self.device.type == "cpu"
+
     @classmethod
     def for_network(
         cls, network: nn.Module, input_size: tuple[int, int], settings: MaskSettings
@@ -153,6 +158,13 @@ class PersonSegmenter:
             return _inside(boxes[index], 1 / (1 + np.exp(-np.clip(logits, -30, 30))))
 
         return person_mask(boxes, scores, decode, shape, self._settings)
+
+
+def limit_threads(threads: int) -> None:
+    """Set the number of torch's threads in this process."""
+    import torch
+
+    torch.set_num_threads(threads)
 
 
 def choose_device(device: str) -> torch.device:

@@ -30,10 +30,6 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
-import cv2
-import numpy as np
-from PIL import Image
-
 from visnet_aug.datasets.record import Split
 from visnet_aug.errors import OutputError
 from visnet_aug.files import (
@@ -45,24 +41,18 @@ from visnet_aug.files import (
     write_file,
 )
 from visnet_aug.masks.person import Mask, PersonMask, Reason, mask_area
+from visnet_aug.masks.png import UnusableEdit, decode_edit, decode_mask, encode_mask
 from visnet_aug.masks.settings import MaskSettings
 
 FOLDER: Final = "masks"
 TABLE: Final = "masks.csv"
 
-Damage: TypeAlias = Literal[
-    "torn line",
-    "missing PNG",
-    "unreadable PNG",
-    "PNG of another size",
-    "edit of an image that changed",
-]
+Damage: TypeAlias = (
+    UnusableEdit | Literal["torn line", "missing PNG", "edit of an image that changed"]
+)
 
 _METHOD: Final = "visnet-mask-1"
 """Part of every key: raise it when choosing or cleaning changes, and stored masks are redone."""
-
-_PNG_OPTIONS: Final = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 1]
-"""One bit per pixel. The level hardly matters to 340 bytes; 1 is four times as fast as 9."""
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -133,11 +123,46 @@ def read_mask(path: Path) -> Mask:
         OutputError: The file is missing or no image.
     """
     try:
-        return _decode_mask(path.read_bytes())
+        return decode_mask(path.read_bytes())
     except (OSError, ValueError) as error:
         raise OutputError(
             f"{path}: mask cannot be read ({error}); run the same build again to remake it"
         ) from error
+
+
+def save_mask(out: Path, stem: str, image_sha256: str, key: str, found: PersonMask) -> MaskEntry:
+    """Write an accepted mask, or remove the file of a rejected one.
+
+    Args:
+        out: The output folder.
+        stem: Of the image; see `mask_name`.
+        image_sha256: Of the image file.
+        key: `mask_key` of the image, the weights and the settings.
+        found: What the segmenter says.
+
+    Returns:
+        The mask's entry, to be noted in the folder's `MaskStore`.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    path, data = _mask_path(out, stem), b""
+    if found.accepted and found.mask is not None:
+        data = encode_mask(found.mask)
+        make_folder(path.parent)
+        write_file(path, data)
+    else:
+        remove_file(path)
+    return MaskEntry(
+        stem=stem,
+        image_sha256=image_sha256,
+        key=key,
+        area=round(found.area, 6),
+        confidence=round(found.confidence, 6),
+        verdict="accepted" if found.accepted else "rejected",
+        reason=found.reason or "",
+        mask_sha256=_sha256(data),
+    )
 
 
 class MaskStore:
@@ -154,7 +179,7 @@ class MaskStore:
             OutputError: ``masks.csv`` exists and cannot be read.
         """
         self.damaged: Counter[Damage] = Counter()
-        self._folder = out / FOLDER
+        self._out = out
         self._table = out / TABLE
         self._entries: dict[str, MaskEntry] = {}
         self._unwritten = False
@@ -167,7 +192,7 @@ class MaskStore:
 
     def path(self, stem: str) -> Path:
         """Return where the mask of an image is, or would be."""
-        return self._folder / f"{stem}.png"
+        return _mask_path(self._out, stem)
 
     def find(
         self, stem: str, image_sha256: str, key: str, shape: tuple[int, int]
@@ -200,32 +225,10 @@ class MaskStore:
             return self._judge_difference(entry, data, shape)
         return entry if entry.key == key or entry.edited else None
 
-    def save(self, stem: str, image_sha256: str, key: str, found: PersonMask) -> MaskEntry:
-        """Write an accepted mask, or remove the file of a rejected one, and note the entry.
-
-        The entry is on disk only after `flush`.
-
-        Raises:
-            OutputError: The folder cannot be written.
-        """
-        data = b""
-        if found.accepted and found.mask is not None:
-            data = _encode_mask(found.mask)
-            make_folder(self.path(stem).parent)
-            write_file(self.path(stem), data)
-        else:
-            remove_file(self.path(stem))
-        entry = MaskEntry(
-            stem=stem,
-            image_sha256=image_sha256,
-            key=key,
-            area=round(found.area, 6),
-            confidence=round(found.confidence, 6),
-            verdict="accepted" if found.accepted else "rejected",
-            reason=found.reason or "",
-            mask_sha256=_sha256(data),
-        )
-        return self._note(entry)
+    def note(self, entries: Iterable[MaskEntry]) -> None:
+        """Note what `save_mask` has stored; it is on disk only after `flush`."""
+        for entry in entries:
+            self._note(entry)
 
     def sweep(self, stems: Collection[str]) -> None:
         """Remove what a kill left half-written of these images' masks and of the table.
@@ -281,11 +284,11 @@ class MaskStore:
         if not data:
             self.damaged["missing PNG"] += 1
             return None
-        mask = _decode_edit(data, shape)
+        mask = decode_edit(data, shape)
         if isinstance(mask, str):
             self.damaged[mask] += 1
             return None
-        data = _encode_mask(mask)
+        data = encode_mask(mask)
         write_file(self.path(entry.stem), data)
         edit = MaskEntry(
             stem=entry.stem,
@@ -324,6 +327,10 @@ class MaskStore:
             self._unwritten = True
 
 
+def _mask_path(out: Path, stem: str) -> Path:
+    return out / FOLDER / f"{stem}.png"
+
+
 def _format(entry: MaskEntry) -> list[str]:
     return [f"{value:.6f}" if isinstance(value, float) else value for value in astuple(entry)]
 
@@ -357,33 +364,3 @@ def _is_sound(entry: MaskEntry) -> bool:
 def _sha256(data: bytes) -> str:
     """Return the hex digest; empty for no data, as in a line without a mask."""
     return hashlib.sha256(data).hexdigest() if data else ""
-
-
-def _encode_mask(mask: Mask) -> bytes:
-    encoded, data = cv2.imencode(".png", mask.view(np.uint8) * 255, _PNG_OPTIONS)
-    if not encoded:
-        raise OutputError(f"a mask of {mask.shape} pixels cannot be encoded as PNG")
-    return bytes(data)
-
-
-def _decode_mask(data: bytes) -> Mask:
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
-    if pixels is None:
-        raise ValueError("not an image")
-    mask: Mask = pixels > 127
-    return mask
-
-
-def _decode_edit(data: bytes, shape: tuple[int, int]) -> Mask | Damage:
-    """Decode what a paint program may have saved: any depth, palette or transparency."""
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if (image.height, image.width) != shape:
-                return "PNG of another size"
-            image.verify()  # checks every chunk's checksum, after which it must be opened anew
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            red, green, blue, alpha = np.moveaxis(np.array(image.convert("RGBA"), np.int32), -1, 0)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return "unreadable PNG"
-    mask: Mask = (red + green + blue) * alpha > 3 * 127 * 255
-    return mask

@@ -101,25 +101,31 @@ def describe_weights(name: str) -> WeightsInfo:
     return WeightsInfo(name, path, sha256, None)
 
 
-def load_segmenter(name: str, device: str, settings: MaskSettings) -> PersonSegmenter:
+def load_segmenter(
+    name: str, device: str, settings: MaskSettings, *, threads: int | None = None
+) -> PersonSegmenter:
     """Load weights into a segmenter.
 
     Args:
         name: ``builtin``, a path, or an official name, which is downloaded if need be.
         device: ``auto`` or a torch device.
         settings: How masks are cleaned and judged.
+        threads: Torch's threads on a processor, for all of this process; ``None`` leaves them. A
+            mask's bits can depend on their number.
 
     Raises:
         WeightsError: The weights are missing, damaged, or no YOLOv8-Seg that knows persons.
         RecipeError: There is no such device.
     """
-    from visnet_aug.masks.segmenter import PersonSegmenter
+    from visnet_aug.masks.segmenter import PersonSegmenter, limit_threads
 
     if OFFICIAL_NAME.fullmatch(name) and not _locate(name).is_file():
-        _download(name)
+        download_weights(name)
     info = describe_weights(name)
     info.checked_sha256()
     import_ultralytics()
+    if threads is not None:
+        limit_threads(threads)
     try:
         if info.path.suffix == ".safetensors":
             network, size, person = _load_safetensors(info.path)
@@ -213,8 +219,12 @@ def _expected_sha256(name: str, path: Path) -> str | None:
     return None
 
 
-def _download(name: str) -> None:
-    """Let Ultralytics fetch an official file into the cache; record its checksum."""
+def download_weights(name: str) -> None:
+    """Let Ultralytics fetch an official file into the cache; record its checksum.
+
+    Raises:
+        WeightsError: It cannot be fetched.
+    """
     import_ultralytics()
     path = _locate(name)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,23 +6,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
-from numpy.typing import NDArray
+from fake_segmenters import Picky
 
 from visnet_aug.build.masking import SegmenterFactory, SegmenterSource
-from visnet_aug.datasets.images import decode_rgb
-from visnet_aug.masks.person import PersonMask
-from visnet_aug.masks.settings import MaskSettings
 
 CRASH = """
 import importlib, os, signal, sys
 sys.path.insert(0, {tests!r})
-from conftest import Ellipses
+from fake_segmenters import Ellipses
 from pathlib import Path
 from visnet_aug.build.build import Options, build
 from visnet_aug.build import local
@@ -80,20 +76,6 @@ def kill(market: Path, tmp_path: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def shunning(ellipses: SegmenterFactory) -> Callable[[Path], SegmenterFactory]:
+def shunning() -> Callable[[Path], SegmenterFactory]:
     """Make a segmenter that rejects the mask of one image, for its border."""
-
-    def shunning(shunned: Path) -> SegmenterFactory:
-        pixels = decode_rgb(shunned.read_bytes())
-        content = ellipses("builtin", "cpu", MaskSettings()).load()
-
-        class Picky:
-            def segment(self, images: Sequence[NDArray[np.uint8]]) -> list[PersonMask]:
-                return [
-                    replace(mask, reason="border") if (image == pixels).all() else mask
-                    for image, mask in zip(images, content.segment(images), strict=True)
-                ]
-
-        return lambda *_: SegmenterSource("picky", Picky)
-
-    return shunning
+    return lambda shunned: lambda *_: SegmenterSource("picky", partial(Picky, shunned))

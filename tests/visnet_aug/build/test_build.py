@@ -422,7 +422,7 @@ def test_a_preview_downloads_no_weights(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        "visnet_aug.masks.weights._download", lambda name: pytest.fail(f"{name} downloaded")
+        "visnet_aug.masks.weights.download_weights", lambda name: pytest.fail(f"{name} downloaded")
     )
     recipe = RECIPE.replace(weights="yolov8n-seg.pt")
     result = preview(market, tmp_path / "aug", recipe)

@@ -23,7 +23,7 @@ RECIPE = Recipe(images=47)
 SCRIPT = """
 import sys
 sys.path.insert(0, {tests!r})
-from conftest import Ellipses
+from fake_segmenters import Ellipses
 from benchmarks.killed import arm
 from visnet_aug.cli.main import main
 from visnet_aug.build import build, local
@@ -73,7 +73,7 @@ def test_killed_in_every_stage_by_turns_a_build_ends_with_the_same_bytes(
 ) -> None:
     rng, out = np.random.default_rng(4), tmp_path / "aug"
     kills = [
-        Kill(str(out), "main", int(rng.integers(4, 24)), "all", "masks"),
+        Kill(str(out), "worker", int(rng.integers(4, 24)), "all", "masks"),
         Kill(str(out), "worker", int(rng.integers(4, 20)), "main"),
         Kill(str(out), "worker", int(rng.integers(2, 8)), "self", COPY),
         Kill(str(out), "main", int(rng.integers(2, 9)), "all", TABLES),

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from visnet_aug.build import local
+from visnet_aug.build.engine import Context, Item
 from visnet_aug.build.journal import Written
-from visnet_aug.build.local import Context, default_workers, run_items
+from visnet_aug.build.local import LocalEngine, default_workers
 from visnet_aug.build.plan import Kept
 from visnet_aug.datasets import read_dataset
 from visnet_aug.errors import DatasetError, OutputError, WorkerError
@@ -41,7 +42,7 @@ class Log:
         self.begun: list[str] = []
         self.finished: list[str] = []
 
-    def begin(self, items: Sequence[local.Item]) -> None:
+    def begin(self, items: Sequence[Item]) -> None:
         self.begun += [item.path for item in items]
 
     def finish(self, files: Sequence[Written]) -> None:
@@ -50,7 +51,7 @@ class Log:
 
 def run(items: Sequence[Kept], context: Context, workers: int = 2) -> Log:
     log = Log()
-    run_items(items, context, workers, begun=log.begin, finished=log.finish)
+    LocalEngine(workers).make_files(items, context, begun=log.begin, finished=log.finish)
     return log
 
 
@@ -73,7 +74,7 @@ def test_an_error_ends_the_run_with_what_was_finished(items: list[Kept], context
     (context.out / items[10].path).mkdir()  # cannot be renamed over
     log = Log()
     with pytest.raises(OutputError, match=r"10.jpg: cannot be written"):
-        run_items(items, context, 2, begun=log.begin, finished=log.finish)
+        LocalEngine(2).make_files(items, context, begun=log.begin, finished=log.finish)
     assert set(log.finished) <= set(log.begun)
     assert all((context.out / path).is_file() for path in log.finished)
     assert not list(context.out.glob("*.part"))
@@ -107,7 +108,7 @@ def test_a_killed_worker_is_one_clear_error_and_no_hang(
                 os.kill(pid, signal.SIGKILL)
 
     with pytest.raises(WorkerError, match=r"a worker process died.*run the same command again"):
-        run_items(endless(), context, 2, begun=log.begin, finished=kill)
+        LocalEngine(2).make_files(endless(), context, begun=log.begin, finished=kill)
     assert all((context.out / path).is_file() for path in log.finished)
 
 
@@ -127,7 +128,7 @@ def test_an_interrupt_finishes_and_reports_what_was_going_on(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_items(items, context, 2, begun=log.begin, finished=interrupt)
+        LocalEngine(2).make_files(items, context, begun=log.begin, finished=interrupt)
     assert set(log.finished) <= set(log.begun)
     assert all((context.out / path).is_file() for path in log.finished)
 
@@ -158,7 +159,7 @@ def test_an_interrupt_waits_for_images_not_for_chunks(
     monkeypatch.setattr(local, "ProcessPoolExecutor", Pool)
     log, linking = Log(), replace(context, passthrough="symlink")
     with pytest.raises(KeyboardInterrupt):
-        run_items(pipes, linking, 1, begun=log.begin, finished=log.finish)
+        LocalEngine(1).make_files(pipes, linking, begun=log.begin, finished=log.finish)
     assert log.begun == [item.path for item in pipes]
     assert log.finished == [pipes[0].path]
     assert [path.name for path in context.out.glob("*.jpg")] == log.finished

@@ -3,12 +3,13 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_segmenters import Blind
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -21,7 +22,6 @@ from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.datasets.record import Dataset, ImageRecord, Split
 from visnet_aug.errors import OutputError, PlanError, RecipeError
 from visnet_aug.manifest import ManifestRow, read_manifest
-from visnet_aug.masks.person import PersonMask
 from visnet_aug.masks.store import mask_name, read_mask
 from visnet_aug.recipe import Recipe, load_recipe
 from visnet_aug.report.sheets import write_sheets
@@ -251,10 +251,6 @@ def test_an_image_without_a_usable_mask_has_no_version_and_is_listed(
 
 
 def test_without_any_mask_there_is_no_probe(market: Path, tmp_path: Path) -> None:
-    class Blind:
-        def segment(self, images: Sequence[NDArray[np.uint8]]) -> list[PersonMask]:
-            return [PersonMask(None, 0.0, 0.0, "no_person") for _ in images]
-
     with pytest.raises(PlanError, match="no query or gallery image has a usable person mask"):
         make(market, tmp_path / "probe", lambda *_: SegmenterSource("blind", Blind))
 

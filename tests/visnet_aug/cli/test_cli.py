@@ -262,7 +262,7 @@ INTERRUPTED = """
 import sys
 import time
 sys.path.insert(0, {tests!r})
-from conftest import Ellipses
+from fake_segmenters import Ellipses
 from visnet_aug.cli.main import main
 from visnet_aug.build import build, local
 from visnet_aug.build.journal import Journal

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_segmenters import Fake
 from PIL import Image
 
 from visnet_aug.datasets.record import ImageRecord
@@ -15,13 +16,14 @@ from visnet_aug.masks import compute
 from visnet_aug.masks.compute import MaskSummary, compute_masks
 from visnet_aug.masks.person import PersonMask, Reason
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.store import MaskStore, read_mask
+from visnet_aug.masks.store import MaskEntry, MaskStore, read_mask
+from visnet_aug.masks.worker import MaskBatch, MaskWorker
 
 SETTINGS = MaskSettings()
 REASONS: tuple[Reason, ...] = ("border", "no_person", "too_small")
 
 
-class FakeSegmenter:
+class FakeSegmenter(Fake):
     """Takes the bright half of an image for the person; rejects images whose corner is odd."""
 
     def __init__(self, key: str = "weights", stop_after: int | None = None) -> None:
@@ -33,9 +35,9 @@ class FakeSegmenter:
         if self._stop_after is not None and sum(self.batches) >= self._stop_after:
             raise KeyboardInterrupt
         self.batches.append(len(images))
-        return [self._one(image) for image in images]
+        return super().segment(images)
 
-    def _one(self, image: np.ndarray) -> PersonMask:
+    def find(self, image: np.ndarray) -> PersonMask:
         mask = image[..., 0] > 127
         corner = int(image[0, 0, 1])
         reason = REASONS[corner % 3] if corner >= 200 else None
@@ -82,7 +84,7 @@ def out(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compute, "BATCH", 4)
-    monkeypatch.setattr(compute, "FLUSH_BATCHES", 2)
+    monkeypatch.setattr(compute, "FLUSH", 8)
 
 
 def run(
@@ -97,10 +99,28 @@ def run(
         records,
         MaskStore(out),
         segmenter_key=segmenter.key,
-        load_segmenter=lambda: segmenter,
         settings=settings,
+        run=Here(segmenter, out),
         progress=progress,
     )
+
+
+class Here:
+    """Computes batches in this process, one after the other."""
+
+    def __init__(self, segmenter: FakeSegmenter, out: Path) -> None:
+        self._worker = MaskWorker(segmenter, out)
+
+    def __call__(
+        self,
+        batches: Sequence[MaskBatch],
+        *,
+        ready: Callable[[], None],
+        finished: Callable[[Sequence[MaskEntry]], None],
+    ) -> None:
+        ready()
+        for batch in batches:
+            finished(self._worker.mask(batch))
 
 
 def files(out: Path) -> dict[str, bytes]:
@@ -130,8 +150,8 @@ def test_a_second_run_computes_nothing(records: list[ImageRecord], out: Path) ->
         records,
         MaskStore(out),
         segmenter_key="weights",
-        load_segmenter=lambda: pytest.fail("loaded for nothing"),
         settings=SETTINGS,
+        run=lambda *_, **__: pytest.fail("there is nothing to do"),
     )
     assert (again.computed, again.reused) == (0, 30)
     assert again.entries == first.entries
@@ -329,11 +349,9 @@ def test_weights_that_fail_to_load_cost_no_stored_mask(
 ) -> None:
     run(records, out)
 
-    def fail() -> FakeSegmenter:
+    def fail(*_: object, **__: object) -> None:
         raise WeightsError("broken.pt: not weights")
 
     with pytest.raises(WeightsError):
-        compute_masks(
-            records, MaskStore(out), segmenter_key="new", load_segmenter=fail, settings=SETTINGS
-        )
+        compute_masks(records, MaskStore(out), segmenter_key="new", settings=SETTINGS, run=fail)
     assert run(records, out).reused == 30

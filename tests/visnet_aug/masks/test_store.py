@@ -15,7 +15,7 @@ from PIL import Image
 from visnet_aug.errors import OutputError
 from visnet_aug.masks.person import PersonMask
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.store import COLUMNS, MaskEntry, MaskStore, mask_key, read_mask
+from visnet_aug.masks.store import COLUMNS, MaskEntry, MaskStore, mask_key, read_mask, save_mask
 
 SHAPE = (12, 8)
 STEM = "0002_c1s1_000451_03"
@@ -37,7 +37,7 @@ NOBODY = PersonMask(None, 0.0, 0.0, "no_person")
 def stored(out: Path, found: PersonMask = ACCEPTED, stem: str = STEM) -> MaskEntry:
     """Save one mask and return what a new store reads back."""
     store = MaskStore(out)
-    store.save(stem, IMAGE, KEY, found)
+    store.note([save_mask(out, stem, IMAGE, KEY, found)])
     store.flush()
     return MaskStore(out).entries[stem]
 
@@ -97,7 +97,7 @@ def test_files_are_the_same_bytes_in_any_order(tmp_path: Path) -> None:
         out = tmp_path / "_".join(order)
         store = MaskStore(out)
         for stem in order:
-            store.save(stem, IMAGE, KEY, ACCEPTED)
+            store.note([save_mask(out, stem, IMAGE, KEY, ACCEPTED)])
         store.flush()
         return {str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()}
 
@@ -230,7 +230,7 @@ def test_forgetting_reaches_the_disk(tmp_path: Path) -> None:
     store = MaskStore(tmp_path)
     store.forget([STEM, "unknown"])
     changed = PersonMask(~person(), 0.6, 0.9, None)
-    store.save(STEM, IMAGE, "c" * 64, changed)  # killed before the flush
+    save_mask(tmp_path, STEM, IMAGE, "c" * 64, changed)  # killed before the flush
     assert find(MaskStore(tmp_path)) is None
 
 
@@ -323,9 +323,8 @@ def test_a_table_that_is_a_folder_is_one_clear_line(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "masks").write_text("")
-    store = MaskStore(tmp_path)
     with pytest.raises(OutputError, match=r"masks: cannot be made"):
-        store.save(STEM, IMAGE, KEY, ACCEPTED)
+        save_mask(tmp_path, STEM, IMAGE, KEY, ACCEPTED)
 
 
 @pytest.mark.parametrize("data", [None, b"", b"text"])

@@ -13,7 +13,7 @@ from PIL import Image
 from visnet_aug.errors import ManifestError, OutputError
 from visnet_aug.manifest import ManifestRow, write_manifest
 from visnet_aug.masks.person import PersonMask, Reason
-from visnet_aug.masks.store import MaskStore
+from visnet_aug.masks.store import MaskStore, save_mask
 from visnet_aug.report.family_sheet import describe_params
 from visnet_aug.report.mask_sheets import REASONS
 from visnet_aug.report.material import read_material
@@ -86,7 +86,8 @@ def make_build(out: Path, *, originals: bool) -> Path:
     for number in range(10):
         reason = REJECTED.get(number)
         found = None if reason == "no_person" else mask
-        store.save(stem(number), "1" * 64, "2" * 64, PersonMask(found, 0.375, 0.9, reason))
+        judged = PersonMask(found, 0.375, 0.9, reason)
+        store.note([save_mask(out, stem(number), "1" * 64, "2" * 64, judged)])
     store.flush()
     lines = [f"train/{stem(n)}.png,train,mask,{reason},text" for n, reason in REJECTED.items()]
     lines += ['query/b.jpg,query,read,truncated,"cut, short"', "query/a.jpg,query,read,truncated,x"]

@@ -1,0 +1,55 @@
+"""Segmenters without a network. Worker processes import them by name: a module of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visnet_aug.datasets.images import decode_rgb
+from visnet_aug.masks.person import PersonMask, Reason
+
+
+class Fake:
+    """Looks at one image after the other."""
+
+    on_cpu = True
+
+    def segment(self, images: Sequence[NDArray[np.uint8]]) -> list[PersonMask]:
+        return [self.find(image) for image in images]
+
+    def find(self, image: NDArray[np.uint8]) -> PersonMask:
+        raise NotImplementedError
+
+
+class Ellipses(Fake):
+    """Finds an ellipse in every image."""
+
+    def find(self, image: NDArray[np.uint8]) -> PersonMask:
+        height, width = image.shape[:2]
+        y, x = np.ogrid[:height, :width]
+        mask = ((x - width / 2) / (width / 4)) ** 2 + ((y - height / 2) / (height / 2.2)) ** 2 < 1
+        return PersonMask(mask, float(mask.mean()), 0.9, None)
+
+
+class Blind(Fake):
+    """Finds nobody."""
+
+    def find(self, image: NDArray[np.uint8]) -> PersonMask:
+        return PersonMask(None, 0.0, 0.0, "no_person")
+
+
+@dataclass(frozen=True)
+class Picky(Ellipses):
+    """Rejects the mask of one image."""
+
+    shunned: Path
+    reason: Reason = "border"
+
+    def find(self, image: NDArray[np.uint8]) -> PersonMask:
+        found = super().find(image)
+        odd = np.array_equal(image, decode_rgb(self.shunned.read_bytes()))
+        return replace(found, reason=self.reason) if odd else found
