@@ -162,12 +162,9 @@ def _read_rejected(
 
 def _parquet_problems(root: Path) -> Iterator[Problem]:
     """Compare ``manifest.parquet``, which anybody may have put there, with the manifest."""
-    try:
-        if (root / PARQUET).exists() and not is_true(root):
-            what = f"says other than {MANIFEST}; build --parquet writes it again"
-            yield Problem("tables", f"{PARQUET}: {what}")
-    except OSError as error:
-        yield Problem("tables", f"{PARQUET}: cannot be read ({error.strerror})")
+    if (root / PARQUET).exists() and not is_true(root):
+        what = f"says other than {MANIFEST}; build --parquet writes it again"
+        yield Problem("tables", f"{PARQUET}: {what}")
 
 
 def _mask_problems(tables: Tables) -> Iterator[Problem]:
