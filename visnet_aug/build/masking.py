@@ -60,9 +60,15 @@ def find_local_segmenter(
     Raises:
         WeightsError: The weights cannot be used.
     """
-    from visnet_aug.masks.weights import OFFICIAL_NAME, describe_weights, load_segmenter
+    from visnet_aug.masks.weights import (
+        OFFICIAL_NAME,
+        check_classes,
+        describe_weights,
+        load_segmenter,
+    )
 
     info = describe_weights(weights)
+    check_classes(info, settings.classes)
     if info.sha256 is None and OFFICIAL_NAME.fullmatch(weights):
         return None
     return SegmenterSource(

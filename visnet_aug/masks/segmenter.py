@@ -41,7 +41,7 @@ class PersonSegmenter:
     Attributes:
         network: The fused Ultralytics network, on its device; gives raw outputs.
         input_size: Height and width that every crop is resized to.
-        person_class: Index of the class that means a person.
+        classes: Indices of the classes that are looked for.
         device: Where it runs.
         dtype: The number format it runs in; outlines differ by a few pixels between formats.
     """
@@ -51,7 +51,7 @@ class PersonSegmenter:
         network: nn.Module,
         input_size: tuple[int, int],
         *,
-        person_class: int = 0,
+        classes: Sequence[int] = (0,),
         device: str = "cpu",
         settings: MaskSettings,
     ) -> None:
@@ -60,7 +60,8 @@ class PersonSegmenter:
         Args:
             network: An Ultralytics ``SegmentationModel``; fused and moved by this call.
             input_size: Height and width that every crop is resized to.
-            person_class: Index of the class that means a person.
+            classes: Indices of the classes that are looked for; an instance is as sure as it is
+                of the likeliest of them.
             device: A torch device, or ``auto`` for the first GPU if there is one.
             settings: How masks are cleaned and judged.
         """
@@ -68,7 +69,7 @@ class PersonSegmenter:
 
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device)
-        self.input_size, self.person_class, self._settings = input_size, person_class, settings
+        self.input_size, self.classes, self._settings = input_size, list(classes), settings
         moved: Any = network.eval().to(self.device, self.dtype)
         self.network: Any = moved.to(memory_format=torch.channels_last)
         self._head: Any = self.network.model[-1]
@@ -128,7 +129,7 @@ class PersonSegmenter:
         with torch.inference_mode():
             pixels = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)
             raw = self.network(pixels.to(self.dtype) / 255)
-            confidence = raw["scores"][:, self.person_class].float().sigmoid()
+            confidence = raw["scores"][:, self.classes].float().sigmoid().amax(1)
             scores, best = confidence.topk(min(CANDIDATES, confidence.shape[1]), dim=1)
             boxes = _decode_boxes(self._head, raw).gather(1, best[..., None].expand(-1, -1, 4))
             coefficients = raw["mask_coefficient"].float().transpose(1, 2)

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+
+PERSON: Final = ("person",)
+"""The classes of people: what weights of one class know."""
+
+
+def _listed(value: object) -> object:
+    """Accept one class without brackets."""
+    return [value] if isinstance(value, str) else value
+
+
+ClassName = Annotated[str, Field(min_length=1)]
 
 
 class MaskSettings(BaseModel):
@@ -17,6 +28,8 @@ class MaskSettings(BaseModel):
     were themselves selected, so the limits lie a good step outside of what they show.
 
     Attributes:
+        classes: Names of the weights' classes whose instances are looked for, one name or several:
+            ``[car, bus, truck]`` for vehicles. The bundled network knows ``person`` alone.
         confidence: Least confidence of the chosen instance. YOLO's usual 0.25: below it, what is
             found in a person crop is mostly a part of somebody.
         threshold: A pixel is the person where its probability is above this. At 0.45 the
@@ -39,6 +52,7 @@ class MaskSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    classes: Annotated[tuple[ClassName, ...], Field(min_length=1), BeforeValidator(_listed)] = PERSON
     confidence: Fraction = 0.25
     threshold: Fraction = 0.45
     fill_holes: Fraction = 0.01

@@ -42,7 +42,7 @@ from visnet_aug.files import (
 )
 from visnet_aug.masks.person import Mask, PersonMask, Reason, mask_area
 from visnet_aug.masks.png import UnusableEdit, decode_edit, decode_mask, encode_mask
-from visnet_aug.masks.settings import MaskSettings
+from visnet_aug.masks.settings import PERSON, MaskSettings
 
 FOLDER: Final = "masks"
 TABLE: Final = "masks.csv"
@@ -106,7 +106,9 @@ def mask_name(split: Split, stem: str) -> str:
 
 def mask_key(image_sha256: str, segmenter_key: str, settings: MaskSettings) -> str:
     """Return the hex digest of all that a mask depends on."""
-    parts = [_METHOD, image_sha256, segmenter_key, settings.model_dump()]
+    # Keys of people's masks are older than the choice of classes, and stay as they were.
+    chosen = settings.model_dump(exclude={"classes"} if settings.classes == PERSON else None)
+    parts = [_METHOD, image_sha256, segmenter_key, chosen]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

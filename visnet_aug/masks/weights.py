@@ -16,16 +16,18 @@ an official name, such as ``yolov8n-seg.pt``
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import os
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visnet_aug.errors import WeightsError
-from visnet_aug.masks.settings import MaskSettings
+from visnet_aug.masks.settings import PERSON, MaskSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,6 +42,9 @@ OFFICIAL_NAME = re.compile(r"yolov8[nsmlx]-seg\.pt")
 OFFICIAL_INPUT = (256, 128)
 """Input (height, width) for networks that say nothing about it: those trained at 640 pixels on
 whole scenes want people larger than 128 pixels; 640 itself would cost 25 times as much."""
+
+OTHER_INPUT = (256, 256)
+"""The same, where it is not people that are looked for: other things' crops are not upright."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +119,7 @@ def load_segmenter(
             mask's bits can depend on their number.
 
     Raises:
-        WeightsError: The weights are missing, damaged, or no YOLOv8-Seg that knows persons.
+        WeightsError: The weights are missing, damaged, or no YOLOv8-Seg that knows the classes.
         RecipeError: There is no such device.
     """
     from visnet_aug.masks.segmenter import PersonSegmenter, limit_threads
@@ -128,9 +133,10 @@ def load_segmenter(
         limit_threads(threads)
     try:
         if info.path.suffix == ".safetensors":
-            network, size, person = _load_safetensors(info.path)
+            network, size, names = _load_safetensors(info.path)
         else:
-            network, size, person = _load_checkpoint(info.path)
+            network, size, names = _load_checkpoint(info.path)
+        classes = _find_classes(names, settings.classes, f"--weights {name}: {info.path}")
     except WeightsError:
         raise
     except Exception as error:
@@ -141,8 +147,8 @@ def load_segmenter(
         ) from error
     return PersonSegmenter(
         network,
-        size,
-        person_class=person,
+        size or (OFFICIAL_INPUT if settings.classes == PERSON else OTHER_INPUT),
+        classes=classes,
         device=device,
         settings=settings,
     )
@@ -252,7 +258,49 @@ def download_weights(name: str) -> None:
     record.write_text(f"{_sha256(path)}  {name}\n", encoding="ascii")
 
 
-def _load_safetensors(path: Path) -> tuple[nn.Module, tuple[int, int], int]:
+def check_classes(info: WeightsInfo, classes: Sequence[str]) -> None:
+    """Refuse classes that weights do not know, as far as it can be told without loading them.
+
+    Raises:
+        WeightsError: They don't know one.
+    """
+    import yaml
+
+    if info.problem is not None or info.path.suffix != ".safetensors":
+        return
+    try:
+        description = yaml.safe_load(info.path.with_suffix(".yaml").read_text("utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return  # loading them says what is wrong
+    if isinstance(description, Mapping):
+        _find_classes(_names(description), classes, f"--weights {info.name}: {info.path}")
+
+
+def _find_classes(names: Sequence[str], classes: Sequence[str], where: str) -> list[int]:
+    """Find classes by name.
+
+    Raises:
+        WeightsError: There is none of that name.
+    """
+    for name in classes:
+        if name not in names:
+            close = difflib.get_close_matches(name, names, n=1)
+            known = f"did you mean {close[0]}?" if close else f"it knows {', '.join(names[:5])}"
+            more = f" and {len(names) - 5} more" if len(names) > 5 and not close else ""
+            raise WeightsError(
+                f"{where}: no class {name!r}; {known}{more}; choose by masks: classes: in the "
+                "recipe, or give weights that know it, such as yolov8n-seg.pt for COCO's classes"
+            )
+    return [names.index(name) for name in classes]
+
+
+def _names(description: Mapping[str, Any]) -> list[str]:
+    """Return the class names of a model YAML, in the order of their indices."""
+    names = description.get("names", PERSON)
+    return [str(name) for name in (names.values() if isinstance(names, Mapping) else names)]
+
+
+def _load_safetensors(path: Path) -> tuple[nn.Module, tuple[int, int] | None, list[str]]:
     """Build the network of the YAML beside ``path``, fuse it, and fill it in."""
     import yaml
     from safetensors.torch import load_file
@@ -263,11 +311,11 @@ def _load_safetensors(path: Path) -> tuple[nn.Module, tuple[int, int], int]:
     # Stored as fp16 to halve the package; the arithmetic's format is the segmenter's choice.
     state = {name: tensor.float() for name, tensor in load_file(path).items()}
     network.load_state_dict(state, strict=True)
-    height, width = description.get("input", OFFICIAL_INPUT)
-    return network, (int(height), int(width)), 0
+    height, width = description.get("input") or (0, 0)
+    return network, (int(height), int(width)) if height else None, _names(description)
 
 
-def _load_checkpoint(path: Path) -> tuple[nn.Module, tuple[int, int], int]:
+def _load_checkpoint(path: Path) -> tuple[nn.Module, tuple[int, int] | None, list[str]]:
     """Load an Ultralytics checkpoint through its restricted unpickler."""
     from ultralytics.nn.tasks import SegmentationModel, torch_safe_load
 
@@ -275,8 +323,5 @@ def _load_checkpoint(path: Path) -> tuple[nn.Module, tuple[int, int], int]:
     network = checkpoint.get("ema") or checkpoint.get("model")
     if not isinstance(network, SegmentationModel):
         raise WeightsError(f"{path}: holds no YOLOv8-Seg network (a detector has no masks)")
-    names = {str(name): index for index, name in dict(network.names).items()}
-    if "person" not in names:
-        raise WeightsError(f"{path}: none of its {len(names)} classes is called person")
     fused: nn.Module = network.float().eval().fuse(verbose=False)
-    return fused, OFFICIAL_INPUT, int(names["person"])
+    return fused, None, _names({"names": dict(sorted(network.names.items()))})

@@ -114,13 +114,13 @@ class TestPath:
         path = tmp_path / "own.pt"
         save_checkpoint(path, {0: "bicycle", 1: "person"})
         segmenter = weights.load_segmenter(str(path), "cpu", SETTINGS)
-        assert segmenter.person_class == 1
+        assert segmenter.classes == [1]
         assert len(segmenter.segment([np.zeros((128, 64, 3), np.uint8)])) == 1
 
     @pytest.mark.parametrize(
         ("names", "task", "message"),
         [
-            ({0: "cat", 1: "dog"}, "segment", "none of its 2 classes is called person"),
+            ({0: "cat", 1: "dog"}, "segment", "no class 'person'; it knows cat, dog"),
             ({0: "person"}, "detect", "a detector has no masks"),
         ],
     )
@@ -131,6 +131,43 @@ class TestPath:
         save_checkpoint(path, names, task)
         with pytest.raises(WeightsError, match=message):
             weights.load_segmenter(str(path), "cpu", SETTINGS)
+
+    @pytest.mark.parametrize(
+        ("classes", "indices", "size"),
+        [
+            (["person"], [1], weights.OFFICIAL_INPUT),
+            ("car", [2], weights.OTHER_INPUT),
+            (["truck", "car"], [3, 2], weights.OTHER_INPUT),
+        ],
+    )
+    def test_classes_are_chosen_by_name(
+        self, tmp_path: Path, classes: str | list[str], indices: list[int], size: tuple[int, int]
+    ):
+        path = tmp_path / "own.pt"
+        save_checkpoint(path, {0: "bicycle", 1: "person", 2: "car", 3: "truck"})
+        settings = MaskSettings.model_validate({"classes": classes})
+        segmenter = weights.load_segmenter(str(path), "cpu", settings)
+        assert (segmenter.classes, segmenter.input_size) == (indices, size)
+        (found,) = segmenter.segment([np.zeros((90, 120, 3), np.uint8)])
+        assert found.mask is None or found.mask.shape == (90, 120)
+
+    @pytest.mark.parametrize(
+        ("classes", "message"),
+        [
+            (["car"], "no class 'car'; it knows person; choose by masks: classes:"),
+            (["persn"], "no class 'persn'; did you mean person"),
+        ],
+    )
+    def test_the_bundled_network_knows_people_alone(self, classes: list[str], message: str):
+        info = weights.describe_weights("builtin")
+        settings = MaskSettings.model_validate({"classes": classes})
+        for ask in (
+            lambda: weights.check_classes(info, settings.classes),
+            lambda: weights.load_segmenter("builtin", "cpu", settings),
+        ):
+            with pytest.raises(WeightsError, match=message):
+                ask()
+        weights.check_classes(info, ["person"])
 
     def test_a_pickle_runs_no_code(self, tmp_path: Path):
         import torch
