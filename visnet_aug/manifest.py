@@ -157,7 +157,11 @@ def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> None:
         ManifestError: A row says what the reader would refuse; nothing was written.
         OutputError: The file cannot be written; what was there before is still there.
     """
-    path = Path(path)
+    write_file(Path(path), format_manifest(path, rows), durable=True)
+
+
+def format_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> bytes:
+    """Return the bytes of a manifest; ``path`` names it in errors, which are `write_manifest`'s."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -168,7 +172,7 @@ def write_manifest(path: str | Path, rows: Iterable[ManifestRow]) -> None:
         _parse_row(cells, where)
         _check_unique(row, number, seen, where)
         writer.writerow(cells)
-    write_file(path, text.getvalue().encode(), durable=True)
+    return text.getvalue().encode()
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:

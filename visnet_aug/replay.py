@@ -31,6 +31,7 @@ from visnet_aug.files import make_folder, write_file
 from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.masks.store import MaskStore, read_mask
 from visnet_aug.recipe import load_recipe
+from visnet_aug.shards import read_bytes, shard_of
 
 Outcome: TypeAlias = Literal["same", "file differs", "differs", "variation"]
 
@@ -175,7 +176,7 @@ class Replayer:
 
         Args:
             row: Of a copy.
-            to: Folder to write it to, under the row's path.
+            to: Folder to write it to, under the row's path; of an image in a shard, its name there.
 
         Raises:
             OutputError: The mask cannot be read, or the folder not be written.
@@ -194,7 +195,7 @@ class Replayer:
         if made.sha256 != row.sha256:
             return Replay(row.path, "differs", self._reasons(row), written)
         try:
-            there = (self._root / row.path).read_bytes() == made.data
+            there = read_bytes(self._root, row.path) == made.data
         except OSError as error:
             return Replay(row.path, "file differs", error.strerror or "unreadable", written)
         return Replay(row.path, "same" if there else "file differs", "", written)
@@ -232,17 +233,18 @@ class Replayer:
         """Read the image that a copy was made from, and make sure that it is the one."""
         kept = self._kept.get(row.source)
         if kept is not None:
-            file, sha256 = self._root / kept.path, kept.sha256
+            root, path, sha256 = self._root, kept.path, kept.sha256
         elif self._source is not None:
             entry = self._masks.get(mask_of(row))
-            file, sha256 = self._source / row.source, entry.image_sha256 if entry else ""
+            root, path, sha256 = self._source, row.source, entry.image_sha256 if entry else ""
         else:
             raise DatasetError(
                 f"{row.path}: its source {row.source} is not in {self._root}; give the source "
                 "dataset's folder by --src"
             )
+        file = root / path
         try:
-            data = file.read_bytes()
+            data = read_bytes(root, path)
         except OSError as error:
             raise DatasetError(f"{file}: cannot be read ({error.strerror}); restore it") from error
         if sha256 and hashlib.sha256(data).hexdigest() != sha256:
@@ -294,7 +296,8 @@ def _forms(path: str) -> Iterator[str]:
 def _write(made: Rendered, to: Path | None, path: str) -> Path | None:
     if to is None:
         return None
-    target = to / path
+    shard = shard_of(path)
+    target = to / (path if shard is None else path.removeprefix(f"{shard}/"))
     make_folder(target.parent)
     write_file(target, made.data)
     return target

@@ -21,6 +21,9 @@ from typing import BinaryIO, Final, NamedTuple
 
 SUFFIX: Final = ".tar"
 
+TABLE_SUFFIX: Final = ".csv"
+"""Instead of a tar's own: a manifest of what is in it, with paths relative to where it lies."""
+
 
 class Member(NamedTuple):
     """Where the bytes of a plain file lie in a tar."""
@@ -77,6 +80,11 @@ def shard_of(path: str) -> str | None:
 def file_of(path: str) -> str:
     """Return the file that a path is in: the tar that it leads into, or itself."""
     return shard_of(path) or path
+
+
+def table_of(file: str) -> str | None:
+    """Return the path of the table beside a tar, or ``None`` for any other file."""
+    return f"{file.removesuffix(SUFFIX)}{TABLE_SUFFIX}" if file.endswith(SUFFIX) else None
 
 
 _indexing = Lock()

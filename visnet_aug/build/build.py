@@ -7,12 +7,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from visnet_aug.build.engine import Context, Engine, EngineFactory, Item
-from visnet_aug.build.journal import Journal, Written, journal_path
+from visnet_aug.build.journal import (
+    Journal,
+    WrittenFile,
+    images_of,
+    journal_path,
+    shard_checksums,
+)
 from visnet_aug.build.local import LocalEngine
 from visnet_aug.build.masking import (
     LocalSegmenterFactory,
@@ -33,18 +40,20 @@ from visnet_aug.build.output import (
     claim,
     clear_way,
     examine,
-    metadata_paths,
     present_files,
     release,
     remove_build,
+    table_paths,
 )
 from visnet_aug.build.parquet import write_parquet
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Plan
 from visnet_aug.build.product import AUGMENTED_SET, Conclusion, Product
 from visnet_aug.build.provenance import identify, identify_masks
-from visnet_aug.build.rows import BuildSummary, manifest_rows, summarise
+from visnet_aug.build.rows import BuildSummary, find_facts, manifest_rows, summarise
+from visnet_aug.build.shards import check_shards, images_by_split, images_in, share_out
 from visnet_aug.build.sidecars import write_sidecars
+from visnet_aug.build.work import Work, lay_out
 from visnet_aug.datasets import read_dataset
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.errors import OutputError
@@ -63,6 +72,7 @@ class Options:
         workers: Processes; ``None`` for as many as the engine finds useful.
         on_error: Whether an unusable image is listed (``skip``) or ends the build (``stop``).
         passthrough: How untouched images get into the output.
+        shards: Number of tar shards that all images go into; ``None`` for a file for each.
         force: Start over where the output holds another build, or the same one finished.
         parquet: Write ``manifest.parquet``, too.
     """
@@ -71,6 +81,7 @@ class Options:
     workers: int | None = None
     on_error: Literal["skip", "stop"] = "skip"
     passthrough: Passthrough = "copy"
+    shards: int | None = None
     force: bool = False
     parquet: bool = False
 
@@ -146,12 +157,15 @@ def build(
     """
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
+    check_shards(options.shards, options.passthrough)
     with claim(out), engine(options.workers) as workers:
         found = examine(out)
         dataset, recipe = _read(source, recipe, options, observer)
         dataset = product.select(dataset, recipe)
         finder = segmenter(recipe.weights, options.device, recipe.masks)
-        identity = identify(product, dataset, recipe, options.passthrough, finder.key)
+        identity = identify(
+            product, dataset, recipe, options.passthrough, options.shards, finder.key
+        )
         if not options.force:
             check_same(out, found, identity)
         product.check(dataset, recipe)
@@ -163,19 +177,26 @@ def build(
             if not masks.computed and _is_whole(out, found):
                 if options.parquet:
                     write_parquet(out)
-                return BuildResult(
-                    summarise(read_manifest(out / MANIFEST)), None, 0, len(found.paths)
-                )
+                summary = summarise(read_manifest(out / MANIFEST))
+                return BuildResult(summary, None, 0, summary.total)
         plan = product.plan(dataset, masks.accepted, recipe)
+        work = lay_out(
+            plan,
+            options.shards,
+            recipe.seed,
+            lambda item: find_facts(item, masks.entries, dataset),
+        )
         observer.planned(plan)
         if options.force and not (found.state == "unfinished" and found.identity == identity):
             with observer.stage("remove") as advance:
                 remove_build(out, found, advance)
             found = Found("fresh")
         context = Context(recipe, out, options.passthrough)
-        before, written = _make_files(plan, found, identity, context, workers, observer)
-        rows = manifest_rows(plan, written, masks.entries, dataset)
-        conclusion = Conclusion(product, dataset, recipe, identity, masks, plan, rows)
+        before, written = _make_files(work, found, identity, context, workers, observer)
+        rows = manifest_rows(plan, work.images(written), masks.entries, dataset)
+        conclusion = Conclusion(
+            product, dataset, recipe, identity, masks, plan, rows, shard_checksums(written.values())
+        )
         with observer.stage("write tables") as advance:
             write_sidecars(out, conclusion)
             if options.parquet:
@@ -201,15 +222,20 @@ def preview(
     """
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
+    check_shards(options.shards, options.passthrough)
     found = examine(out)
     dataset, recipe = _read(source, recipe, options, observer)
     finder = segmenter(recipe.weights, options.device, recipe.masks)
     key = finder.key if finder else None
     if not options.force:
-        wanted = identify(AUGMENTED_SET, dataset, recipe, options.passthrough, key)
+        wanted = identify(
+            AUGMENTED_SET, dataset, recipe, options.passthrough, options.shards, key
+        )
         check_same(out, found, wanted)
     masks = look_up_masks(AUGMENTED_SET.to_mask(dataset), out, recipe, key)
     plan = AUGMENTED_SET.plan(dataset, masks.accepted | masks.unknown, recipe)
+    if options.shards is not None:
+        share_out(options.shards, images_by_split(plan))
     observer.planned(plan)
     return Preview(plan, masks)
 
@@ -266,38 +292,38 @@ def _is_whole(out: Path, found: Found) -> bool:
     """Tell whether a build is finished and its files all there, by name, with none beside."""
     if found.state != "finished":
         return False
-    tables = metadata_paths(found.folders)
-    return present_files(out, found.folders) - tables == found.paths
+    return present_files(out, found.folders) - table_paths(found.paths) == found.paths
 
 
 def _make_files(
-    plan: Plan,
+    work: Work,
     found: Found,
     identity: Mapping[str, Any],
     context: Context,
     engine: Engine,
     observer: Observer,
-) -> tuple[int, dict[str, Written]]:
+) -> tuple[int, dict[str, WrittenFile]]:
     """Make the files of a plan that are not there yet.
 
     Returns:
-        How many were there, and all of them by path.
+        How many images were there, and all files by path.
     """
     out = context.out
-    clear_way(out, plan.folders, set(plan.paths()))
+    clear_way(out, work.folders, work.files)
     written = _still_sound(out, found, observer)
-    before = len(written)
+    before = sum(1 for _ in images_of(written.values()))
     with Journal(journal_path(out), identity, found.journal_size) as journal:
-        for folder in plan.folders:  # only now that the journal says whose they are
+        for folder in work.folders:  # only now that the journal says whose they are
             make_folder(out / folder)
         if found.state == "finished":
             # Files of a finished build are missing: its manifest becomes a journal again.
             journal.finish(written.values())
             remove_file(out / MANIFEST)
-        for stage, items in (("pass through", plan.kept), ("render", plan.tasks)):
+        for stage, items in work.stages.items():
             left = [item for item in items if item.path not in written]
             with observer.stage(stage) as advance:
-                _run(left, len(items), context, engine, journal, written, advance)
+                total = sum(map(images_in, items))
+                _run(left, total, context, engine, journal, written, advance)
     return before, written
 
 
@@ -307,18 +333,18 @@ def _run(
     context: Context,
     engine: Engine,
     journal: Journal,
-    written: dict[str, Written],
+    written: dict[str, WrittenFile],
     advance: Advance,
 ) -> None:
-    """Make some files, noting each in the journal and in ``written``."""
-    done = total - len(left)
+    """Make some files, noting each in the journal and in ``written``; ``total`` counts images."""
+    done = total - sum(map(images_in, left))
     advance(done, total)
 
-    def finished(files: Sequence[Written]) -> None:
+    def finished(files: Sequence[WrittenFile]) -> None:
         nonlocal done
         journal.finish(files)
         written.update((file.path, file) for file in files)
-        done += len(files)
+        done += sum(1 for _ in images_of(files))
         advance(done, total)
 
     engine.make_files(
@@ -329,18 +355,15 @@ def _run(
     )
 
 
-def _still_sound(out: Path, found: Found, observer: Observer) -> dict[str, Written]:
+def _still_sound(out: Path, found: Found, observer: Observer) -> dict[str, WrittenFile]:
     """Return the files of an earlier run whose bytes are still what it wrote."""
-    sound: dict[str, Written] = {}
+    sound: dict[str, WrittenFile] = {}
     if not found.written:
         return sound
     with observer.stage("check") as advance:
         for number, (path, written) in enumerate(found.written.items(), 1):
-            try:
-                data = (out / path).read_bytes()
-            except OSError:
-                data = b""
-            if hashlib.sha256(data).hexdigest() == written.sha256:
-                sound[path] = written
+            with suppress(OSError), (out / path).open("rb") as file:
+                if hashlib.file_digest(file, "sha256").hexdigest() == written.sha256:
+                    sound[path] = written
             advance(number, len(found.written))
     return sound

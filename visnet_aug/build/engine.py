@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from visnet_aug.build.journal import Written
+from visnet_aug.build.journal import WrittenFile
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Kept, Task
+from visnet_aug.build.shards import Shard
 from visnet_aug.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from visnet_aug.masks.store import MaskEntry
     from visnet_aug.masks.worker import MaskBatch
 
-Item: TypeAlias = Kept | Task
+Item: TypeAlias = Kept | Task | Shard
 
 WORKER_DIED: Final = (
     "a worker process died, most often for want of memory; run the same command again to go on, "
@@ -84,7 +85,7 @@ class Engine(AbstractContextManager["Engine"], Protocol):
         context: Context,
         *,
         begun: Callable[[Sequence[Item]], None],
-        finished: Callable[[Sequence[Written]], None],
+        finished: Callable[[Sequence[WrittenFile]], None],
     ) -> None:
         """Make the files of all items.
 

@@ -67,6 +67,11 @@ def images_of(files: Iterable[WrittenFile]) -> Iterator[Written]:
             yield file
 
 
+def shard_checksums(files: Iterable[WrittenFile]) -> dict[str, str]:
+    """Return the checksums of those files that are shards, by path."""
+    return {file.path: file.sha256 for file in files if isinstance(file, WrittenShard)}
+
+
 @dataclass(frozen=True, slots=True)
 class JournalContent:
     """What a journal says.

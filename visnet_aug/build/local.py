@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from visnet_aug.build.engine import WORKER_DIED, Context, Engine, Item
-from visnet_aug.build.journal import Written
+from visnet_aug.build.journal import WrittenFile
 from visnet_aug.build.lock import share
 from visnet_aug.build.mask_processes import run_batches
+from visnet_aug.build.shards import StoppedError, images_in
 from visnet_aug.errors import WorkerError
 from visnet_aug.processes import follow_main, worker_context
 
@@ -77,11 +78,11 @@ class LocalEngine(Engine):
         context: Context,
         *,
         begun: Callable[[Sequence[Item]], None],
-        finished: Callable[[Sequence[Written]], None],
+        finished: Callable[[Sequence[WrittenFile]], None],
     ) -> None:
         """Make files in a pool of processes; interrupted, they leave the rest of their chunks."""
         chunks = _chunks(items)
-        pending: set[Future[list[Written]]] = set()
+        pending: set[Future[list[WrittenFile]]] = set()
         processes = worker_context("visnet_aug.build.preload")
         stop, stopper = processes.Pipe(duplex=False)
         pool = ProcessPoolExecutor(self._workers, processes, _start, (context, stop))
@@ -107,9 +108,16 @@ class LocalEngine(Engine):
 
 
 def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Cut items into chunks."""
-    rest = iter(items)
-    while chunk := list(islice(rest, CHUNK)):
+    """Cut items into chunks; a shard is one by itself, if it isn't tiny."""
+    chunk: list[Item] = []
+    images = 0
+    for item in items:
+        chunk.append(item)
+        images += images_in(item)
+        if images >= CHUNK:
+            yield chunk
+            chunk, images = [], 0
+    if chunk:
         yield chunk
 
 
@@ -127,16 +135,17 @@ def _start(context: Context, stop: Connection) -> None:
     from visnet_aug.build.worker import Worker
 
     global _worker, _stop, _lock
-    _worker, _stop, _lock = Worker(context), stop, share(context.out)
+    _worker, _stop, _lock = Worker(context, stop.poll), stop, share(context.out)
 
 
-def _make(items: Sequence[Item]) -> list[Written]:
+def _make(items: Sequence[Item]) -> list[WrittenFile]:
     """Make files one after the other; fewer than asked for if the run is at its end."""
     assert _worker is not None, "the pool calls _start first"
     assert _stop is not None
-    written: list[Written] = []
-    for item in items:
-        if _stop.poll():  # closed at the other end, on purpose or by a kill
-            break
-        written += _worker.make(item)
+    written: list[WrittenFile] = []
+    with suppress(StoppedError):
+        for item in items:
+            if _stop.poll():  # closed at the other end, on purpose or by a kill
+                break
+            written += _worker.make(item)
     return written

@@ -8,6 +8,7 @@ a journal or a manifest lists is ever removed.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,13 +16,20 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from visnet_aug.build.journal import FOLDER as STATE_FOLDER
-from visnet_aug.build.journal import Written, journal_path, read_journal
+from visnet_aug.build.journal import (
+    Written,
+    WrittenFile,
+    WrittenShard,
+    journal_path,
+    read_journal,
+)
 from visnet_aug.build.lock import hold
 from visnet_aug.build.observer import Advance
 from visnet_aug.errors import OutputError
 from visnet_aug.files import PART_SUFFIX, cannot, part_of, remove_file
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
 from visnet_aug.masks.store import TABLE as MASK_TABLE
+from visnet_aug.shards import shard_of, table_of
 
 MANIFEST = "manifest.csv"
 RECIPE = "recipe.yaml"
@@ -34,7 +42,7 @@ PARQUET = "manifest.parquet"
 REPORT_FOLDER = "report"
 
 SIDECARS = (MANIFEST, RECIPE, BUILD, REJECTED, CARD, CROISSANT, PARQUET)
-"""What a finished build has beside its images and masks, the last if asked for; ``METADATA`` is in each image folder."""
+"""What a finished build has beside its images and masks, the last if asked for; see also `table_paths`."""
 
 Identity: TypeAlias = Mapping[str, Any]
 """Which build it is: everything that decides its bytes, as plain JSON values."""
@@ -56,13 +64,13 @@ class Found:
 
     state: State
     identity: Identity | None = None
-    written: Mapping[str, Written] = field(default_factory=dict)
+    written: Mapping[str, WrittenFile] = field(default_factory=dict)
     begun: frozenset[str] = frozenset()
     journal_size: int = 0
 
     @property
     def paths(self) -> frozenset[str]:
-        """Every image file that the build may have made."""
+        """Every file with images that the build may have made."""
         return self.begun.union(self.written)
 
     @property
@@ -223,9 +231,9 @@ def check_masks(root: Path, found: Found, identity: Identity) -> None:
     raise OutputError(f"{root}: {what}; --force builds it again with the masks as they are now")
 
 
-def metadata_paths(folders: Iterable[str]) -> set[str]:
-    """Return where the tables in the image folders are, or will be."""
-    return {f"{folder}/{METADATA}" for folder in folders}
+def table_paths(files: Iterable[str]) -> set[str]:
+    """Return where tables are, or will be: one beside each shard, one in each image folder."""
+    return {table_of(path) or f"{path.rpartition('/')[0]}/{METADATA}" for path in files}
 
 
 def present_files(root: Path, folders: Iterable[str]) -> set[str]:
@@ -256,7 +264,7 @@ def clear_way(root: Path, folders: Collection[str], expected: Collection[str]) -
     Raises:
         OutputError: A file is there that no build has made, or one cannot be removed.
     """
-    expected = metadata_paths(folders).union(expected)
+    expected = table_paths(expected).union(expected)
     for path in sorted(present_files(root, folders).difference(expected)):
         if path.removesuffix(PART_SUFFIX) not in expected:
             raise OutputError(
@@ -281,7 +289,7 @@ def remove_build(root: Path, found: Found, advance: Advance) -> None:
     for number, path in enumerate(sorted(found.paths), 1):
         remove_file(root / path)
         advance(number, len(found.paths))
-    for path in metadata_paths(found.folders):
+    for path in table_paths(found.paths):
         remove_file(root / path)
     for folder in sorted(found.folders):
         _remove_folder(root / folder)
@@ -306,16 +314,24 @@ def _examine_finished(root: Path) -> Found:
     from visnet_aug.manifest import read_manifest
 
     try:
-        identity = json.loads((root / BUILD).read_bytes())["identity"]
+        report = json.loads((root / BUILD).read_bytes())
+        identity, shards = report["identity"], report.get("shards", {})
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(
             f"{root / BUILD}: damaged; restore it, or choose another --out"
         ) from error
     rows = read_manifest(root / MANIFEST)
-    written = {
-        row.path: Written(row.path, row.sha256, row.width, row.height, row.params) for row in rows
-    }
-    return Found("finished", identity, written)
+    single: dict[str, WrittenFile] = {}
+    packed: dict[str, list[Written]] = defaultdict(list)
+    for row in rows:
+        image = Written(row.path, row.sha256, row.width, row.height, row.params)
+        if shard := shard_of(row.path):
+            packed[shard].append(image)
+        else:
+            single[row.path] = image
+    # A shard whose checksum is not known is not known to be sound, and is made again.
+    tars = {path: WrittenShard(path, shards.get(path, ""), tuple(packed[path])) for path in packed}
+    return Found("finished", identity, single | tars)
 
 
 def _short(value: object) -> str:

@@ -79,6 +79,7 @@ class Conclusion:
         masks: What the mask stage did.
         plan: What was to be made.
         rows: The manifest.
+        shards: Checksums of shards, by path.
     """
 
     product: Product
@@ -88,6 +89,7 @@ class Conclusion:
     masks: MaskSummary
     plan: Plan
     rows: Sequence[ManifestRow]
+    shards: Mapping[str, str]
 
     @cached_property
     def summary(self) -> BuildSummary:

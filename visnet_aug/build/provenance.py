@@ -22,6 +22,7 @@ def identify(
     dataset: Dataset,
     recipe: Recipe,
     passthrough: Passthrough,
+    shards: int | None,
     segmenter_key: str | None,
 ) -> dict[str, Any]:
     """Return what two builds must have in common to make the same folder.
@@ -35,6 +36,7 @@ def identify(
         "source": source_digest(dataset),
         **({"segmenter": segmenter_key} if segmenter_key else {}),
         "passthrough": passthrough,
+        "shards": shards,
         "versions": rendering_versions(),
     }
 

@@ -11,25 +11,24 @@ import hashlib
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeAlias
 
 from visnet_aug.backgrounds.loading import temporary_entry
 from visnet_aug.build.finished import stem_of
+from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Kept, Plan, Task, digest
 from visnet_aug.build.rows import Facts, split_of
-from visnet_aug.errors import PlanError
+from visnet_aug.errors import PlanError, RecipeError
 from visnet_aug.files import replace_file
-from visnet_aug.manifest import ManifestRow, ManifestSplit
-from visnet_aug.shards import SUFFIX
+from visnet_aug.manifest import ManifestRow, ManifestSplit, format_manifest
+from visnet_aug.shards import SUFFIX, shard_of, table_of
 
 FOLDER: Final = "shards"
-
-TABLE_SUFFIX: Final = ".csv"
-"""Instead of a shard's own: the rows of its images, with paths relative to where it lies."""
 
 MASK_SUFFIX: Final = ".mask.png"
 RECORD_SUFFIX: Final = ".json"
@@ -94,6 +93,23 @@ class Sample:
     mask: bytes | None
 
 
+def check_shards(count: int | None, passthrough: Passthrough) -> None:
+    """Refuse at once what shards cannot do, if any are wanted.
+
+    Raises:
+        RecipeError: Untouched images are to be links, or WebDataset is not installed.
+    """
+    if count is None:
+        return
+    if passthrough != "copy":
+        raise RecipeError(
+            f"--shards with --passthrough {passthrough}: a tar holds images, not links; leave one "
+            "of them out"
+        )
+    if find_spec("webdataset") is None:
+        raise RecipeError("--shards needs WebDataset; pip install 'visnet[shards]'")
+
+
 def pack(
     plan: Plan, count: int, seed: int, find_facts: Callable[[Item], Facts]
 ) -> tuple[Shard, ...]:
@@ -112,11 +128,8 @@ def pack(
     Raises:
         PlanError: There are more splits, or fewer images.
     """
-    splits: dict[ManifestSplit, list[Item]] = defaultdict(list)
-    every: list[Item] = [*plan.kept, *plan.tasks]
-    for item in every:
-        splits[split_of(item)].append(item)
-    shares = share_out(count, {split: len(items) for split, items in splits.items()})
+    splits = images_by_split(plan)
+    shares = share_out(count, splits)
     shards = []
     for split, items in splits.items():
         items.sort(key=lambda item: digest(seed, "shard", item.path))
@@ -131,12 +144,24 @@ def pack(
     return tuple(shards)
 
 
-def share_out(count: int, sizes: Mapping[ManifestSplit, int]) -> dict[ManifestSplit, int]:
-    """Share a number of shards out among splits, given the number of images of each.
+def images_by_split(plan: Plan) -> dict[ManifestSplit, list[Item]]:
+    """Return a plan's images by the split that they are of."""
+    splits: dict[ManifestSplit, list[Item]] = defaultdict(list)
+    items: list[Item] = [*plan.kept, *plan.tasks]
+    for item in items:
+        splits[split_of(item)].append(item)
+    return splits
+
+
+def share_out(
+    count: int, splits: Mapping[ManifestSplit, Collection[Item]]
+) -> dict[ManifestSplit, int]:
+    """Share a number of shards out among splits, given the images of each.
 
     Raises:
         PlanError: There are more splits, or fewer images.
     """
+    sizes = {split: len(items) for split, items in splits.items()}
     if not len(sizes) <= count <= sum(sizes.values()):
         raise PlanError(
             f"cannot make {count:,} shards: each of {', '.join(sizes)} needs one, and each shard "
@@ -148,9 +173,28 @@ def share_out(count: int, sizes: Mapping[ManifestSplit, int]) -> dict[ManifestSp
     return shares
 
 
-def table_of(shard: str) -> str:
-    """Return the path of the table beside a shard."""
-    return f"{shard.removesuffix(SUFFIX)}{TABLE_SUFFIX}"
+def shard_tables(rows: Iterable[ManifestRow]) -> dict[str, bytes]:
+    """Make the tables beside shards, by path: each a manifest of what is in one of them.
+
+    Args:
+        rows: The whole set's.
+    """
+    shards: dict[str, list[ManifestRow]] = defaultdict(list)
+    for row in rows:
+        if shard := shard_of(row.path):
+            shards[shard].append(_within(row))
+    tables = {table_of(shard): of for shard, of in shards.items()}
+    return {path: format_manifest(path, of) for path, of in tables.items() if path}
+
+
+def _within(row: ManifestRow) -> ManifestRow:
+    """Return a row with paths relative to where its shard lies, where its mask is, too."""
+    mask = companions(row.path)[1] if row.mask else None
+    return replace(row, path=_beside(row.path), mask=mask and _beside(mask))
+
+
+def _beside(path: str) -> str:
+    return path.removeprefix(f"{FOLDER}/")
 
 
 def companions(path: str) -> tuple[str, str]:

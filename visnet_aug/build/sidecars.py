@@ -16,6 +16,7 @@ from visnet_aug.build.metadata import metadata_columns, metadata_files
 from visnet_aug.build.output import BUILD, CARD, CROISSANT, MANIFEST, RECIPE, REJECTED
 from visnet_aug.build.product import Conclusion
 from visnet_aug.build.provenance import other_versions
+from visnet_aug.build.shards import shard_tables
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.datasets.rejected import RejectedRow, rejected_csv, rejected_images
 from visnet_aug.files import cannot, write_file
@@ -48,6 +49,7 @@ def write_sidecars(out: Path, build: Conclusion) -> None:
         REJECTED: rejected_csv(_rejected(build.dataset, build.masks)),
         CARD: build.product.card(build).encode(),
         CROISSANT: describe(build, columns, checksums).encode(),
+        **shard_tables(build.rows),
     }
     checksums |= {name: _sha256(data) for name, data in files.items()}
     report = _build_json(build, checksums)
@@ -93,6 +95,7 @@ def _build_json(build: Conclusion, checksums: Mapping[str, str]) -> dict[str, An
         },
         "rejected_images": dict(Counter(image.reason for image in build.dataset.rejected)),
         "sha256": dict(sorted(checksums.items())),
+        "shards": dict(sorted(build.shards.items())),
     }
 
 

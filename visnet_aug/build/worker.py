@@ -2,52 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 
 from visnet_aug.build.engine import Context, Item
-from visnet_aug.build.journal import Written
+from visnet_aug.build.journal import Written, WrittenFile, WrittenShard
 from visnet_aug.build.passthrough import pass_through
-from visnet_aug.build.plan import Task
+from visnet_aug.build.plan import Kept, Task
 from visnet_aug.build.render import Renderer
+from visnet_aug.build.rows import make_row
+from visnet_aug.build.shards import Sample, Shard, StoppedError, write_shard
 from visnet_aug.datasets.images import read_again
 from visnet_aug.datasets.record import ImageRecord
-from visnet_aug.files import write_file
+from visnet_aug.files import cannot, write_file
 from visnet_aug.masks.store import FOLDER, mask_name, read_mask
 
 
 class Worker:
-    """Makes files of one build."""
+    """Makes files of one build.
 
-    def __init__(self, context: Context) -> None:
+    Args:
+        context: What all items of it share.
+        stopped: Whether the run is at its end: a shard is then left unfinished.
+    """
+
+    def __init__(self, context: Context, stopped: Callable[[], bool] = lambda: False) -> None:
         # There are as many processes as wanted already; more threads would get in their way.
         cv2.setNumThreads(1)
         self._context = context
+        self._stopped = stopped
         self._renderer = Renderer(context.recipe)
 
-    def make(self, item: Item) -> list[Written]:
+    def make(self, item: Item) -> list[WrittenFile]:
         """Make one item's files.
 
         Returns:
-            What was written: one for each image.
+            What was written.
 
         Raises:
             DatasetError: The source vanished or changed since the dataset was read.
             OutputError: The file cannot be written, or the mask cannot be read.
+            StoppedError: The run ended before a shard was finished.
         """
+        if isinstance(item, Shard):
+            return [self._pack(item)]
+        data, written = self._image(item)
+        target = self._context.out / item.path
+        if isinstance(item, Task):
+            write_file(target, data)
+        else:
+            pass_through(item.source.path, data, target, self._context.passthrough)
+        return [written]
+
+    def _image(self, item: Kept | Task) -> tuple[bytes, Written]:
+        """Return an image's file, and what will be known of it."""
         source = item.source
         data = read_again(source)
-        target = self._context.out / item.path
         if not isinstance(item, Task):
-            pass_through(source.path, data, target, self._context.passthrough)
-            return [Written(item.path, source.sha256, source.width, source.height)]
+            return data, Written(item.path, source.sha256, source.width, source.height)
         mask = read_mask(self._mask_path(source))
-        rendered = self._renderer.render(item, data, mask)
-        write_file(target, rendered.data)
-        return [
-            Written(item.path, rendered.sha256, rendered.width, rendered.height, rendered.params)
-        ]
+        made = self._renderer.render(item, data, mask)
+        return made.data, Written(item.path, made.sha256, made.width, made.height, made.params)
+
+    def _pack(self, shard: Shard) -> WrittenShard:
+        """Write a shard, an image after the other."""
+        images: list[Written] = []
+
+        def samples() -> Iterator[Sample]:
+            for member in shard.members:
+                if self._stopped():
+                    raise StoppedError
+                data, written = self._image(member.item)
+                images.append(replace(written, path=member.path))
+                row = make_row(member.item, images[-1], member.facts)
+                mask = _read(self._mask_path(member.item.source)) if row.mask else None
+                yield Sample(data, row, mask)
+
+        sha256 = write_shard(self._context.out / shard.path, samples())
+        return WrittenShard(shard.path, sha256, tuple(images))
 
     def _mask_path(self, source: ImageRecord) -> Path:
         return self._context.out / FOLDER / f"{mask_name(source.split, source.stem)}.png"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise cannot("read", path, error) from error

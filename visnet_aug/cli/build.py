@@ -17,6 +17,7 @@ from visnet_aug.cli.options import (
     PATTERN,
     RECIPE,
     SEED,
+    SHARDS,
     SOURCE,
     TABLE,
     WEIGHTS,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         "visnet-aug build --src Market-1501 --out aug --recipe pipelines/market1501-published.yaml",
         "visnet-aug build --src Market-1501 --out aug --dry-run",
         "visnet-aug build --src MSMT17_V1 --out aug",
+        "visnet-aug build --src MSMT17_V1 --out aug --shards 64",
         "visnet-aug build --src crops --out aug --table crops/labels.csv",
         r"visnet-aug build --src crops --out aug --pattern '(?P<pid>\d+)/cam(?P<camid>\d+)_.*'",
     ),
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 )
 @ON_ERROR
 @PASSTHROUGH
+@SHARDS
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -86,6 +89,7 @@ def build(
     workers: int | None,
     on_error: Literal["skip", "stop"],
     passthrough: Passthrough,
+    shards: int | None,
     dry_run: bool,
     parquet: bool,
     force: bool,
@@ -101,7 +105,7 @@ def build(
     from visnet_aug.console import ConsoleObserver
 
     recipe = _recipe(recipe_file, changes)
-    options = conductor.Options(device, workers, on_error, passthrough, force, parquet)
+    options = conductor.Options(device, workers, on_error, passthrough, shards, force, parquet)
     observer = ConsoleObserver()
     if dry_run:
         observer.previewed(conductor.preview(source, out, recipe, options, observer=observer))
@@ -178,6 +182,7 @@ def mask(
 @WORKERS
 @ON_ERROR
 @PASSTHROUGH
+@SHARDS
 @FORCE
 def probe(
     source: Path,
@@ -189,6 +194,7 @@ def probe(
     workers: int | None,
     on_error: Literal["skip", "stop"],
     passthrough: Passthrough,
+    shards: int | None,
     force: bool,
     **changes: object,
 ) -> None:
@@ -207,7 +213,7 @@ def probe(
 
     names = [name for given in families for name in given.split(",")]
     recipe = probe_recipe(_recipe(recipe_file, changes), names)
-    options = conductor.Options(device, workers, on_error, passthrough, force)
+    options = conductor.Options(device, workers, on_error, passthrough, shards, force)
     observer = ConsoleObserver()
     result = conductor.build(source, out, recipe, options, product=Probe(sample), observer=observer)
     observer.built(result, out)

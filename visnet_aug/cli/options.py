@@ -86,6 +86,14 @@ PASSTHROUGH = click.option(
     show_default=True,
     help="How untouched images get into --out. Through a link, an edit there changes the source.",
 )
+SHARDS = click.option(
+    "--shards",
+    metavar="N",
+    type=click.IntRange(min=3),
+    help="Write all images as N tar shards for WebDataset, each of one split and with a manifest "
+    "beside it, instead of as files; at least one for each split. visnet-train and all other "
+    "commands read them. Needs pip install 'visnet[shards]'.",
+)
 FORCE = click.option(
     "--force",
     is_flag=True,

@@ -11,10 +11,11 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from dataclasses import asdict
 from typing import Any, Final
 
-from visnet_aug.build.finished import SOURCE_SPLITS, mask_of
+from visnet_aug.build.finished import SOURCE_SPLITS, mask_of, stem_of
 from visnet_aug.build.plan import PUBLISHED_COPIES
 from visnet_aug.build.rows import summarise
 from visnet_aug.manifest import ManifestRow
+from visnet_aug.shards import shard_of
 from visnet_aug.verify.tables import Tables
 from visnet_aug.verify.verdict import Problem
 
@@ -69,12 +70,19 @@ def _own_files(tables: Tables) -> Iterator[Problem]:
     """Each original has a file of its own; of Market-1501's layout, the one at the same path."""
     originals = [row for row in tables.rows if row.kind == "original"]
     if tables.recipe is None or tables.recipe.layout == "market1501":
-        strangers = [row for row in originals if row.path != row.source]
+        strangers = [row for row in originals if not _has_its_own_path(row)]
     else:
         files = Counter(row.source for row in originals)
         strangers = [row for row in originals if files[row.source] > 1]
     for row in strangers:
         yield Problem("source", f"{row.path}: an original, but from {row.source}")
+
+
+def _has_its_own_path(row: ManifestRow) -> bool:
+    """Tell whether a file of Market-1501's layout has kept its path; in a shard, its stem."""
+    if shard_of(row.path):
+        return stem_of(row.path) == stem_of(row.source)
+    return row.path == row.source
 
 
 def _sources(tables: Tables) -> Iterator[Problem]:

@@ -1,18 +1,22 @@
-"""Which files of a finished build have no row."""
+"""Which files of a finished build have no row, and which shards are not what they were."""
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from visnet_aug.build.output import SIDECARS, metadata_paths
+from visnet_aug.build.output import SIDECARS, table_paths
+from visnet_aug.build.shards import companions
 from visnet_aug.files import cannot, part_of
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
 from visnet_aug.masks.store import TABLE as MASK_TABLE
 from visnet_aug.masks.store import MaskEntry
+from visnet_aug.shards import file_of, read_index, shard_of
 from visnet_aug.verify.verdict import Problem
 
 _TABLES: Final = (*SIDECARS, MASK_TABLE)
@@ -21,7 +25,7 @@ _TABLES: Final = (*SIDECARS, MASK_TABLE)
 def find_strays(
     root: Path, rows: Sequence[ManifestRow], entries: Mapping[str, MaskEntry]
 ) -> Iterator[Problem]:
-    """Yield files in the image folders and among the masks that belong to nothing.
+    """Yield files in the image folders, in shards and among the masks that belong to nothing.
 
     Whatever else lies beside them (``report/``, notes) is not the build's and not looked at, but
     for tables that a killed run has half written.
@@ -30,13 +34,36 @@ def find_strays(
         OutputError: A folder cannot be listed.
     """
     images = {row.path for row in rows}
+    files = {file_of(path) for path in images}
     masks = {f"{MASK_FOLDER}/{name}.png" for name, entry in entries.items() if entry.accepted}
     folders = {path.partition("/")[0] for path in images if "/" in path} | {MASK_FOLDER}
     there = {path for folder in folders for path in _walk(root, folder)}
-    tables = metadata_paths(path.rpartition("/")[0] for path in images)
+    strays = there - files - table_paths(files) - masks | _strays_in_shards(root, images)
     half_written = {part_of(root / name).name for name in _TABLES if part_of(root / name).exists()}
-    for path in sorted((there - images - masks - tables) | half_written):
+    for path in sorted(strays | half_written):
         yield Problem("stray", path.encode(errors="backslashreplace").decode())
+
+
+def find_changed_shards(root: Path, checksums: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield shards that have not the checksum that they were built with.
+
+    Each of their images has its own checksum; this is about the rest of a tar. Shards that cannot
+    be read are none of it: their images are missing.
+    """
+    for shard, sha256 in sorted(checksums.items()):
+        with suppress(OSError), (root / shard).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                yield Problem("changed", shard)
+
+
+def _strays_in_shards(root: Path, images: Collection[str]) -> set[str]:
+    """Return what is in shards beside images and what belongs to them."""
+    there: set[str] = set()
+    for shard in {shard for path in images if (shard := shard_of(path))}:
+        with suppress(OSError):
+            there.update(f"{shard}/{name}" for name in read_index(root / shard))
+    known = {path for image in images if shard_of(image) for path in (image, *companions(image))}
+    return there - known
 
 
 def _walk(root: Path, folder: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, OutputError
 from visnet_aug.masks.person import Mask
 from visnet_aug.masks.store import read_mask
+from visnet_aug.shards import read_bytes
 from visnet_aug.verify.verdict import Problem
 
 PEAK: Final = 255.0
@@ -160,7 +161,7 @@ def _look(subject: Subject, root: Path, quick: bool, seen: Seen) -> None:
     source, copies = None, []
     for picture in subject.pictures:
         seen.pictures += 1
-        data = _sound_bytes(root / picture.path, picture.path, picture.sha256, seen)
+        data = _sound_bytes(root, picture.path, picture.sha256, seen)
         if data is None or quick:
             continue
         image = _decode(data, picture, seen)
@@ -181,12 +182,12 @@ def _look(subject: Subject, root: Path, quick: bool, seen: Seen) -> None:
             _compare(picture, data, image, source, mask, seen)
 
 
-def _sound_bytes(file: Path, path: str, sha256: str | None, seen: Seen) -> bytes | None:
-    """Read a file, if it is there and has its checksum."""
+def _sound_bytes(root: Path, path: str, sha256: str | None, seen: Seen) -> bytes | None:
+    """Read a file, or what a path into a shard leads to, if it is there and has its checksum."""
     try:
-        data = file.read_bytes()
+        data = read_bytes(root, path)
     except OSError as error:
-        dangling = file.is_symlink() and isinstance(error, FileNotFoundError)
+        dangling = (root / path).is_symlink() and isinstance(error, FileNotFoundError)
         why = "a link to nothing" if dangling else error.strerror
         seen.problems.append(Problem("missing", f"{path}: {why}"))
         return None
@@ -252,7 +253,7 @@ def _mask_problem(file: Path, sha256: str | None, size: tuple[int, int]) -> str 
 
 def _outside_source(file: Path, sha256: str | None, seen: Seen) -> NDArray[np.uint8] | None:
     """Read a source that the output does not hold."""
-    data = _sound_bytes(file, str(file), sha256, seen)
+    data = _sound_bytes(Path(), str(file), sha256, seen)
     try:
         return None if data is None else decode_rgb(data)
     except DatasetError as error:

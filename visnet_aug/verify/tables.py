@@ -61,6 +61,12 @@ class Tables:
         }
 
     @property
+    def shards(self) -> Mapping[str, str]:
+        """Checksums of the shards, by path, as far as they are known."""
+        shards: Mapping[str, str] = (self.report or {}).get("shards", {})
+        return shards
+
+    @property
     def training(self) -> list[ManifestRow]:
         """Rows of train and val."""
         return [row for row in self.rows if row.split in ("train", "val")]

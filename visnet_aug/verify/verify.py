@@ -21,7 +21,7 @@ from visnet_aug.masks.store import FOLDER as MASK_FOLDER
 from visnet_aug.processes import spread
 from visnet_aug.verify.claims import check_claims
 from visnet_aug.verify.duplicates import near_pairs
-from visnet_aug.verify.files import find_strays
+from visnet_aug.verify.files import find_changed_shards, find_strays
 from visnet_aug.verify.images import Loss, Picture, Seen, Subject, look, psnr
 from visnet_aug.verify.tables import Tables, read_tables
 from visnet_aug.verify.verdict import Fidelity, Resemblance, Verdict
@@ -73,6 +73,7 @@ def verify(
         tables = read_tables(root)
         problems = [*tables.problems, *check_claims(tables)]
         problems += find_strays(root, tables.rows, tables.entries)
+        problems += find_changed_shards(root, tables.shards)
         advance(len(tables.rows), len(tables.rows))
     with stage("look") as advance:
         subjects = _subjects(tables, source)
