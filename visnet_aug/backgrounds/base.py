@@ -45,6 +45,7 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
     ) -> None:
         super().__init__(p=p)
         self.settings = self.settings_type.model_validate({} if settings is None else settings)
+        self._techniques = self.settings.techniques  # looked up for each image
 
     def draw(
         self, variant: str, intensity: float, shape: Shape, rng: np.random.Generator
@@ -64,9 +65,8 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
             RecipeError: The family has no such technique.
         """
         record: Record = {"variant": variant, "intensity": intensity}
-        techniques = self.settings.techniques
         for name in variant.split("+"):
-            record |= self._effect(name).draw(techniques[name], intensity, shape, rng)
+            record |= self._effect(name).draw(self._techniques[name], intensity, shape, rng)
         return record
 
     def apply_record(

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import cv2
 import numpy as np
 
-from visnet_aug.backgrounds._albumentations import fblur, fpixel
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, pixels, uniform
 from visnet_aug.backgrounds.settings import BlurSettings
 from visnet_aug.backgrounds.techniques import Motion, Zoom
 
-ZOOM_STEPS = 12
-"""Enlargements that are averaged, the original included; more are not seen at 64×128."""
+ZOOM_DOUBLINGS = 4
+"""Turns that each double the number of enlargements averaged: 16, the original included."""
 
 
 def _draw_motion(
@@ -26,9 +27,23 @@ def _draw_motion(
 
 
 def _motion(image: Image, record: Mapping[str, Any]) -> Image:
-    length = record["length_pixels"]
-    kernel = fblur.create_motion_kernel(length, record["angle_degrees"], 0.0, False, None)
-    return fpixel.convolve(image, kernel / kernel.sum())  # type: ignore[no-any-return]
+    """Average the image with itself along a line.
+
+    Adding up shifted images costs a tenth of what filter2D takes for kernels beyond 11×11, which
+    are mostly zeros here.
+    """
+    height, width = image.shape[:2]
+    reach, angle = record["length_pixels"] // 2, math.radians(record["angle_degrees"])
+    line = {
+        (round(step * math.sin(angle)), round(step * math.cos(angle)))
+        for step in range(-reach, reach + 1)
+    }
+    wide = cv2.copyMakeBorder(image, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
+    total = np.zeros(image.shape, np.float32)  # of whole numbers: exact in any order
+    for y, x in line:
+        top, left = reach + y, reach + x
+        cv2.accumulate(wide[top : top + height, left : left + width], total)
+    return cv2.convertScaleAbs(total, alpha=1 / len(line))  # type: ignore[no-any-return]
 
 
 def _draw_zoom(settings: Zoom, intensity: float, shape: Shape, rng: np.random.Generator) -> Record:
@@ -36,8 +51,29 @@ def _draw_zoom(settings: Zoom, intensity: float, shape: Shape, rng: np.random.Ge
 
 
 def _zoom(image: Image, record: Mapping[str, Any]) -> Image:
-    factors = np.linspace(1, record["factor"], ZOOM_STEPS)[1:]
-    return fblur.zoom_blur(image, factors)  # type: ignore[no-any-return]
+    """Average the image with its enlargements, up to a factor.
+
+    Averaged with itself enlarged f times, then that with itself enlarged f² times, then f⁴ times,
+    an image becomes the mean of eight: each turn doubles their number.
+    """
+    step = record["factor"] ** (1 / (2**ZOOM_DOUBLINGS - 1))
+    mean = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)  # four channels are warped sooner than three
+    for turn in range(ZOOM_DOUBLINGS):
+        mean = cv2.addWeighted(mean, 0.5, _enlarged(mean, step ** (2**turn)), 0.5, 0)
+    return cv2.cvtColor(mean, cv2.COLOR_RGBA2RGB)  # type: ignore[no-any-return]
+
+
+def _enlarged(image: Image, factor: float) -> Image:
+    """Enlarge an image around its centre and cut it to its size."""
+    height, width = image.shape[:2]
+    shrink = 1 / factor
+    back = np.array(
+        [[shrink, 0, (1 - shrink) * (width - 1) / 2], [0, shrink, (1 - shrink) * (height - 1) / 2]]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(  # type: ignore[no-any-return]
+        image, back, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 class Blur(BackgroundTransform):

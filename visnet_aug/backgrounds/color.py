@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import cv2
 import numpy as np
 
-from visnet_aug.backgrounds._albumentations import fpixel
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape
 from visnet_aug.backgrounds.settings import ColorShiftSettings
 from visnet_aug.backgrounds.techniques import Brightness, Hue, Saturation
+
+HUES = 180
+"""Steps of the colour circle in 8-bit HSV."""
 
 
 def _draw_hue(settings: Hue, intensity: float, shape: Shape, rng: np.random.Generator) -> Record:
@@ -23,7 +26,12 @@ def _draw_hue(settings: Hue, intensity: float, shape: Shape, rng: np.random.Gene
 def _rotate_hue(image: Image, record: Mapping[str, Any]) -> Image:
     # 8-bit HSV counts hue in steps of two degrees
     steps = round(record["hue_degrees"] / 2)
-    return fpixel.shift_hsv(image, steps, 0, 0)  # type: ignore[no-any-return]
+    if steps == 0:
+        return image  # there and back again would round
+    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
+    turned = (np.arange(256) + steps) % HUES
+    hue = cv2.LUT(cv2.extractChannel(hsv, 0), turned.astype(np.uint8))
+    return cv2.cvtColor(cv2.insertChannel(hue, hsv, 0), cv2.COLOR_HSV2RGB)  # type: ignore[no-any-return]
 
 
 def _draw_saturation(
@@ -33,7 +41,9 @@ def _draw_saturation(
 
 
 def _scale_saturation(image: Image, record: Mapping[str, Any]) -> Image:
-    return fpixel.adjust_saturation_torchvision(image, record["saturation_factor"])  # type: ignore[no-any-return]
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    factor = record["saturation_factor"]
+    return cv2.addWeighted(image, factor, grey, 1 - factor, 0)  # type: ignore[no-any-return]
 
 
 def _draw_brightness(
@@ -43,7 +53,7 @@ def _draw_brightness(
 
 
 def _scale_brightness(image: Image, record: Mapping[str, Any]) -> Image:
-    return fpixel.adjust_brightness_torchvision(image, record["brightness_factor"])  # type: ignore[no-any-return]
+    return cv2.convertScaleAbs(image, alpha=record["brightness_factor"])  # type: ignore[no-any-return]
 
 
 def _factor(settings: Saturation | Brightness, intensity: float, rng: np.random.Generator) -> float:

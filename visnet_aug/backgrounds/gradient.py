@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, blend, uniform
-from visnet_aug.backgrounds.palette import draw_colors, paint
+from visnet_aug.backgrounds.palette import draw_colors
 from visnet_aug.backgrounds.settings import GradientSettings
 from visnet_aug.backgrounds.techniques import ColorRamp
 
@@ -21,6 +22,8 @@ Rise = NDArray[np.float64]
 
 STEPS = 256
 """Colours of a ramp; two neighbours differ by at most one level."""
+
+_SHARES = np.linspace(0, 1, STEPS)[:, None, None]
 
 
 def _draw_ramp(
@@ -58,7 +61,7 @@ def _angular(shape: Shape, record: Mapping[str, Any]) -> Rise:
     """Rise and fall once around a point, without a seam."""
     y, x = _from_center(shape, record)
     turn = np.arctan2(y, x) / math.tau + record["angle_degrees"] / 360
-    rise: Rise = 1 - np.abs(2 * (turn % 1) - 1)
+    rise: Rise = 1 - np.abs(2 * (turn - np.floor(turn)) - 1)
     return rise
 
 
@@ -73,10 +76,10 @@ def _ramp(rise: Callable[[Shape, Mapping[str, Any]], Rise]) -> Effect:
 
     def apply(image: Image, record: Mapping[str, Any]) -> Image:
         height, width = image.shape[:2]
-        start, end = record["colors"]
-        colors = np.rint(np.linspace(start, end, STEPS))
-        indices = np.rint(rise((height, width), record) * (STEPS - 1)).astype(np.intp)
-        return blend(image, paint(colors, indices), record["opacity"])
+        start, end = np.array(record["colors"])
+        colors = np.rint(start + _SHARES * (end - start)).astype(np.uint8)
+        places = np.rint(rise((height, width), record) * (STEPS - 1)).astype(np.uint8)
+        return blend(image, cv2.applyColorMap(places, colors), record["opacity"])
 
     return Effect(_draw_ramp, apply)
 

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import NormalDist
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
+import cv2
 import numpy as np
 
-from visnet_aug.backgrounds._albumentations import fpixel
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, seed
 from visnet_aug.backgrounds.settings import NoiseSettings
 from visnet_aug.backgrounds.techniques import Gaussian, SaltAndPepper
+
+LOTS: Final = 2**16
+"""What salt and pepper are drawn from."""
+
+_QUANTILES: Final = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])
+NORMAL: Final = _QUANTILES / _QUANTILES.std()
+"""256 equally likely values that stand for the standard normal distribution: more than enough for
+noise in whole levels, and drawn four times as fast."""
 
 
 def _draw_salt_and_pepper(
@@ -23,9 +32,12 @@ def _draw_salt_and_pepper(
 
 def _sprinkle(image: Image, record: Mapping[str, Any]) -> Image:
     """Turn the pixels with the lowest lots black and those with the highest white."""
-    lots = np.random.default_rng(record["seed"]).random(image.shape[:2], dtype=np.float32)
-    half = record["fraction"] / 2
-    return fpixel.apply_salt_and_pepper(image, lots >= 1 - half, lots < half)  # type: ignore[no-any-return]
+    rng = np.random.default_rng(record["seed"])
+    lots = rng.integers(0, LOTS, image.shape[:2], np.uint16)
+    half = round(record["fraction"] / 2 * LOTS)
+    peppered = cv2.copyTo(image, (lots >= half).view(np.uint8))  # elsewhere 0
+    white = np.full_like(image, 255)
+    return cv2.copyTo(white, (lots >= LOTS - half).view(np.uint8), peppered)  # type: ignore[no-any-return]
 
 
 def _draw_gaussian(
@@ -36,10 +48,9 @@ def _draw_gaussian(
 
 def _add_gaussian(image: Image, record: Mapping[str, Any]) -> Image:
     rng = np.random.default_rng(record["seed"])
-    noise = rng.standard_normal(image.shape, dtype=np.float32)
-    noise *= np.float32(record["sigma_levels"])
-    # whole levels: Albumentations cuts fractions off, which would darken the image
-    return fpixel.add_noise(image, np.rint(noise, out=noise))  # type: ignore[no-any-return]
+    lots = rng.integers(0, len(NORMAL), image.shape, np.uint8)
+    levels = np.rint(record["sigma_levels"] * NORMAL).astype(np.int16)
+    return cv2.add(image, cv2.LUT(lots, levels), dtype=cv2.CV_8U)  # type: ignore[no-any-return]
 
 
 class Noise(BackgroundTransform):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,12 @@ def draw_colors(count: int, rng: np.random.Generator) -> list[list[int]]:
 
     Each is the one of a few uniform candidates that is farthest from those before it.
     """
-    colors = rng.integers(0, 256, (1, 3))
-    while len(colors) < count:
-        candidates = rng.integers(0, 256, (CANDIDATES, 3))
-        distances = ((candidates[:, None] - colors) ** 2).sum(axis=2).min(axis=1)
-        colors = np.vstack([colors, candidates[distances.argmax()]])
-    plain: list[list[int]] = colors.tolist()
-    return plain
+    first, *drawn = rng.integers(0, 256, (1 + CANDIDATES * (count - 1), 3)).tolist()
+    colors: list[list[int]] = [first]
+    for start in range(0, len(drawn), CANDIDATES):
+        candidates = drawn[start : start + CANDIDATES]
+        colors.append(max(candidates, key=lambda one: min(math.dist(one, c) for c in colors)))
+    return colors
 
 
 def paint(colors: Any, indices: NDArray[np.integer[Any]]) -> NDArray[np.uint8]:

@@ -46,13 +46,11 @@ def _draw_grid(settings: Grid, intensity: float, shape: Shape, rng: np.random.Ge
 
 
 def _grid(shape: Shape, record: Mapping[str, Any]) -> Image:
-    ground, line = record["colors"]
-    drawing = np.full((*shape, 3), ground, np.uint8)
-    for axis, offset in enumerate(record["offset_pixels"]):
-        place = (np.arange(shape[axis]) + offset) % record["spacing_pixels"]
-        on_line = place < max(record["line_pixels"], 1)
-        drawing[on_line if axis == 0 else (slice(None), on_line)] = line
-    return drawing
+    down, across = (
+        (np.arange(size) + offset) % record["spacing_pixels"] < max(record["line_pixels"], 1)
+        for size, offset in zip(shape, record["offset_pixels"], strict=True)
+    )
+    return paint(record["colors"], (down[:, None] | across).astype(np.intp))
 
 
 def _draw_circles(

@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import numpy as np
 
-from visnet_aug.backgrounds._albumentations import fpixel
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, blend, uniform
 from visnet_aug.backgrounds.settings import TextureSettings
@@ -49,7 +48,7 @@ def _emboss(image: Image, record: Mapping[str, Any]) -> Image:
     # steps of 1/256: sums of products are then exact, whatever the processor
     kernel = np.rint(np.rot90(relief, record["quarter_turns"]) * record["alpha"] * 256) / 256
     kernel[1, 1] = 1
-    return fpixel.convolve(image, kernel.astype(np.float32))  # type: ignore[no-any-return]
+    return cv2.filter2D(image, -1, kernel.astype(np.float32))  # type: ignore[no-any-return]
 
 
 class Texture(BackgroundTransform):

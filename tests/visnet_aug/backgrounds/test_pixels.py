@@ -14,7 +14,7 @@ from visnet_aug.backgrounds._albumentations import A
 from visnet_aug.backgrounds.blur import Blur
 from visnet_aug.backgrounds.color import ColorShift
 from visnet_aug.backgrounds.gradient import Gradient
-from visnet_aug.backgrounds.noise import Noise
+from visnet_aug.backgrounds.noise import NORMAL, Noise
 from visnet_aug.backgrounds.palette import draw_colors
 from visnet_aug.backgrounds.pattern import Pattern
 from visnet_aug.backgrounds.texture import Texture
@@ -67,7 +67,7 @@ def test_saturation_scales_the_distance_from_grey(factor: float, image):
 @pytest.mark.parametrize("factor", [0.35, 0.75, 1.5])
 def test_brightness_scales_levels(factor: float, image):
     out = apply(ColorShift, "brightness", image, brightness_factor=factor)
-    assert np.abs(out - np.clip(image * factor, 0, 255)).max() < 1
+    assert np.abs(out - np.clip(image * factor, 0, 255)).max() <= 0.501
 
 
 def test_colour_techniques_are_applied_in_turn(image):
@@ -133,6 +133,14 @@ def test_gaussian_noise_has_its_sigma_and_no_bias(sigma: float):
     assert np.abs(np.corrcoef(channels) - np.eye(3)).max() < 0.01
 
 
+def test_the_values_that_stand_for_the_normal_distribution_do():
+    assert NORMAL.mean() == pytest.approx(0, abs=1e-12)
+    assert NORMAL.std() == pytest.approx(1)
+    assert (NORMAL**4).mean() == pytest.approx(3, abs=0.15)
+    for sigmas, share in ((0.5, 0.3829), (1, 0.6827), (2, 0.9545)):
+        assert (np.abs(NORMAL) < sigmas).mean() == pytest.approx(share, abs=1 / 128)
+
+
 def test_another_seed_is_other_noise():
     for variant, size in (
         ("salt_and_pepper", {"fraction": 0.2}),
@@ -153,6 +161,32 @@ def test_motion_averages_along_its_line(angle: int, axis: int, image):
     padded = np.pad(image.astype(float), pad, mode="reflect")
     shifted = [np.take(padded, range(i, i + image.shape[axis]), axis=axis) for i in range(9)]
     assert np.abs(out - np.mean(shifted, axis=0)).max() <= 0.51
+
+
+@pytest.mark.parametrize("angle", [7.5, 45.0, 120.25, 171.0])
+@pytest.mark.parametrize("length", [1, 3, 13, 25])
+def test_motion_is_albumentations_own(length: int, angle: float, image):
+    out = apply(Blur, "motion", image, length_pixels=length, angle_degrees=angle)
+    kernel = A.augmentations.blur.functional.create_motion_kernel(length, angle, 0.0, False, None)
+    theirs = cv2.filter2D(image, cv2.CV_64F, kernel / kernel.sum())
+    assert np.abs(out - theirs).max() <= 0.501
+
+
+@pytest.mark.parametrize("factor", [1.05, 1.3, 1.5])
+def test_zoom_averages_enlargements(factor: float, image):
+    smooth = cv2.GaussianBlur(image, (0, 0), 3)
+    out = apply(Blur, "zoom", smooth, factor=factor)
+    height, width = smooth.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32) - np.float32(
+        [[[(height - 1) / 2]], [[(width - 1) / 2]]]
+    )
+    mean = np.zeros(smooth.shape)
+    for share in np.linspace(0, 1, 16):
+        f = np.float32(factor**share)
+        places = x / f + (width - 1) / 2, y / f + (height - 1) / 2
+        mean += cv2.remap(smooth, *places, cv2.INTER_LINEAR).astype(float) / 16
+    assert np.abs(out - mean).max() <= 3
+    assert np.abs(out - mean).mean() <= 0.8
 
 
 @pytest.mark.parametrize("variant", ["motion", "zoom"])
