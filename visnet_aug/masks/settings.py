@@ -18,6 +18,7 @@ def _listed(value: object) -> object:
 
 
 ClassName = Annotated[str, Field(min_length=1)]
+Classes = Annotated[tuple[ClassName, ...], Field(min_length=1), BeforeValidator(_listed)]
 
 
 class MaskSettings(BaseModel):
@@ -52,7 +53,7 @@ class MaskSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    classes: Annotated[tuple[ClassName, ...], Field(min_length=1), BeforeValidator(_listed)] = PERSON
+    classes: Classes = PERSON
     confidence: Fraction = 0.25
     threshold: Fraction = 0.45
     fill_holes: Fraction = 0.01
