@@ -20,9 +20,7 @@ LIBRARIES = [re.search(r"(pandas|polars|visnet_aug)", snippet) for snippet in SN
 
 
 @pytest.fixture(scope="module")
-def aug(
-    market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def aug(market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build a small set."""
     out = tmp_path_factory.mktemp("built") / "aug"
     build(market, out, Recipe(), Options(workers=1), segmenter=ellipses)
