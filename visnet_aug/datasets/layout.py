@@ -26,6 +26,12 @@ FOLDERS: Final = MappingProxyType[Split, str](
 SUFFIXES: Final = r"(?i:\.(?:jpe?g|png))+"
 """The suffixes of an image's name, as a part of a regular expression (``.jpg.jpg`` happens)."""
 
+LIMITS: Final = MappingProxyType[str, tuple[int, int]](
+    {"pid": (-1, 10**9 - 1), "camid": (1, 9999), "sequence": (0, 9999), "frame": (0, 10**12 - 1)}
+)
+"""Least and largest number of each kind that a name of Market-1501's form has room for."""
+
+_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"})
 _SAMPLE: Final = 200
 """Names looked at to recognise a layout: litter and a few odd ones are outvoted."""
@@ -208,6 +214,22 @@ class NamedLayout:
             f"{root}: no {' nor '.join(missing)} in it; {self.title}'s layout wants the folders "
             f"{', '.join(self.folders.values())}"
         )
+
+
+def parse_number(kind: str, text: str) -> int:
+    """Read a number that a person has given.
+
+    Args:
+        kind: One of `LIMITS`.
+        text: Its digits.
+
+    Raises:
+        ValueError: It is none, or out of limits; the message says what was wanted.
+    """
+    low, high = LIMITS[kind]
+    if not _NUMBER.fullmatch(text) or not low <= int(text) <= high:
+        raise ValueError(f"{kind} {text!r} is not a whole number from {low} to {high:,}")
+    return int(text)
 
 
 def below(path: str) -> str | None:

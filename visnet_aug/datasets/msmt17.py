@@ -135,7 +135,7 @@ def _read_list(path: Path) -> list[_Line]:
 def _parse(line: str, where: str) -> _Line:
     path, _, pid = line.strip().rpartition(" ")
     inside = below(path)
-    if inside is None or not re.fullmatch(r"[0-9]{1,9}", pid):
+    if inside is None or not re.fullmatch(r"[0-9]{1,8}", pid):
         raise DatasetError(f"{where}: {line!r} is not <path below the folder> <identity>; mend it")
     return _Line(inside, int(pid))
 
