@@ -23,12 +23,19 @@ from types import MappingProxyType
 from typing import Final, get_args
 
 from visnet_aug.datasets.images import UnusableImage
-from visnet_aug.datasets.layout import SUFFIXES, Entry, Label, Listing, is_litter
+from visnet_aug.datasets.layout import (
+    SUFFIXES,
+    Entry,
+    Label,
+    Listing,
+    is_litter,
+    parse_number,
+)
 from visnet_aug.datasets.record import Split
 from visnet_aug.errors import DatasetError, RecipeError
 
 REQUIRED: Final = ("pid", "camid")
-OPTIONAL: Final = ("sequence", "frame", "split")
+OPTIONAL: Final = ("sequence", "frame")
 
 SPLIT_NAMES: Final = MappingProxyType[str, Split](
     {
@@ -46,7 +53,6 @@ SPLIT_NAMES: Final = MappingProxyType[str, Split](
 """Which split a folder's name, or the group ``split``, means; in lower case."""
 
 _IMAGE = re.compile(f"(?P<stem>.+?){SUFFIXES}", re.DOTALL)
-_NUMBER = re.compile(r"-?[0-9]{1,9}", re.ASCII)
 _EXAMPLE: Final = r"(?P<pid>\d+)/cam(?P<camid>\d+)_.*"
 
 
@@ -95,27 +101,31 @@ class Pattern:
         return Listing(entries, ignored, dict.fromkeys(get_args(Split), root), required=("train",))
 
     def _entry(self, path: str, stem: str) -> Entry:
+        try:
+            split, label = self._read(path)
+        except ValueError as error:
+            problem = UnusableImage.because("bad_name", str(error))
+            return Entry(path, _split_of_folders(path) or "train", stem, problem)
+        return Entry(path, split, stem, label)
+
+    def _read(self, path: str) -> tuple[Split, Label]:
+        """Read split and label off a path.
+
+        Raises:
+            ValueError: The path does not say them.
+        """
         match = self._compiled.fullmatch(path)
         if match is None:
-            problem = UnusableImage.because("bad_name", "--pattern does not match its path")
-            return Entry(path, _split_of_folders(path) or "train", stem, problem)
-        found = match.groupdict()
-        said = found.pop("split", None)
-        split = SPLIT_NAMES.get(said.lower()) if said else _split_of_folders(path) or "train"
-        if split is None:
-            what = f"split {said!r} is not one of {', '.join(SPLIT_NAMES)}"
-            return Entry(path, "train", stem, UnusableImage.because("bad_name", what))
-        numbers = {key: value for key, value in found.items() if value and key in _NUMBERS}
-        odd = [key for key, value in numbers.items() if not _fits(key, value)]
-        odd += [key for key in REQUIRED if key not in numbers]
-        if odd:
-            what = f"{odd[0]} {found[odd[0]]!r} is not a whole number from {_LOWEST[odd[0]]}"
-            return Entry(path, split, stem, UnusableImage.because("bad_name", what))
-        return Entry(path, split, stem, Label(**{key: int(numbers[key]) for key in numbers}))
-
-
-_LOWEST: Final = {"pid": -1, "camid": 1, "sequence": 0, "frame": 0}
-_NUMBERS: Final = frozenset(_LOWEST)
+            raise ValueError("--pattern does not match all of its path")
+        parts = {name: text or "" for name, text in match.groupdict().items()}
+        numbers = {name: parts[name] for name in REQUIRED}
+        numbers |= {name: parts[name] for name in OPTIONAL if parts.get(name)}
+        label = Label(**{name: parse_number(name, text) for name, text in numbers.items()})
+        if not parts.get("split"):
+            return _split_of_folders(path) or "train", label
+        if parts["split"].lower() not in SPLIT_NAMES:
+            raise ValueError(f"split {parts['split']!r} is not one of {', '.join(SPLIT_NAMES)}")
+        return SPLIT_NAMES[parts["split"].lower()], label
 
 
 def compile_pattern(expression: str) -> re.Pattern[str]:
@@ -136,10 +146,6 @@ def compile_pattern(expression: str) -> re.Pattern[str]:
         wanted = " and ".join(f"(?P<{name}>...)" for name in missing)
         raise RecipeError(f"--pattern {expression}: no group {wanted}; write it like {_EXAMPLE}")
     return compiled
-
-
-def _fits(key: str, value: str) -> bool:
-    return _NUMBER.fullmatch(value) is not None and int(value) >= _LOWEST[key]
 
 
 def _split_of_folders(path: str) -> Split | None:

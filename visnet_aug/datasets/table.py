@@ -20,15 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast, get_args
 
-from visnet_aug.datasets.layout import SUFFIXES, Entry, Label, Listing, below
+from visnet_aug.datasets.layout import SUFFIXES, Entry, Label, Listing, below, parse_number
 from visnet_aug.datasets.record import DISTRACTOR_PID, JUNK_PID, Split
 from visnet_aug.errors import DatasetError
 
 REQUIRED: Final = ("path", "pid", "camid", "split")
 OPTIONAL: Final = ("sequence", "frame")
 
-_LARGEST: Final = 10**9
-_NUMBER = re.compile(r"-?[0-9]{1,10}", re.ASCII)
 _IMAGE = re.compile(f".+{SUFFIXES}", re.DOTALL)
 
 
@@ -124,22 +122,15 @@ def _entry(cells: Mapping[str, str], root: Path, where: str) -> Entry:
     split = cells["split"]
     if split not in get_args(Split):
         raise DatasetError(f"{where}: split {split!r} is not one of {', '.join(get_args(Split))}")
-    pid = _number(cells, "pid", JUNK_PID, where)
-    if split != "gallery" and pid in (JUNK_PID, DISTRACTOR_PID):
+    numbers = {name: cells[name] for name in ("pid", "camid")}
+    numbers |= {name: cells[name] for name in OPTIONAL if cells.get(name)}
+    try:
+        label = Label(**{name: parse_number(name, text) for name, text in numbers.items()})
+    except ValueError as error:
+        raise DatasetError(f"{where}: {error}") from error
+    if split != "gallery" and label.pid in (JUNK_PID, DISTRACTOR_PID):
         raise DatasetError(
-            f"{where}: pid {pid} in {split}; number identities from 1 (0, a distractor, and -1, "
-            "junk, are for the gallery)"
+            f"{where}: pid {label.pid} in {split}; number identities from 1 (0, a distractor, and "
+            "-1, junk, are for the gallery)"
         )
-    label = Label(
-        pid,
-        _number(cells, "camid", 1, where),
-        *(_number(cells, name, 0, where) if cells.get(name) else None for name in OPTIONAL),
-    )
     return Entry(path, cast(Split, split), path, label)
-
-
-def _number(cells: Mapping[str, str], column: str, low: int, where: str) -> int:
-    cell = cells[column]
-    if not _NUMBER.fullmatch(cell) or not low <= (value := int(cell)) < _LARGEST:
-        raise DatasetError(f"{where}: {column} {cell!r} is not a whole number from {low}")
-    return value
