@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from visnet_aug.build.journal import WrittenFile
 from visnet_aug.build.passthrough import Passthrough
-from visnet_aug.build.plan import Kept, Task
+from visnet_aug.build.plan import Planned
 from visnet_aug.build.shards import Shard
 from visnet_aug.recipe import Recipe
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from visnet_aug.masks.store import MaskEntry
     from visnet_aug.masks.worker import MaskBatch
 
-Item: TypeAlias = Kept | Task | Shard
+Item: TypeAlias = Planned | Shard
 
 WORKER_DIED: Final = (
     "a worker process died, most often for want of memory; run the same command again to go on, "

@@ -72,6 +72,10 @@ class Kept:
     path: str
 
 
+Planned: TypeAlias = Kept | Task
+"""One image of a plan."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Every file that a build makes, sorted by path within ``kept`` and within ``tasks``.
@@ -92,15 +96,10 @@ class Plan:
         """Number of images, which is the number of rows in the manifest."""
         return len(self.kept) + len(self.tasks)
 
-    def paths(self) -> Iterator[str]:
-        """Yield the relative path of every image."""
-        yield from (kept.path for kept in self.kept)
-        yield from (task.path for task in self.tasks)
-
     @property
-    def folders(self) -> frozenset[str]:
-        """The folders of all images, relative to the output."""
-        return frozenset(path.rpartition("/")[0] for path in self.paths())
+    def images(self) -> tuple[Planned, ...]:
+        """Every image, what is kept first."""
+        return self.kept + self.tasks
 
 
 def make_plan(dataset: Dataset, maskable: Collection[str], recipe: Recipe) -> Plan:

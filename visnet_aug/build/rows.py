@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from visnet_aug.build.journal import Written
-from visnet_aug.build.plan import Kept, Plan, Task
+from visnet_aug.build.plan import Plan, Planned, Task
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.manifest import ManifestRow, ManifestSplit
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
@@ -84,19 +84,20 @@ def manifest_rows(
         dataset: What was read.
     """
     order = {split: number for number, split in enumerate(get_args(ManifestSplit))}
-    items: list[Kept | Task] = [*plan.kept, *plan.tasks]
-    items.sort(key=lambda item: (order[split_of(item)], item.path))
-    return [make_row(item, written[item.path], find_facts(item, masks, dataset)) for item in items]
+    images = sorted(plan.images, key=lambda image: (order[split_of(image)], image.path))
+    return [
+        make_row(image, written[image.path], find_facts(image, masks, dataset)) for image in images
+    ]
 
 
-def split_of(item: Kept | Task) -> ManifestSplit:
-    """Return the split of the image that is made."""
-    return item.split if isinstance(item, Task) else item.source.split
+def split_of(image: Planned) -> ManifestSplit:
+    """Return the split that an image will be in."""
+    return image.split if isinstance(image, Task) else image.source.split
 
 
-def find_facts(item: Kept | Task, masks: Mapping[str, MaskEntry], dataset: Dataset) -> Facts:
+def find_facts(image: Planned, masks: Mapping[str, MaskEntry], dataset: Dataset) -> Facts:
     """Look up what an image's row says beside; arguments as for `manifest_rows`."""
-    source = item.source
+    source = image.source
     entry = masks.get(mask_name(source.split, source.stem))
     return Facts(
         source=dataset.origin(source),
@@ -104,13 +105,13 @@ def find_facts(item: Kept | Task, masks: Mapping[str, MaskEntry], dataset: Datas
     )
 
 
-def make_row(item: Kept | Task, written: Written, facts: Facts) -> ManifestRow:
+def make_row(image: Planned, written: Written, facts: Facts) -> ManifestRow:
     """Describe one image, which lies where it was written."""
-    source, mask = item.source, facts.mask
-    task = item if isinstance(item, Task) else None
+    source, mask = image.source, facts.mask
+    task = image if isinstance(image, Task) else None
     return ManifestRow(
         path=written.path,
-        split=split_of(item),
+        split=split_of(image),
         pid=source.pid,
         camid=source.camid,
         sequence=source.sequence,

@@ -16,12 +16,12 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO, Final, TypeAlias
+from typing import Any, BinaryIO, Final
 
 from visnet_aug.backgrounds.loading import temporary_entry
 from visnet_aug.build.finished import stem_of
 from visnet_aug.build.passthrough import Passthrough
-from visnet_aug.build.plan import Kept, Plan, Task, digest
+from visnet_aug.build.plan import Plan, Planned, digest
 from visnet_aug.build.rows import Facts, split_of
 from visnet_aug.errors import PlanError, RecipeError
 from visnet_aug.files import replace_file
@@ -32,8 +32,6 @@ FOLDER: Final = "shards"
 
 MASK_SUFFIX: Final = ".mask.png"
 RECORD_SUFFIX: Final = ".json"
-
-Item: TypeAlias = Kept | Task
 
 _OWNER: Final = "visnet"
 
@@ -46,12 +44,12 @@ class Member:
     """One image of a shard.
 
     Attributes:
-        item: How it is made.
+        image: How it is made.
         path: Where it lies, relative to the output: a path into the shard.
         facts: What else its row says.
     """
 
-    item: Item
+    image: Planned
     path: str
     facts: Facts
 
@@ -69,7 +67,7 @@ class Shard:
     members: tuple[Member, ...]
 
 
-def images_in(item: Item | Shard) -> int:
+def images_in(item: Planned | Shard) -> int:
     """Return how many images an item of work makes."""
     return len(item.members) if isinstance(item, Shard) else 1
 
@@ -111,7 +109,7 @@ def check_shards(count: int | None, passthrough: Passthrough) -> None:
 
 
 def pack(
-    plan: Plan, count: int, seed: int, find_facts: Callable[[Item], Facts]
+    plan: Plan, count: int, seed: int, find_facts: Callable[[Planned], Facts]
 ) -> tuple[Shard, ...]:
     """Put a plan's images into shards.
 
@@ -131,37 +129,36 @@ def pack(
     splits = images_by_split(plan)
     shares = share_out(count, splits)
     shards = []
-    for split, items in splits.items():
-        items.sort(key=lambda item: digest(seed, "shard", item.path))
+    for split, images in splits.items():
+        images.sort(key=lambda image: digest(seed, "shard", image.path))
         for number in range(shares[split]):
             path = f"{FOLDER}/{split}-{number:06d}{SUFFIX}"
-            start, stop = (len(items) * end // shares[split] for end in (number, number + 1))
+            start, stop = (len(images) * end // shares[split] for end in (number, number + 1))
             members = (
-                Member(item, f"{path}/{_name(item.path)}", find_facts(item))
-                for item in items[start:stop]
+                Member(image, f"{path}/{_name(image.path)}", find_facts(image))
+                for image in images[start:stop]
             )
             shards.append(Shard(path, tuple(members)))
     return tuple(shards)
 
 
-def images_by_split(plan: Plan) -> dict[ManifestSplit, list[Item]]:
-    """Return a plan's images by the split that they are of."""
-    splits: dict[ManifestSplit, list[Item]] = defaultdict(list)
-    items: list[Item] = [*plan.kept, *plan.tasks]
-    for item in items:
-        splits[split_of(item)].append(item)
+def images_by_split(plan: Plan) -> dict[ManifestSplit, list[Planned]]:
+    """Return a plan's images by the split that they will be in."""
+    splits: dict[ManifestSplit, list[Planned]] = defaultdict(list)
+    for image in plan.images:
+        splits[split_of(image)].append(image)
     return splits
 
 
 def share_out(
-    count: int, splits: Mapping[ManifestSplit, Collection[Item]]
+    count: int, splits: Mapping[ManifestSplit, Collection[Planned]]
 ) -> dict[ManifestSplit, int]:
     """Share a number of shards out among splits, given the images of each.
 
     Raises:
         PlanError: There are more splits, or fewer images.
     """
-    sizes = {split: len(items) for split, items in splits.items()}
+    sizes = {split: len(images) for split, images in splits.items()}
     if not len(sizes) <= count <= sum(sizes.values()):
         raise PlanError(
             f"cannot make {count:,} shards: each of {', '.join(sizes)} needs one, and each shard "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from visnet_aug.build.engine import Item
 from visnet_aug.build.journal import Written, WrittenFile, images_of
-from visnet_aug.build.plan import Kept, Plan, Task
+from visnet_aug.build.plan import Plan, Planned
 from visnet_aug.build.rows import Facts
 from visnet_aug.build.shards import Shard, pack
 
@@ -49,13 +49,13 @@ class Work:
         """Yield each image's path in the plan, and where it is written."""
         for item in self._items():
             if isinstance(item, Shard):
-                yield from ((member.item.path, member.path) for member in item.members)
+                yield from ((member.image.path, member.path) for member in item.members)
             else:
                 yield item.path, item.path
 
 
 def lay_out(
-    plan: Plan, shards: int | None, seed: int, find_facts: Callable[[Kept | Task], Facts]
+    plan: Plan, shards: int | None, seed: int, find_facts: Callable[[Planned], Facts]
 ) -> Work:
     """Lay a plan's images out in files.
 

@@ -11,7 +11,7 @@ import cv2
 from visnet_aug.build.engine import Context, Item
 from visnet_aug.build.journal import Written, WrittenFile, WrittenShard
 from visnet_aug.build.passthrough import pass_through
-from visnet_aug.build.plan import Kept, Task
+from visnet_aug.build.plan import Planned, Task
 from visnet_aug.build.render import Renderer
 from visnet_aug.build.rows import make_row
 from visnet_aug.build.shards import Sample, Shard, StoppedError, write_shard
@@ -49,7 +49,7 @@ class Worker:
         """
         if isinstance(item, Shard):
             return [self._pack(item)]
-        data, written = self._image(item)
+        data, written = self._make_image(item)
         target = self._context.out / item.path
         if isinstance(item, Task):
             write_file(target, data)
@@ -57,15 +57,15 @@ class Worker:
             pass_through(item.source.path, data, target, self._context.passthrough)
         return [written]
 
-    def _image(self, item: Kept | Task) -> tuple[bytes, Written]:
+    def _make_image(self, image: Planned) -> tuple[bytes, Written]:
         """Return an image's file, and what will be known of it."""
-        source = item.source
+        source = image.source
         data = read_again(source)
-        if not isinstance(item, Task):
-            return data, Written(item.path, source.sha256, source.width, source.height)
+        if not isinstance(image, Task):
+            return data, Written(image.path, source.sha256, source.width, source.height)
         mask = read_mask(self._mask_path(source))
-        made = self._renderer.render(item, data, mask)
-        return made.data, Written(item.path, made.sha256, made.width, made.height, made.params)
+        made = self._renderer.render(image, data, mask)
+        return made.data, Written(image.path, made.sha256, made.width, made.height, made.params)
 
     def _pack(self, shard: Shard) -> WrittenShard:
         """Write a shard, an image after the other."""
@@ -75,10 +75,10 @@ class Worker:
             for member in shard.members:
                 if self._stopped():
                     raise StoppedError
-                data, written = self._image(member.item)
+                data, written = self._make_image(member.image)
                 images.append(replace(written, path=member.path))
-                row = make_row(member.item, images[-1], member.facts)
-                mask = _read(self._mask_path(member.item.source)) if row.mask else None
+                row = make_row(member.image, images[-1], member.facts)
+                mask = _read(self._mask_path(member.image.source)) if row.mask else None
                 yield Sample(data, row, mask)
 
         sha256 = write_shard(self._context.out / shard.path, samples())

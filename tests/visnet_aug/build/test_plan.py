@@ -95,7 +95,7 @@ def test_the_default_composition_keeps_all_its_promises(
     plan = make_plan(data, maskable, recipe)
     families = recipe.backgrounds.names()
 
-    assert plan.total == recipe.images == len(set(plan.paths()))
+    assert plan.total == recipe.images == len({image.path for image in plan.images})
     assert [kept.source for kept in plan.kept] == sorted(
         data.records, key=lambda r: f"{FOLDERS[r.split]}/{r.name}"
     )

@@ -75,7 +75,7 @@ def planned(draw: st.DrawFn) -> Tables:
         images = draw(st.integers(least, most)) + len(test)
         recipe = recipe.replace(images=images, composition=kind)
         plan = make_plan(dataset, accepted, recipe)
-    written = {path: Written(path, "2" * 64, 64, 128) for path in plan.paths()}
+    written = {image.path: Written(image.path, "2" * 64, 64, 128) for image in plan.images}
     for kept in plan.kept:
         written[kept.path] = Written(kept.path, kept.source.sha256, 64, 128)
     rows = manifest_rows(plan, written, entries, dataset)
