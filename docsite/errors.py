@@ -18,21 +18,12 @@ BASES = (VisnetError, ModelError)
 def exit_codes() -> str:
     """List every error with its exit code, by code."""
     kinds = sorted(error_classes(), key=lambda kind: (kind.exit_code, kind.__module__))
-    return table(
-        ("exit code", "raised by", "error", "when"),
-        (
-            *(
-                (
-                    code(kind.exit_code),
-                    code(kind.__module__.partition(".")[0]),
-                    code(kind.__name__),
-                    describe(kind),
-                )
-                for kind in kinds
-            ),
-            (code(INTERRUPTED), "both", "", "Interrupted, by Ctrl-C or a signal."),
-        ),
-    )
+    rows = [
+        (code(kind.exit_code), describe(kind), code(f"{kind.__module__}.{kind.__name__}"))
+        for kind in kinds
+    ]
+    interrupted = (code(INTERRUPTED), "Interrupted, by Ctrl-C or a signal.", "")
+    return table(("exit code", "when", "in Python"), [*rows, interrupted])
 
 
 def error_classes() -> Iterator[type[VisnetError]]:

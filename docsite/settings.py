@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from docsite.markdown import attributes, blocks, code, describe, fence, limits, table
 from visnet_aug.backgrounds.settings import BackgroundSettings, FamilySettings, ForeignFamily
 from visnet_aug.backgrounds.techniques import Technique
+from visnet_aug.datasets import LAYOUTS
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.recipe import Recipe, dump_recipe
 from visnet_model.config import TrainConfig, dump_config
@@ -28,6 +29,9 @@ UNITS = {"degrees": "degrees", "pixels": "pixels", "levels": "levels of 0–255"
 
 PLAIN = {"boolean": "`true`, `false`", "null": "`null`", "string": "text", "object": "mapping"}
 """Types of JSON schema that have no limits, in words."""
+
+CHOICES = {(Recipe, "layout"): LAYOUTS}
+"""Settings whose choices are known to the code, and not to the JSON schema."""
 
 
 def recipe_reference() -> str:
@@ -89,6 +93,8 @@ def values_of(model: type[BaseModel], name: str) -> str:
     Raises:
         ValueError: Its JSON schema holds something that no words are known for.
     """
+    if choices := CHOICES.get((model, name)):
+        return ", ".join(map(code, choices))
     schema = model.model_json_schema()
     unit = UNITS.get(name.rpartition("_")[2])
     words = _words(schema["properties"][name], schema.get("$defs", {}))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, Field
 
+from docsite.errors import error_classes
 from docsite.makers import MAKERS
 from docsite.markdown import attributes, describe, limits
 from docsite.pages import FOLDER, names_of_blocks, out_of_date, up_to_date
 from docsite.records import type_in_words
 from docsite.settings import settings_table, values_of
+from visnet_aug.command import INTERRUPTED
 
 
 @pytest.mark.parametrize("page", sorted(path.name for path in FOLDER.glob("*.md")))
@@ -37,6 +40,12 @@ def test_a_page_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.Monkey
     assert made == page.replace("old\n", "\nnew\\1\n\n")
     path.write_text(made)
     assert list(out_of_date({"a": lambda: "new\\1"})) == []
+
+
+def test_every_exit_code_has_its_advice() -> None:
+    page = (FOLDER / "errors.md").read_text(encoding="utf-8")
+    codes = {kind.exit_code for kind in error_classes()} | {INTERRUPTED}
+    assert {int(code) for code in re.findall(r"^### (\d+): ", page, re.MULTILINE)} == codes
 
 
 class Base(BaseModel):
