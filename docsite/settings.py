@@ -7,7 +7,7 @@ gives. A setting without a meaning is an error.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -30,7 +30,7 @@ UNITS = {"degrees": "degrees", "pixels": "pixels", "levels": "levels of 0–255"
 PLAIN = {"boolean": "`true`, `false`", "null": "`null`", "string": "text", "object": "mapping"}
 """Types of JSON schema that have no limits, in words."""
 
-CHOICES = {(Recipe, "layout"): LAYOUTS}
+CHOICES: Mapping[tuple[type[BaseModel], str], Sequence[str]] = {(Recipe, "layout"): LAYOUTS}
 """Settings whose choices are known to the code, and not to the JSON schema."""
 
 
