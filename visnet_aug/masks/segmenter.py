@@ -118,7 +118,7 @@ class PersonSegmenter:
 
         Returns:
             Scores (N,K), boxes (N,K,4) in input pixels, mask coefficients (N,K,C) and prototypes
-            (N,C,h,w), all float32, N images and K candidates.
+            (N,h,w,C), all float32, N images and K candidates.
         """
         import torch
 
@@ -131,12 +131,9 @@ class PersonSegmenter:
             raw = self.network(pixels.to(self.dtype) / 255)
             confidence = raw["scores"][:, self.classes].float().sigmoid().amax(1)
             scores, best = confidence.topk(min(CANDIDATES, confidence.shape[1]), dim=1)
-            boxes = _decode_boxes(self._head, raw).gather(1, best[..., None].expand(-1, -1, 4))
-            coefficients = raw["mask_coefficient"].float().transpose(1, 2)
-            coefficients = coefficients.gather(
-                1, best[..., None].expand(-1, -1, coefficients.shape[-1])
-            )
-            prototypes = raw["proto"].float().contiguous()
+            boxes = _decode_boxes(self._head, raw, best)
+            coefficients = _pick(raw["mask_coefficient"], best).transpose(1, 2)
+            prototypes = raw["proto"].permute(0, 2, 3, 1).float()
             return tuple(t.cpu().numpy() for t in (scores, boxes, coefficients, prototypes))
 
     def _one(
@@ -152,7 +149,7 @@ class PersonSegmenter:
         boxes = boxes * np.array([across, down, across, down], np.float32)
 
         def decode(index: int) -> Probability:
-            logits = np.tensordot(coefficients[index], prototypes, axes=1)
+            logits = prototypes @ coefficients[index]
             # Logits, not probabilities, are interpolated: the outline then falls between the
             # prototypes' pixels, where the network put it.
             logits = cv2.resize(logits, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
@@ -207,20 +204,27 @@ def _fit(image: Image, size: tuple[int, int]) -> Image:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def _decode_boxes(head: Any, raw: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Turn the head's distance distributions into boxes (N,A,4) as corners in input pixels."""
+def _decode_boxes(head: Any, raw: dict[str, torch.Tensor], best: torch.Tensor) -> torch.Tensor:
+    """Turn distance distributions of some anchors (N,K) into boxes (N,K,4).
+
+    Boxes are given by their corners in input pixels.
+    """
     import torch
     from ultralytics.utils.tal import make_anchors
 
-    points, strides = make_anchors(raw["feats"], head.stride, 0.5)
-    images, _, anchors = raw["boxes"].shape
-    bins = raw["boxes"].float().view(images, 4, head.reg_max, anchors).softmax(2)
+    points, strides = (t.float()[best] for t in make_anchors(raw["feats"], head.stride, 0.5))
+    images, candidates = best.shape
+    bins = _pick(raw["boxes"], best).view(images, 4, head.reg_max, candidates).softmax(2)
     steps = torch.arange(head.reg_max, dtype=torch.float32, device=bins.device)
     left, top, right, bottom = (bins * steps[None, None, :, None]).sum(2).unbind(1)
-    x, y = points.float().unbind(1)
-    corners = torch.stack((x - left, y - top, x + right, y + bottom), -1)
-    scaled: torch.Tensor = corners * strides.float()
-    return scaled
+    x, y = points.unbind(-1)
+    boxes: torch.Tensor = torch.stack((x - left, y - top, x + right, y + bottom), -1) * strides
+    return boxes
+
+
+def _pick(values: torch.Tensor, best: torch.Tensor) -> torch.Tensor:
+    """Return the values (N,C,A) of some anchors (N,K) as float32 (N,C,K)."""
+    return values.gather(2, best[:, None].expand(-1, values.shape[1], -1)).float()
 
 
 def _inside(box: npt.NDArray[np.float32], probability: Probability) -> Probability:
