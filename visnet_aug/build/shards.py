@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, get_args
 
 from visnet_aug.backgrounds.loading import temporary_entry
 from visnet_aug.build.finished import stem_of
@@ -143,11 +143,11 @@ def pack(
 
 
 def images_by_split(plan: Plan) -> dict[ManifestSplit, list[Planned]]:
-    """Return a plan's images by the split that they will be in."""
-    splits: dict[ManifestSplit, list[Planned]] = defaultdict(list)
+    """Return a plan's images by the split that they will be in, in `ManifestSplit`'s order."""
+    splits: dict[ManifestSplit, list[Planned]] = {name: [] for name in get_args(ManifestSplit)}
     for image in plan.images:
         splits[split_of(image)].append(image)
-    return splits
+    return {split: images for split, images in splits.items() if images}
 
 
 def share_out(
@@ -212,12 +212,11 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> str:
     checksum = hashlib.sha256()
 
     def write(file: BinaryIO) -> None:
-        tar = _tar_writer()(
-            _Checked(file, checksum.update), user=_OWNER, group=_OWNER, mtime=0, encoder=False
-        )
-        for sample in samples:
-            tar.write(_files(sample))
-        tar.close()
+        checked = _Checked(file, checksum.update)
+        writer = _tar_writer()(checked, user=_OWNER, group=_OWNER, mtime=0, encoder=False)
+        with writer as tar:
+            for sample in samples:
+                tar.write(_files(sample))
 
     replace_file(path, write)
     return checksum.hexdigest()
