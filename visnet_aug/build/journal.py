@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
@@ -157,7 +157,7 @@ class Journal:
 
     def finish(self, written: Iterable[WrittenFile]) -> None:
         """Note finished files."""
-        self._append([asdict(entry) for entry in written])
+        self._append(written)
 
     def __enter__(self) -> Self:
         return self
@@ -170,7 +170,7 @@ class Journal:
     ) -> None:
         self._file.close()
 
-    def _append(self, entries: Iterable[Mapping[str, Any]]) -> None:
+    def _append(self, entries: Iterable[Mapping[str, Any] | WrittenFile]) -> None:
         data = memoryview(_lines(entries))
         try:
             while data:  # a disk that fills up takes a part first
@@ -190,6 +190,13 @@ def _written(entry: dict[str, Any]) -> WrittenFile:
     return WrittenShard(**entry, images=images)
 
 
-def _lines(entries: Iterable[Mapping[str, Any]]) -> bytes:
-    lines = (f"{json.dumps(entry, separators=(',', ':'))}\n" for entry in entries)
-    return "".join(lines).encode()
+def _fields(entry: WrittenFile) -> dict[str, Any]:
+    return {field.name: getattr(entry, field.name) for field in fields(entry)}
+
+
+# Built once; and `asdict` would copy all that is in a record first.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=_fields)
+
+
+def _lines(entries: Iterable[Mapping[str, Any] | WrittenFile]) -> bytes:
+    return "".join(f"{_ENCODER.encode(entry)}\n" for entry in entries).encode()

@@ -130,6 +130,7 @@ def make_plan(dataset: Dataset, maskable: Collection[str], recipe: Recipe) -> Pl
     Raises:
         PlanError: The number cannot be made; the message has the arithmetic.
     """
+    maskable = frozenset(maskable)  # a list would be searched through for each image
     sources = spread_order((r for r in dataset.split("train") if r.stem in maskable), recipe.seed)
     copies, train = _shares(dataset, len(sources), recipe)
     tasks = _tasks(sources, _even_counts(len(sources), copies, recipe.seed), dataset, recipe)

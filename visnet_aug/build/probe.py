@@ -129,6 +129,7 @@ class Probe:
         Raises:
             PlanError: No image has a usable mask.
         """
+        maskable = frozenset(maskable)  # a list would be searched through for each image
         sources = [r for r in dataset.records if mask_name(r.split, r.stem) in maskable]
         if not sources:
             raise PlanError(
