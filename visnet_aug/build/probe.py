@@ -98,9 +98,14 @@ class Probe:
         the smaller ones.
 
         Raises:
-            PlanError: The query has fewer identities.
+            PlanError: The query has fewer identities, or there are no test images at all.
         """
         test = [r for r in dataset.records if r.split != "train" and r.pid != JUNK_PID]
+        if not test:
+            raise PlanError(
+                f"{dataset.root}: has neither query nor gallery, which a probe is made of; give a "
+                "dataset with both"
+            )
         if self.sample is not None:
             test = _draw_sample(test, self.sample, recipe.seed)
         unusable = tuple(image for image in dataset.rejected if image.split != "train")
