@@ -57,9 +57,7 @@ def test_a_table_says_all(tmp_path: Path) -> None:
         (TABLE.replace("path,pid", " path , pid"), "utf-8"),
     ],
 )
-def test_what_spreadsheets_and_editors_do_is_fine(
-    text: str, encoding: str, tmp_path: Path
-) -> None:
+def test_what_spreadsheets_and_editors_do_is_fine(text: str, encoding: str, tmp_path: Path) -> None:
     assert len(read(tmp_path, text, encoding).records) == 6
 
 
