@@ -31,7 +31,10 @@ ARROWS = {
         "processes", "errors", "files", "shards", "manifest", "datasets", "masks", "backgrounds",
         "recipe",
     },
-    "report": {"errors", "files", "shards", "manifest", "datasets", "masks", "build"},
+    "report": {
+        "processes", "progress", "errors", "files", "shards", "manifest", "datasets", "masks",
+        "recipe", "build", "verify",
+    },
     "doctor": {"masks", "opencv_wheels"},
     "verify": {
         "processes", "errors", "files", "shards", "manifest", "datasets", "masks", "recipe",

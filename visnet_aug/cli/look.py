@@ -6,29 +6,53 @@ from pathlib import Path
 
 import click
 
+from visnet_aug.cli.options import WORKERS
 from visnet_aug.command import as_it_is
 
 
 @click.command(
-    short_help="Draw contact sheets of a build.",
-    epilog=as_it_is("Example:", "visnet-aug inspect aug"),
+    short_help="Make a page to look at a build.",
+    epilog="\n\n".join(
+        (
+            as_it_is(
+                "Examples:",
+                "visnet-aug inspect aug --open",
+                "visnet-aug inspect aug --sample 5000",
+            ),
+            as_it_is(
+                "Exit codes:",
+                "0    the page is there",
+                "6    OUT holds no finished build or probe, or the page cannot be written",
+                "7    the manifest is damaged",
+                "8    a worker process died",
+            ),
+        )
+    ),
 )
 @click.argument("out", type=click.Path(path_type=Path))
+@click.option("--open", "open_it", is_flag=True, help="Open the page in the browser.")
 @click.option(
-    "--samples",
+    "--sample",
     metavar="N",
-    type=click.IntRange(1, 100),
-    default=10,
-    show_default=True,
-    help="Pairs of source and copy for each technique.",
+    type=click.IntRange(min=1),
+    help="Show N source images one by one, with all copies of each, spread over identities and "
+    "cameras: for sets too large for a browser. Counts stay the whole set's.  [default: all]",
 )
-def inspect(out: Path, samples: int) -> None:
-    """Draw contact sheets of the build or probe in OUT, as PNG files in OUT/report.
+@WORKERS
+def inspect(out: Path, open_it: bool, sample: int | None, workers: int | None) -> None:
+    """Write OUT/report/index.html, a page about the build or probe in OUT.
 
-    They show source beside copy for each family and technique, masks over their images, and the
-    images without a usable mask by reason.
+    It shows every image beside its source, with mask, record and the command that makes it again,
+    to be filtered and searched; contact sheets of all techniques, from weak to strong; masks; what
+    was rejected, and why; distributions and image statistics; recipe, versions and checksums. It
+    needs no server and no network, and links to the images in OUT.
     """
-    from visnet_aug.report.sheets import write_sheets
+    import webbrowser
 
-    for path in write_sheets(out, samples=samples):
-        click.echo(path)
+    from visnet_aug import progress
+    from visnet_aug.report.site import write_report
+
+    page = write_report(out, sample=sample, workers=workers, stage=progress.stage)
+    click.echo(page)
+    if open_it and not webbrowser.open(page.resolve().as_uri()):
+        click.echo("no browser could be opened; open the page by hand", err=True)

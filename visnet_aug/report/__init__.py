@@ -1,1 +1,1 @@
-"""Pictures that let a person judge a build: contact sheets."""
+"""The page that lets a person look at a build."""

@@ -1,137 +1,127 @@
-"""What there is to show of a finished build: its tables, read and put together."""
+"""What there is to show of a finished build: its tables, put together once."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Final
 
-from visnet_aug.build.finished import check_finished, mask_of
-from visnet_aug.build.output import MANIFEST, REJECTED
-from visnet_aug.datasets.images import decode_rgb
-from visnet_aug.datasets.rejected import RejectedRow, read_rejected
-from visnet_aug.errors import DatasetError, OutputError
-from visnet_aug.manifest import ManifestRow, read_manifest
-from visnet_aug.masks.person import Mask
-from visnet_aug.masks.store import FOLDER, TABLE, MaskEntry, MaskStore, read_mask
-from visnet_aug.report.page import Picture
+from visnet_aug.build.finished import mask_of
+from visnet_aug.manifest import ManifestRow
+from visnet_aug.masks.store import MaskEntry
+from visnet_aug.report.sample import spread_sample
+from visnet_aug.shards import shard_of
+from visnet_aug.verify.tables import Tables, read_tables
 
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """An image that a mask was looked for in.
-
-    Attributes:
-        pid: Identity.
-        camid: Camera.
-        path: Where to see it: the image itself, or one of its copies where the set has no
-            original; the person is the same in both.
-        entry: What the mask stage found.
-    """
-
-    pid: int
-    camid: int
-    path: Path
-    entry: MaskEntry
+COLOURS: Final = 10
+"""Different colours for families in the page's style sheet, ``f0`` to ``f9``."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Material:
-    """A finished build.
+    """A finished build or probe.
 
     Attributes:
-        root: Its folder.
-        copies: The augmented images.
-        originals: The files of the originals that copies were made from, by source; empty in the
-            published composition.
-        accepted: The images that have a mask.
-        rejected: Those that have none and are in the set.
-        reasons: Why images have no mask, of all of them, in the set or not.
-        unreadable: Source files that could not be used.
+        tables: All of its tables, and what is wrong with them.
+        shown: The images that the page shows one by one, in the manifest's order.
     """
 
-    root: Path
-    copies: tuple[ManifestRow, ...]
-    originals: Mapping[str, Path]
-    accepted: tuple[Subject, ...]
-    rejected: tuple[Subject, ...]
-    reasons: Counter[str]
-    unreadable: tuple[RejectedRow, ...]
+    tables: Tables
+    shown: Sequence[ManifestRow]
 
-    def mask(self, name: str, image: Picture) -> Mask:
-        """Read the mask of an image, by `mask_name`.
+    @property
+    def root(self) -> Path:
+        """The build's folder."""
+        return self.tables.root
 
-        Raises:
-            OutputError: It is missing, damaged, or not of the image's size.
+    @property
+    def rows(self) -> Sequence[ManifestRow]:
+        """All images."""
+        return self.tables.rows
+
+    @property
+    def sampled(self) -> bool:
+        """Whether some images are not shown."""
+        return len(self.shown) < len(self.rows)
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """The number of each image that is shown, by path."""
+        return {row.path: number for number, row in enumerate(self.shown)}
+
+    @cached_property
+    def sources(self) -> Mapping[str, ManifestRow]:
+        """The originals in the set, by the path that they have in the source dataset."""
+        return {row.source: row for row in self.rows if row.kind == "original"}
+
+    @cached_property
+    def copies(self) -> Sequence[ManifestRow]:
+        """The augmented images that are shown."""
+        return [row for row in self.shown if row.kind == "augmented"]
+
+    @cached_property
+    def masked(self) -> Mapping[str, ManifestRow]:
+        """Of each image that a mask was looked for in: itself, or else its first copy.
+
+        The keys are names of masks; the person is the same in both.
         """
-        path = self.root / FOLDER / f"{name}.png"
-        mask = read_mask(path)
-        if mask.shape != image.shape[:2]:
-            raise OutputError(f"{path}: not of its image's size; run the same build command again")
-        return mask
+        found: dict[str, ManifestRow] = {}
+        for row in sorted(self.shown, key=lambda row: row.kind == "augmented"):
+            if (name := mask_of(row)) in self.tables.entries:
+                found.setdefault(name, row)
+        return found
+
+    @cached_property
+    def families(self) -> Sequence[str]:
+        """Families of the copies, the recipe's order first."""
+        there = dict.fromkeys(row.family for row in self.rows if row.family)
+        recipe = self.tables.recipe
+        known = recipe.backgrounds.names() if recipe is not None else ()
+        return [*(name for name in known if name in there), *sorted(set(there) - set(known))]
+
+    def style(self, family: str) -> str:
+        """Return the class that colours a family: a number, as its name may be anything."""
+        return f"f{self.families.index(family) % COLOURS}"
+
+    def entry(self, row: ManifestRow) -> MaskEntry | None:
+        """Return what the mask stage found in the image that a row was made from."""
+        return self.tables.entries.get(mask_of(row))
+
+    def linkable(self, row: ManifestRow) -> bool:
+        """Tell whether a browser can open the image: it is a file, not a tar's member."""
+        return shard_of(row.path) is None
 
 
-def read_material(root: Path) -> Material:
+def read_material(root: Path, sample: int | None) -> Material:
     """Read a build's tables.
 
-    Raises:
-        OutputError: The folder is none, holds no finished build, or a table is damaged.
-        ManifestError: The manifest is.
-    """
-    check_finished(root)
-    rows = read_manifest(root / MANIFEST)
-    rejected = read_rejected(root / REJECTED)
-    subjects = _subjects(root, rows)
-    copies = tuple(row for row in rows if row.kind == "augmented")
-    sources = {row.source for row in copies}
-    return Material(
-        root=root,
-        copies=copies,
-        originals={row.source: root / row.path for row in rows if _is_source(row, sources)},
-        accepted=tuple(subject for subject in subjects if subject.entry.accepted),
-        rejected=tuple(subject for subject in subjects if not subject.entry.accepted),
-        reasons=Counter(line.reason for line in rejected if line.stage == "mask"),
-        unreadable=tuple(line for line in rejected if line.stage == "read"),
-    )
-
-
-def _is_source(row: ManifestRow, sources: Collection[str]) -> bool:
-    return row.kind == "original" and row.source in sources
-
-
-def _subjects(root: Path, rows: Iterable[ManifestRow]) -> list[Subject]:
-    """Pair each masked image, or else its first copy, with what the mask stage found."""
-    entries = _read_entries(root)
-    shown: dict[str, ManifestRow] = {}
-    for row in sorted(rows, key=lambda row: (row.kind == "augmented", row.path)):
-        shown.setdefault(mask_of(row), row)
-    return [
-        Subject(row.pid, row.camid, root / row.path, entries[name])
-        for name, row in shown.items()
-        if name in entries
-    ]
-
-
-def read_picture(path: Path) -> Picture:
-    """Read an image of the build.
+    Args:
+        root: The output folder of a build or probe.
+        sample: How many source images to show, each with all that was made of it; ``None`` for
+            all.
 
     Raises:
-        OutputError: It is missing or damaged.
+        OutputError: The folder holds no finished build, or a table cannot be read at all.
+        ManifestError: The manifest is damaged.
     """
-    try:
-        return decode_rgb(path.read_bytes())
-    except (OSError, DatasetError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise OutputError(f"{path}: cannot be shown ({reason}); run the build again") from error
+    tables = read_tables(root)
+    return Material(tables, tables.rows if sample is None else _sample(tables.rows, sample))
 
 
-def _read_entries(root: Path) -> Mapping[str, MaskEntry]:
-    store = MaskStore(root)
-    if store.damaged:
-        lines = store.damaged["torn line"]
-        raise OutputError(
-            f"{root / TABLE}: {lines:,} damaged line{'s' * (lines != 1)}; run the same build "
-            "command again, which mends it"
-        )
-    return store.entries
+def _sample(rows: Iterable[ManifestRow], sample: int) -> list[ManifestRow]:
+    """Take a share of each split's source images, with what was made of them."""
+    rows = list(rows)
+    first: dict[str, ManifestRow] = {}
+    for row in rows:
+        first.setdefault(row.source, row)
+    by_split: dict[str, list[ManifestRow]] = {}
+    for row in first.values():
+        by_split.setdefault(row.split, []).append(row)
+    wanted = {
+        row.source
+        for of_split in by_split.values()
+        for row in spread_sample(of_split, max(1, round(sample * len(of_split) / len(first))))
+    }
+    return [row for row in rows if row.source in wanted]

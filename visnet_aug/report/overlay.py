@@ -8,7 +8,10 @@ import cv2
 import numpy as np
 
 from visnet_aug.masks.person import Mask
-from visnet_aug.report.page import PICTURE, Picture
+from visnet_aug.report.measures import Picture
+
+PICTURE: Final = (128, 256)
+"""Width and height that a picture is enlarged to: twice those of a 64×128 crop."""
 
 TINT: Final = (24, 70, 190)
 """A blue that few backgrounds have."""
@@ -18,7 +21,7 @@ OUTLINE: Final = (255, 214, 0)
 
 
 def overlay(image: Picture, mask: Mask) -> Picture:
-    """Draw a mask over an image at the size of its place on a page.
+    """Draw a mask over an image, enlarged.
 
     The outline lies wholly in the background: every pixel of the person is shown untouched.
 

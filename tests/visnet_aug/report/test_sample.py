@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visnet_aug.report.sample import spread_sample
+from visnet_aug.report.sample import spread_sample, stratified_sample
 
 
 @dataclass(frozen=True)
@@ -22,35 +22,41 @@ items = st.lists(
     unique_by=lambda item: item.path,
 )
 counts = st.integers(0, 30)
-seeds = st.integers(0, 5)
+
+
+def length(item: Item) -> float:
+    return len(item.path)
 
 
 @settings(deadline=None, max_examples=100)
-@given(items, counts, seeds, st.randoms(use_true_random=False))
-def test_it_takes_the_same_whatever_the_order(items, count, seed, random) -> None:  # type: ignore[no-untyped-def]
-    chosen = spread_sample(items, count, seed)
-    assert len(chosen) == len(set(chosen)) == min(count, len(items))
-    assert set(chosen) <= set(items)
+@given(items, counts, st.randoms(use_true_random=False))
+def test_it_takes_the_same_whatever_the_order(items, count, random) -> None:  # type: ignore[no-untyped-def]
+    chosen, ordered = spread_sample(items, count), stratified_sample(items, count, length)
+    assert len(set(chosen)) == len(set(ordered)) == min(count, len(items))
+    assert set(chosen) | set(ordered) <= set(items)
     random.shuffle(items)
-    assert spread_sample(items, count, seed) == chosen
-    assert spread_sample(items, count + 1, seed)[:count] == chosen
+    assert spread_sample(items, count) == chosen
+    assert spread_sample(items, count + 1)[:count] == chosen
+    assert stratified_sample(items, count, length) == ordered
 
 
 @settings(deadline=None, max_examples=100)
-@given(items, counts, seeds)
-def test_no_identity_comes_again_while_another_is_left(items: list, count: int, seed: int) -> None:
-    chosen = Counter(item.pid for item in spread_sample(items, count, seed))
+@given(items, counts)
+def test_no_identity_comes_again_while_another_is_left(items: list[Item], count: int) -> None:
+    chosen = Counter(item.pid for item in spread_sample(items, count))
     there = Counter(item.pid for item in items)
     most = max(chosen.values(), default=0)
     assert all(chosen[pid] >= min(number, most - 1) for pid, number in there.items())
 
 
-def test_cameras_take_turns() -> None:
-    people = [Item(pid, camid, f"{pid} {camid}") for pid in range(60) for camid in range(1, 7)]
-    cameras = Counter(item.camid for item in spread_sample(people, 24, 0))
-    assert cameras == dict.fromkeys(range(1, 7), 4)
+def test_an_identitys_cameras_take_turns() -> None:
+    person = [Item(1, camid, f"{camid}{n}") for camid in (1, 2, 3) for n in range(5)]
+    chosen = [item.camid for item in spread_sample(person, 9)]
+    assert [sorted(chosen[start : start + 3]) for start in (0, 3, 6)] == [[1, 2, 3]] * 3
 
 
-def test_the_seed_decides() -> None:
-    people = [Item(pid, 1, f"{pid}") for pid in range(100)]
-    assert spread_sample(people, 10, 0) != spread_sample(people, 10, 1)
+def test_a_stratified_sample_takes_one_of_each_part() -> None:
+    people = [Item(number % 7, 1, f"{number:03}") for number in range(100)]
+    chosen = stratified_sample(people, 10, key=lambda item: int(item.path))
+    assert [int(item.path) // 10 for item in chosen] == list(range(10))
+    assert max(Counter(item.pid for item in chosen).values()) == 2

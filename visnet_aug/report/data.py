@@ -1,0 +1,180 @@
+"""The page's data: columns of numbers and names that its script reads, never markup.
+
+Whatever a file's name, an identity or a recipe holds arrives as a string in JSON. A browser cannot
+read JSON beside a page that was opened as a file, but it can run scripts, so the data are scripts
+that each call one function.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from visnet_aug.manifest import ManifestRow
+from visnet_aug.masks.store import MaskEntry
+from visnet_aug.report import contacts
+from visnet_aug.report.material import Material
+from visnet_aug.report.measures import NAMES, Measures
+from visnet_aug.report.sprites import COLUMNS, PER_SHEET, Cell
+
+PER_CHUNK: Final = 1024
+"""Images whose whole records are in one script, fetched when one of them is opened."""
+
+_UNSAFE: Final = {ord(c): f"\\u{ord(c):04x}" for c in "<>&"}
+"""What could end a script or start markup, as JSON may write it instead in every string."""
+
+
+def to_json(value: object) -> str:
+    """Write a value as JSON that is safe within any script, and plain ASCII."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.translate(_UNSAFE)
+
+
+def images_script(
+    material: Material, cell: Cell, masks: Mapping[str, int], measures: Sequence[Measures | None]
+) -> bytes:
+    """Write the script with all that the page needs to know of every image at once.
+
+    Args:
+        material: The build.
+        cell: Size of a place in a sprite sheet.
+        masks: Number of each mask among the sprites, by its path.
+        measures: Of each image that is shown.
+    """
+    data = {
+        "out": str(material.root),
+        "product": material.tables.product,
+        "keepsOriginals": bool(material.sources),
+        "cell": [cell.width, cell.height],
+        "columns": COLUMNS,
+        "perSheet": PER_SHEET,
+        "perChunk": PER_CHUNK,
+        "families": material.families,
+        "maskReasons": contacts.MASK_REASONS,
+        "images": _columns(material, masks, measures),
+        **_sheets(material),
+    }
+    return _call("images", data)
+
+
+def record_scripts(rows: Sequence[ManifestRow]) -> Iterable[tuple[str, bytes]]:
+    """Yield the name and bytes of the scripts with what only a whole record shows."""
+    for number, start in enumerate(range(0, len(rows), PER_CHUNK)):
+        records = [
+            {
+                "seed": None if row.seed is None else str(row.seed),  # more bits than a float has
+                "params": row.params,
+                "mask": row.mask,
+                "mask_area": row.mask_area,
+                "mask_confidence": row.mask_confidence,
+                "sha256": row.sha256,
+            }
+            for row in rows[start : start + PER_CHUNK]
+        ]
+        yield f"records-{number:04}.js", _call("records", number, records)
+
+
+def _call(function: str, *arguments: object) -> bytes:
+    return f"visnet.{function}({','.join(map(to_json, arguments))});\n".encode()
+
+
+def _columns(
+    material: Material, masks: Mapping[str, int], measures: Sequence[Measures | None]
+) -> dict[str, Any]:
+    """Describe all images, column by column; a word that many share is there once."""
+    rows = material.shown
+    entries = [material.entry(row) for row in rows]
+
+    def source(row: ManifestRow) -> int | str:
+        """Number of the source among the images, or its path where the set doesn't hold it."""
+        kept = material.sources.get(row.source)
+        return row.source if kept is None else material.places[kept.path]
+
+    def thousandths(value: Callable[[MaskEntry], float]) -> list[int]:
+        return [-1 if entry is None else round(1000 * value(entry)) for entry in entries]
+
+    return {
+        "folder": _coded(row.path.rpartition("/")[0] for row in rows),
+        "name": [row.path.rpartition("/")[2] for row in rows],
+        "linkable": [int(material.linkable(row)) for row in rows],
+        "split": _coded(row.split for row in rows),
+        "pid": [row.pid for row in rows],
+        "camera": [row.camid for row in rows],
+        "sequence": [row.sequence for row in rows],
+        "frame": [row.frame for row in rows],
+        "size": _coded((row.width, row.height) for row in rows),
+        "source": [source(row) for row in rows],
+        "copy": [row.copy for row in rows],
+        "family": _coded(row.family for row in rows),
+        "technique": _coded(row.variant for row in rows),
+        "intensity": [row.intensity for row in rows],
+        "mask": [-1 if row.mask is None else masks.get(row.mask, -1) for row in rows],
+        "area": thousandths(lambda entry: entry.area),
+        "confidence": thousandths(lambda entry: entry.confidence),
+        "verdict": _coded(_verdict(entry) for entry in entries),
+        **{
+            name: [-1 if of is None else round(of[place]) for of in measures]
+            for place, name in enumerate(NAMES)
+        },
+    }
+
+
+def _coded(values: Iterable[Hashable]) -> dict[str, Any]:
+    """Number the different values in order of appearance."""
+    words: dict[Hashable, int] = {}
+    codes = [words.setdefault(value, len(words)) for value in values]
+    return {"words": list(words), "codes": codes}
+
+
+def _verdict(entry: MaskEntry | None) -> str | None:
+    if entry is None:
+        return None
+    return (entry.reason or "usable") if entry.accepted else f"none: {entry.reason}"
+
+
+def _sheets(material: Material) -> dict[str, Any]:
+    """Describe the contact sheets by the numbers of their images."""
+
+    def places(rows: Iterable[ManifestRow]) -> list[int]:
+        return [material.places[row.path] for row in rows]
+
+    return {
+        "familySheets": [
+            {
+                "name": family.name,
+                "copies": family.copies,
+                "images": family.images,
+                "identities": family.identities,
+                "techniques": [
+                    {
+                        "name": technique.name,
+                        "copies": technique.copies,
+                        "weakest": technique.weakest,
+                        "strongest": technique.strongest,
+                        "examples": places(technique.examples),
+                        "drawn": [
+                            contacts.describe_params(row.params or {}) for row in technique.examples
+                        ],
+                    }
+                    for technique in family.techniques
+                ],
+            }
+            for family in contacts.families(material)
+        ],
+        "people": [places(one) for one in contacts.people(material)],
+        "maskSheets": [_group(group, places) for group in contacts.masks(material)],
+        "rejectedSheets": [_group(group, places) for group in contacts.rejected_masks(material)],
+    }
+
+
+def _group(
+    group: contacts.Group, places: Callable[[Iterable[ManifestRow]], list[int]]
+) -> dict[str, Any]:
+    return {
+        "key": group.key,
+        "title": group.title,
+        "note": group.note,
+        "count": group.count,
+        "examples": places(group.examples),
+    }

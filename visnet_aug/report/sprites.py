@@ -1,0 +1,220 @@
+"""Sprite sheets: all images of a set as small pictures, 128 to a file.
+
+A page that asked for each image by itself would ask 42,872 times. Sheets keep the manifest's
+order, so that what is looked at together lies together. Each picture has a place of the same
+size; it fills the place's upper left corner and its edges are repeated over the rest, so that JPEG
+blocks mix no two pictures.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from visnet_aug.datasets.images import DECODER_ERRORS
+from visnet_aug.errors import OutputError
+from visnet_aug.files import write_file
+from visnet_aug.masks.person import Mask
+from visnet_aug.masks.store import read_mask
+from visnet_aug.report.measures import Measures, Picture, measure
+from visnet_aug.shards import read_bytes
+
+COLUMNS: Final = 16
+ROWS: Final = 8
+PER_SHEET: Final = COLUMNS * ROWS
+
+_AREA: Final = 64 * 128
+"""Pixels of a place: a Market-1501 crop is shown as it is."""
+
+_BLOCK: Final = 16
+"""Pixels that JPEG's chroma shares; places are multiples of it."""
+
+_LONGEST: Final = 3.0
+"""Aspect ratio of the longest place; images that are longer still are shown smaller."""
+
+_QUALITY: Final = [cv2.IMWRITE_JPEG_QUALITY, 70]
+"""1.7 kB a Market-1501 crop, and no difference to be seen beside the original's own."""
+
+_TINT: Final = (46, 92, 214)
+"""A blue that few backgrounds have."""
+
+_OUTLINE: Final = (255, 214, 0)
+_OPACITIES: Final = bytes((0, 150, 255))
+"""Of person, background and outline in a sheet of masks, whose colours are numbered so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """The place of one picture in a sheet: width and height in pixels."""
+
+    width: int
+    height: int
+
+    def fit(self, width: int, height: int) -> tuple[int, int]:
+        """Return the size at which an image is drawn; the page's script computes the same."""
+        scale = min(self.width / width, self.height / height, 1.0)
+        return max(1, int(width * scale + 0.5)), max(1, int(height * scale + 0.5))
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sheet to be drawn.
+
+    Attributes:
+        number: Its number among those of its kind.
+        paths: The images, or the masks, relative to the set's folder.
+        sizes: Width and height of each image.
+        masks: Whether it shows masks.
+    """
+
+    number: int
+    paths: Sequence[str]
+    sizes: Sequence[tuple[int, int]]
+    masks: bool
+
+    @property
+    def name(self) -> str:
+        """Its file's name."""
+        return f"masks-{self.number:04}.png" if self.masks else f"images-{self.number:04}.jpg"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What came of a sheet.
+
+    Attributes:
+        sheet: Which one it was.
+        measures: Of each image, ``None`` if it cannot be shown; nothing for masks.
+        unseen: The paths of what cannot be shown, with the reason.
+    """
+
+    sheet: Sheet
+    measures: Sequence[Measures | None]
+    unseen: Sequence[tuple[str, str]]
+
+
+def choose_cell(sizes: Iterable[tuple[int, int]]) -> Cell:
+    """Choose a place that suits most images: of the median aspect ratio."""
+    aspect = float(np.median([width / height for width, height in sizes]))
+    aspect = min(max(aspect, 1 / _LONGEST), _LONGEST)
+    return Cell(_blocks(sqrt(_AREA * aspect)), _blocks(sqrt(_AREA / aspect)))
+
+
+def cut_sheets(
+    paths: Sequence[str], sizes: Sequence[tuple[int, int]], *, masks: bool = False
+) -> list[Sheet]:
+    """Divide images, or masks, among sheets."""
+    return [
+        Sheet(number, paths[start : start + PER_SHEET], sizes[start : start + PER_SHEET], masks)
+        for number, start in enumerate(range(0, len(paths), PER_SHEET))
+    ]
+
+
+def draw_sheet(sheet: Sheet, root: Path, folder: Path, cell: Cell) -> Drawn:
+    """Draw a sheet and write it.
+
+    Args:
+        sheet: What is to be on it.
+        root: The set's folder.
+        folder: Where the file goes.
+        cell: Size of the places.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    draw = _draw_masks if sheet.masks else _draw_images
+    return draw(sheet, root, folder, cell)
+
+
+def _draw_images(sheet: Sheet, root: Path, folder: Path, cell: Cell) -> Drawn:
+    page = _paper(sheet, cell, channels=3)
+    measures: list[Measures | None] = []
+    unseen = []
+    for place, (path, size) in enumerate(zip(sheet.paths, sheet.sizes, strict=True)):
+        try:
+            picture = _read_small(read_bytes(root, path), cell.fit(*size))
+        except DECODER_ERRORS as error:
+            measures.append(None)
+            unseen.append((path, _reason(error)))
+            continue
+        measures.append(measure(picture))
+        _put(page, place, picture, cell)
+    data = cv2.imencode(".jpg", cv2.cvtColor(page, cv2.COLOR_RGB2BGR), _QUALITY)[1]
+    write_file(folder / sheet.name, data.tobytes())
+    return Drawn(sheet, measures, unseen)
+
+
+def _draw_masks(sheet: Sheet, root: Path, folder: Path, cell: Cell) -> Drawn:
+    page = _paper(sheet, cell, channels=1)
+    unseen = []
+    for place, (path, size) in enumerate(zip(sheet.paths, sheet.sizes, strict=True)):
+        try:
+            _put(page, place, _mark(read_mask(root / path), cell.fit(*size)), cell)
+        except OutputError as error:
+            unseen.append((path, str(error)))
+    image = Image.fromarray(page[..., 0], "P")
+    image.putpalette([0, 0, 0, *_TINT, *_OUTLINE])
+    data = io.BytesIO()
+    image.save(data, "PNG", bits=2, transparency=_OPACITIES)
+    write_file(folder / sheet.name, data.getvalue())
+    return Drawn(sheet, (), unseen)
+
+
+def _paper(sheet: Sheet, cell: Cell, channels: int) -> npt.NDArray[np.uint8]:
+    rows = -(-len(sheet.paths) // COLUMNS)
+    return np.zeros((rows * cell.height, COLUMNS * cell.width, channels), np.uint8)
+
+
+def _put(page: npt.NDArray[np.uint8], place: int, picture: Picture, cell: Cell) -> None:
+    height, width = picture.shape[:2]
+    filled = cv2.copyMakeBorder(
+        picture, 0, cell.height - height, 0, cell.width - width, cv2.BORDER_REPLICATE
+    )
+    top, left = place // COLUMNS * cell.height, place % COLUMNS * cell.width
+    page[top : top + cell.height, left : left + cell.width] = filled.reshape(
+        cell.height, cell.width, -1
+    )
+
+
+def _read_small(data: bytes, size: tuple[int, int]) -> Picture:
+    """Decode an image at a size; of a large JPEG, only as many frequencies as that takes.
+
+    Whether the file is sound is not judged here: a build did, and verification does.
+    """
+    with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as image:
+        image.draft("RGB", size)
+        picture = np.asarray(image.convert("RGB"))
+    if picture.shape[1::-1] == size:
+        return picture
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _mark(mask: Mask, size: tuple[int, int]) -> Picture:
+    """Number the pixels of a mask at a size: 0 the person, 1 the background, 2 next to the person.
+
+    The outline lies wholly in the background: every pixel of the person is shown untouched.
+    """
+    grey = mask.astype(np.float32)
+    if mask.shape[::-1] != size:
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    person = (grey >= 0.5).astype(np.uint8)
+    around = cv2.dilate(person, np.ones((3, 3), np.uint8))
+    return np.asarray(1 - person + (around - person), np.uint8)
+
+
+def _reason(error: Exception) -> str:
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return said or type(error).__name__
+
+
+def _blocks(pixels: float) -> int:
+    return max(1, round(pixels / _BLOCK)) * _BLOCK
