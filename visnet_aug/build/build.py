@@ -5,9 +5,10 @@ A build killed at any point is finished by the same command, and ends with the s
 
 from __future__ import annotations
 
+import gc
 import hashlib
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -158,7 +159,7 @@ def build(
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
     check_shards(options.shards, options.passthrough)
-    with claim(out), engine(options.workers) as workers:
+    with claim(out), engine(options.workers) as workers, _without_collector():
         found = examine(out)
         dataset, recipe = _read(source, recipe, options, observer)
         dataset = product.select(dataset, recipe)
@@ -268,6 +269,22 @@ def make_masks(
         with observer.stage("mask") as advance:
             images = AUGMENTED_SET.to_mask(dataset)
             return mask_images(images, out, recipe, finder, workers, advance)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep Python from looking for cycles among what lives to the end anyway.
+
+    A build makes a million small values and no cycles to speak of; the search took a fifth of the
+    main process's time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _read(
