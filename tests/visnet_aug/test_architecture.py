@@ -35,6 +35,7 @@ ARROWS = {
         "processes", "progress", "errors", "files", "shards", "manifest", "datasets", "masks",
         "recipe", "build", "verify",
     },
+    "preview": {"errors", "files", "datasets", "masks", "backgrounds", "recipe", "build"},
     "doctor": {"masks", "opencv_wheels"},
     "verify": {
         "processes", "errors", "files", "shards", "manifest", "datasets", "masks", "recipe",
@@ -46,7 +47,7 @@ ARROWS = {
     },
     "console": {"progress", "build", "datasets", "doctor", "masks"},
     "cli": {
-        "command", "progress", "recipe", "build", "report", "verify", "replay", "datasets",
+        "command", "progress", "recipe", "build", "report", "preview", "verify", "replay", "datasets",
         "backgrounds", "doctor", "console",
     },
 }  # fmt: skip

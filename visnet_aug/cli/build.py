@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -22,12 +22,12 @@ from visnet_aug.cli.options import (
     TABLE,
     WEIGHTS,
     WORKERS,
+    make_recipe,
 )
 from visnet_aug.command import as_it_is
 
 if TYPE_CHECKING:
     from visnet_aug.build.passthrough import Passthrough
-    from visnet_aug.recipe import Recipe
 
 
 @click.command(
@@ -104,7 +104,7 @@ def build(
     from visnet_aug.build import build as conductor
     from visnet_aug.console import ConsoleObserver
 
-    recipe = _recipe(recipe_file, changes)
+    recipe = make_recipe(recipe_file, changes)
     options = conductor.Options(device, workers, on_error, passthrough, shards, force, parquet)
     observer = ConsoleObserver()
     if dry_run:
@@ -143,7 +143,7 @@ def mask(
     from visnet_aug.build import build as conductor
     from visnet_aug.console import ConsoleObserver
 
-    recipe = _recipe(recipe_file, changes)
+    recipe = make_recipe(recipe_file, changes)
     options = conductor.Options(device=device, on_error=on_error)
     observer = ConsoleObserver()
     observer.masked(conductor.make_masks(source, out, recipe, options, observer=observer))
@@ -212,16 +212,8 @@ def probe(
     from visnet_aug.console import ConsoleObserver
 
     names = [name for given in families for name in given.split(",")]
-    recipe = probe_recipe(_recipe(recipe_file, changes), names)
+    recipe = probe_recipe(make_recipe(recipe_file, changes), names)
     options = conductor.Options(device, workers, on_error, passthrough, shards, force)
     observer = ConsoleObserver()
     result = conductor.build(source, out, recipe, options, product=Probe(sample), observer=observer)
     observer.built(result, out)
-
-
-def _recipe(path: Path | None, changes: dict[str, Any]) -> Recipe:
-    """Load a recipe, or take the default one, and change what options say."""
-    from visnet_aug.recipe import Recipe, load_recipe
-
-    recipe = load_recipe(path) if path else Recipe()
-    return recipe.replace(**{key: value for key, value in changes.items() if value is not None})

@@ -1,4 +1,4 @@
-"""The commands that show: ``inspect``."""
+"""The commands that show: ``inspect`` and ``preview``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from visnet_aug.cli.options import WORKERS
+from visnet_aug.cli.options import DEVICE, RECIPE, SEED, WEIGHTS, WORKERS, make_recipe
 from visnet_aug.command import as_it_is
 
 
@@ -56,3 +56,93 @@ def inspect(out: Path, open_it: bool, sample: int | None, workers: int | None) -
     click.echo(page)
     if open_it and not webbrowser.open(page.resolve().as_uri()):
         click.echo("no browser could be opened; open the page by hand", err=True)
+
+
+@click.command(
+    short_help="Try backgrounds on any pictures.",
+    epilog="\n\n".join(
+        (
+            as_it_is(
+                "Examples:",
+                "visnet-aug preview crop.jpg --to tries.png",
+                "visnet-aug preview a.jpg b.jpg --intensity 1 --to tries.png",
+                "visnet-aug preview crop.jpg --grid --to tries.png",
+                "visnet-aug preview crop.jpg --grid --family pattern --to tries.png",
+            ),
+            as_it_is(
+                "Exit codes:",
+                "0    the sheet is there, whatever was found in the pictures",
+                "2    unusable arguments or recipe, or no such family",
+                "3    a picture that no build could use; the message says why",
+                "5    unusable segmenter weights",
+                "6    FILE.png cannot be written, or is one of the pictures",
+            ),
+        )
+    ),
+)
+@click.argument(
+    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "--to",
+    metavar="FILE.png",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="File to write, as PNG; replaced if it is there.",
+)
+@click.option(
+    "--family", metavar="NAME", help="This one alone.  [default: all that the recipe enables]"
+)
+@click.option(
+    "--intensity",
+    metavar="S",
+    type=click.FloatRange(0, 1),
+    help="Strength of all of them.  [default: drawn, as in a build]",
+)
+@click.option(
+    "--grid",
+    is_flag=True,
+    help="For each picture a table: a row for each family, or with --family for each of its "
+    "techniques, from weak to strong.",
+)
+@RECIPE
+@SEED
+@WEIGHTS
+@DEVICE
+def preview(
+    images: tuple[Path, ...],
+    to: Path,
+    family: str | None,
+    intensity: float | None,
+    grid: bool,
+    recipe_file: Path | None,
+    device: str,
+    **changes: object,
+) -> None:
+    """Find the person in each IMAGE, and show it before backgrounds of each family.
+
+    Any JPEGs or PNGs of people, of any size; nothing is built. Where a build would make no copies
+    of a picture, the sheet says why. In terminals that can show images, such as kitty, iTerm2 and
+    others with sixels, it is shown there, too: pip install 'visnet[terminal]'.
+    """
+    from visnet_aug.backgrounds.loading import load_albumentations
+
+    if grid and intensity is not None:
+        raise click.UsageError("--grid shows all intensities: leave --intensity out.")
+    load_albumentations(torch=False)
+    from visnet_aug.preview.preview import preview as run
+    from visnet_aug.preview.terminal import show
+
+    made = run(
+        images,
+        to,
+        make_recipe(recipe_file, changes),
+        family=family,
+        intensity=intensity,
+        grid=grid,
+        device=device,
+    )
+    show(made.sheet)
+    for line in made.lines():
+        click.echo(line)
+    click.echo(to)

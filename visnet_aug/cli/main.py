@@ -10,7 +10,7 @@ import click
 from visnet_aug import __version__
 from visnet_aug.cli.audit import replay, verify
 from visnet_aug.cli.build import build, mask, probe
-from visnet_aug.cli.look import inspect
+from visnet_aug.cli.look import inspect, preview
 from visnet_aug.cli.options import WORKERS
 from visnet_aug.command import CONTEXT, as_it_is, completion, run
 
@@ -19,7 +19,7 @@ _EXIT_CODES = as_it_is(
     "0    done",
     "1    doctor or verify found something wrong, or replay other bytes",
     "2    unusable arguments or recipe",
-    "3    unusable source dataset, or an unusable image with --on-error stop",
+    "3    unusable source dataset or picture, or an unusable image with --on-error stop",
     "4    the number of images, or of identities of a probe, cannot be made",
     "5    unusable segmenter weights",
     "6    the output folder cannot be used, or holds another build or probe",
@@ -129,7 +129,7 @@ def doctor(context: click.Context, weights: str) -> None:
     context.exit(0 if show_findings(run_doctor(weights)) else 1)
 
 
-for command in (build, mask, probe, inspect, verify, replay):
+for command in (preview, build, mask, probe, inspect, verify, replay):
     cli.add_command(command)
 
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from visnet_aug.datasets import LAYOUTS
+
+if TYPE_CHECKING:
+    from visnet_aug.recipe import Recipe
 
 SOURCE = click.option(
     "--src",
@@ -100,3 +104,11 @@ FORCE = click.option(
     help="Remove the build or probe that is in --out and start over; masks are kept, edited ones "
     "included.",
 )
+
+
+def make_recipe(path: Path | None, changes: dict[str, Any]) -> Recipe:
+    """Load a recipe, or take the default one, and change what options say."""
+    from visnet_aug.recipe import Recipe, load_recipe
+
+    recipe = load_recipe(path) if path else Recipe()
+    return recipe.replace(**{key: value for key, value in changes.items() if value is not None})

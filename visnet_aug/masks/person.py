@@ -6,9 +6,10 @@ masks are bool H×W with True for the person, areas and heights are fractions of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -24,6 +25,18 @@ Pixels: TypeAlias = npt.NDArray[np.uint8]
 Reason: TypeAlias = Literal[
     "no_person", "low_confidence", "too_small", "too_large", "too_short", "border"
 ]
+
+REASONS: Final[Mapping[Reason, str]] = MappingProxyType(
+    {
+        "no_person": "nobody was found",
+        "low_confidence": "the network is not sure that it is a person",
+        "too_small": "the mask covers too little of the image",
+        "too_large": "the mask covers nearly all of the image",
+        "too_short": "the mask is not high enough for a person",
+        "border": "the mask runs along most of the image's border",
+    }
+)
+"""Every reason why a mask is not used, in words."""
 
 AREA_POWER = 0.5
 """Weight of a box's area: whose crop it is, fills it; yet a box around two people must not win."""

@@ -1,0 +1,1 @@
+"""Backgrounds tried on any pictures, before anything is built."""

@@ -1,0 +1,173 @@
+"""The conductor of a preview: read pictures, find people, try backgrounds, draw a sheet."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from visnet_aug.backgrounds.effect import Image as Pixels
+from visnet_aug.build.masking import SegmenterFactory, find_segmenter
+from visnet_aug.datasets.images import UnusableImage, decode_rgb, inspect_image
+from visnet_aug.errors import DatasetError, OutputError
+from visnet_aug.files import write_file
+from visnet_aug.masks.person import REASONS, PersonMask
+from visnet_aug.preview.sheet import (
+    GREY,
+    INK,
+    WARNING,
+    Cell,
+    Colour,
+    Row,
+    Table,
+    Text,
+    draw_sheet,
+    fit,
+    outline,
+    size_of,
+)
+from visnet_aug.preview.tries import INTENSITIES, Subject, Tries, Try
+from visnet_aug.recipe import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What was drawn.
+
+    Attributes:
+        sheet: The picture, RGB.
+        subjects: The pictures on it, with what was found in each.
+    """
+
+    sheet: Image.Image
+    subjects: Sequence[Subject]
+
+    def lines(self) -> Iterator[str]:
+        """Say of each picture, on a line, what a build would say of it."""
+        for subject in self.subjects:
+            yield f"{subject.path}: {'; '.join(line for line, _ in _verdict(subject.found))}"
+
+
+def preview(
+    paths: Sequence[Path],
+    to: Path,
+    recipe: Recipe,
+    *,
+    family: str | None = None,
+    intensity: float | None = None,
+    grid: bool = False,
+    device: str = "auto",
+    segmenter: SegmenterFactory = find_segmenter,
+) -> Preview:
+    """Try backgrounds on pictures and write a sheet of them as PNG.
+
+    Args:
+        paths: Pictures of people, each a JPEG or PNG that a build could use.
+        to: The file to write, replaced if it is there.
+        recipe: Its seed, weights, masks and backgrounds are used.
+        family: This family alone; ``None`` for all that the recipe enables.
+        intensity: Strength in 0..1; ``None`` to draw it. A grid has a column for each of several.
+        grid: Show each family, or each technique of the one, at rising intensities.
+        device: Where the segmenter runs.
+        segmenter: Finds it; tests pass their own.
+
+    Raises:
+        DatasetError: A picture cannot be used; the message says why, and what to do.
+        RecipeError: There is no such family or device.
+        WeightsError: The weights cannot be used.
+        OutputError: The file is one of the pictures, or cannot be written.
+    """
+    check_target(paths, to)
+    tries = Tries(recipe.backgrounds, recipe.seed, family)
+    images = [_read(path) for path in paths]
+    found = segmenter(recipe.weights, device, recipe.masks).load().segment(images)
+    subjects = [Subject(*each) for each in zip(paths, images, found, strict=True)]
+    if grid:
+        tables = [_grid(subject, tries.grid(subject), family) for subject in subjects]
+        note = "Along a row, nothing but the intensity differs."
+    else:
+        tables = [_one_each(subjects, [tries.one_each(each, intensity) for each in subjects])]
+        note = "Under each picture: technique, and intensity from 0 to 1."
+    title = f"Backgrounds tried: {_words(family)}" if family else "Backgrounds tried"
+    sheet = draw_sheet(title, f"{note} Seed {recipe.seed}.", tables)
+    data = io.BytesIO()
+    sheet.save(data, "PNG", compress_level=4)  # higher ones take long and save little
+    write_file(to, data.getvalue())
+    return Preview(sheet, subjects)
+
+
+def check_target(paths: Sequence[Path], to: Path) -> None:
+    """Refuse to write over one of the pictures.
+
+    Raises:
+        OutputError: The file is one of them.
+    """
+    if to.resolve() in {path.resolve() for path in paths}:
+        raise OutputError(f"{to}: is one of the pictures; choose another file for --to")
+
+
+def _read(path: Path) -> Pixels:
+    """Read a picture that a build could use."""
+    outcome = inspect_image(path)
+    if isinstance(outcome, UnusableImage):
+        raise DatasetError(f"{path}: {outcome.detail}")
+    return decode_rgb(path.read_bytes())
+
+
+def _one_each(subjects: Sequence[Subject], tries: Sequence[Sequence[Try]]) -> Table:
+    """Lay out a row for each picture, a column for each family."""
+    rows = [
+        Row([_source(subject), *(_try(each, _drawn(each)) for each in of)])
+        for subject, of in zip(subjects, tries, strict=True)
+    ]
+    return Table(["the person", *(_words(each.family) for each in tries[0])], rows)
+
+
+def _grid(subject: Subject, tries: Sequence[Sequence[Try]], family: str | None) -> Table:
+    """Lay out a row for each family, or technique of one; a column for each intensity."""
+    rows = []
+    for row in tries:
+        names = [row[0].variant] if family else [row[0].family, row[0].variant]
+        label = [
+            Text(_words(name), GREY if line else INK, wrap=True) for line, name in enumerate(names)
+        ]
+        rows.append(Row([_try(each) for each in row], label))
+    return Table([f"intensity {value:g}" for value in INTENSITIES], rows, _source(subject, 20))
+
+
+def _source(subject: Subject, size: int = 14) -> Cell:
+    """Show a picture with its person outlined, and what a build would say of it."""
+    height, width = subject.image.shape[:2]
+    shrunk = size_of((height, width))[0] / width
+    shown = f", shown at {shrunk:.0%}" if shrunk < 1 else ""
+    lines = [Text(subject.path.name, INK, size), Text(f"{width} by {height} pixels{shown}")]
+    for line, colour in _verdict(subject.found):
+        lines.append(Text(line, colour, wrap=True))
+    if subject.found.mask is None:
+        return Cell(fit(subject.image), lines)
+    return Cell(outline(subject.image, subject.mask), lines)
+
+
+def _verdict(found: PersonMask) -> Iterator[tuple[str, Colour]]:
+    if found.reason is not None:
+        yield f"a build would make no copies: {REASONS[found.reason]}", WARNING
+    if found.mask is None:
+        yield "so nothing was spared here", GREY
+    else:
+        yield f"area {found.area:.2f}, confidence {found.confidence:.2f}", GREY
+
+
+def _try(tried: Try, *lines: str) -> Cell:
+    return Cell(fit(tried.image), [Text(line, wrap=True) for line in lines])
+
+
+def _drawn(tried: Try) -> str:
+    return f"{_words(tried.variant)}, {tried.intensity:.2f}"
+
+
+def _words(name: str) -> str:
+    """Write the name of a family or variant for people."""
+    return name.replace("_", " ").replace("+", " + ")
