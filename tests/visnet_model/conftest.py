@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from visnet_aug.manifest import ManifestRow, write_manifest
+from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
 from visnet_model.config import TrainConfig
 from visnet_model.data.images import MemoryImages
 from visnet_model.data.loader import TrainingLoader
@@ -48,6 +50,23 @@ def small_manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = root / "manifest.csv"
     write_manifest(path, rows)
     return path
+
+
+@pytest.fixture(scope="session")
+def into_shards() -> Callable[[Path, Path], Path]:
+    """Write a set again as two tars, each row's file in one or the other; its rows in order."""
+
+    def into_shards(manifest: Path, root: Path) -> Path:
+        rows = []
+        with tarfile.open(root / "a.tar", "w") as first, tarfile.open(root / "b.tar", "w") as last:
+            for number, one in enumerate(read_manifest(manifest)):
+                name, tar = one.path.rpartition("/")[2], (first, last)[number % 3 == 0]
+                tar.add(manifest.parent / one.path, name)
+                rows.append(replace(one, path=f"{Path(str(tar.name)).name}/{name}"))
+        write_manifest(root / "manifest.csv", rows)
+        return root / "manifest.csv"
+
+    return into_shards
 
 
 def _picture(rng: np.random.Generator, colour: Any) -> bytes:

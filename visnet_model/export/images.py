@@ -16,8 +16,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from visnet_aug.datasets.images import UnusableImage, inspect_image
+from visnet_aug.datasets.images import (
+    UnusableImage,
+    UsableImage,
+    inspect_bytes,
+    inspect_image,
+)
 from visnet_aug.progress import Advance
+from visnet_aug.shards import shard_of
 from visnet_model.data.table import ImageTable
 from visnet_model.errors import DataError
 
@@ -132,7 +138,7 @@ def _problems(table: ImageTable) -> Iterator[str | None]:
 
     def block(start: int) -> list[str | None]:
         stop = min(start + _BLOCK, len(table))
-        return [_problem(table.path(index)) for index in range(start, stop)]
+        return [_problem(table, index) for index in range(start, stop)]
 
     pool = ThreadPoolExecutor()
     try:
@@ -142,9 +148,18 @@ def _problems(table: ImageTable) -> Iterator[str | None]:
         pool.shutdown(cancel_futures=True)
 
 
-def _problem(path: Path) -> str | None:
-    found = inspect_image(path)
+def _problem(table: ImageTable, index: int) -> str | None:
+    found = _inspect(table, index)
     return f"{found.reason}: {found.detail}" if isinstance(found, UnusableImage) else None
+
+
+def _inspect(table: ImageTable, index: int) -> UsableImage | UnusableImage:
+    if shard_of(table.name(index)) is None:
+        return inspect_image(table.path(index))
+    try:
+        return inspect_bytes(table.read(index))
+    except OSError as error:
+        return UnusableImage.because("unreadable", error.strerror or str(error))
 
 
 def _walk(folder: Path) -> tuple[list[Path], list[Unusable], int]:

@@ -170,6 +170,24 @@ def test_image_missing_from_a_set_is_left_out_of_all_columns(
     assert read(tmp_path / "x.npz")["pids"].tolist() == [2, -1]
 
 
+def test_images_in_shards_are_embedded_alike(
+    run: Run, tmp_path: Path, jpeg: Jpeg, into_shards: Callable[[Path, Path], Path]
+) -> None:
+    manifest = write_set(tmp_path, jpeg)
+    (tmp_path / "shards").mkdir()
+    sharded = into_shards(manifest, tmp_path / "shards")
+    for given, name in ((manifest, "files.npz"), (sharded, "shards.npz")):
+        assert run("--manifest", given, "--to", tmp_path / name)[0] == 0
+    files, shards = read(tmp_path / "files.npz"), read(tmp_path / "shards.npz")
+    assert np.array_equal(files["embeddings"], shards["embeddings"])
+    assert shards["names"].tolist() == ["b.tar/train.jpg", "a.tar/query.jpg", "a.tar/gallery.jpg"]
+
+    (tmp_path / "shards/b.tar").unlink()
+    code, _, err = run("--manifest", sharded, "--to", tmp_path / "x.npz")
+    assert code == 0
+    assert "left out b.tar/train.jpg: unreadable: No such file" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "error"),
     [

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tarfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
+from visnet_aug.manifest import ManifestRow, write_manifest
 
 WriteSet = Callable[..., Path]
 
@@ -40,23 +38,6 @@ def row(path: str, split: str, pid: int, source: str, family: str | None = None)
         height=64,
         sha256="0" * 64,
     )
-
-
-@pytest.fixture(scope="session")
-def into_shards() -> Callable[[Path, Path], Path]:
-    """Write a set again as two tars, each row's file in one or the other; its rows in order."""
-
-    def into_shards(manifest: Path, root: Path) -> Path:
-        rows = []
-        with tarfile.open(root / "a.tar", "w") as first, tarfile.open(root / "b.tar", "w") as last:
-            for number, one in enumerate(read_manifest(manifest)):
-                name, tar = one.path.rpartition("/")[2], (first, last)[number % 3 == 0]
-                tar.add(manifest.parent / one.path, name)
-                rows.append(replace(one, path=f"{Path(str(tar.name)).name}/{name}"))
-        write_manifest(root / "manifest.csv", rows)
-        return root / "manifest.csv"
-
-    return into_shards
 
 
 @pytest.fixture(scope="session")
