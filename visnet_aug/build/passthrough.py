@@ -24,6 +24,10 @@ Passthrough: TypeAlias = Literal["copy", "hardlink", "symlink"]
 FICLONE = 0x40049409
 """Linux' ioctl that makes a file share another's blocks (``linux/fs.h``)."""
 
+_unclonable: set[Path] = set()
+"""Source folders from which this process failed to clone a file: it tries no more of them, which
+would take a quarter of the time."""
+
 
 def pass_through(source: Path, data: bytes, target: Path, how: Passthrough) -> None:
     """Put a source file under another path, replacing what is there.
@@ -51,12 +55,14 @@ def _clone_or_write(file: BinaryIO, source: Path, data: bytes) -> None:
 
 
 def _cloned(file: BinaryIO, source: Path) -> bool:
-    if fcntl is None:
+    folder = source.parent
+    if fcntl is None or folder in _unclonable:
         return False
     try:
         with source.open("rb") as original:
             fcntl.ioctl(file.fileno(), FICLONE, original.fileno())
     except OSError:  # another file system, or one that cannot: each has its own error number
+        _unclonable.add(folder)
         return False
     return True
 
