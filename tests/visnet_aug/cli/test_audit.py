@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 
 from visnet_aug.build.build import Options, build
 from visnet_aug.build.masking import SegmenterFactory
-from visnet_aug.cli.main import main
 from visnet_aug.manifest import read_manifest
 from visnet_aug.recipe import Recipe
 

@@ -16,7 +16,6 @@ import visnet_aug
 from visnet_aug import doctor, errors
 from visnet_aug.build import build as conductor
 from visnet_aug.build.masking import SegmenterFactory
-from visnet_aug.cli.main import main
 
 COMMANDS = ("build", "doctor", "draw", "inspect", "mask", "probe", "replay", "verify")
 
@@ -249,7 +248,6 @@ import sys
 import time
 sys.path.insert(0, {tests!r})
 from fake_segmenters import Ellipses
-from visnet_aug.cli.main import main
 from visnet_aug.build import build, local
 from visnet_aug.build.journal import Journal
 from visnet_aug.build.masking import SegmenterSource
