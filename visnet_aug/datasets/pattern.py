@@ -4,8 +4,8 @@ The expression must match the whole path of an image, relative to the dataset's 
 ``(?P<pid>\d+)/cam(?P<camid>\d+)_.*``. Its groups ``pid`` and ``camid`` are whole numbers from 1
 (``0`` is a distractor and ``-1`` junk, in the gallery); ``sequence`` and ``frame`` may be there,
 too. The group ``split`` says which split: ``train``, ``query``, ``gallery``, or a folder's name out
-of `SPLIT_NAMES`. Without that group, the first folder on the path that has such a name says it,
-and where none has, the image is for training. A set may have training images alone.
+of `SPLIT_NAMES`. Without that group, the first folder on the path that has such a name says it.
+Where no path has one, all images are for training: a set may have training images alone.
 
 Images that the expression does not match are rejected, and so told of; other files are passed
 over. What an expression costs that backtracks without end, its author has to wait for.
@@ -84,32 +84,29 @@ class Pattern:
             DatasetError: A folder cannot be listed, or no image's path matches.
             RecipeError: As `compile_pattern`.
         """
-        entries: list[Entry] = []
-        ignored = 0
-        for path in _walk(root, ""):
-            image = _IMAGE.fullmatch(path)
-            if image is None:
-                ignored += 1
-            else:
-                entries.append(self._entry(path, image["stem"]))
+        paths = list(_walk(root, ""))
+        images = [match for match in map(_IMAGE.fullmatch, paths) if match]
+        default: Split | None = None if any(_split_of_folders(path) for path in paths) else "train"
+        entries = [self._entry(match[0], match["stem"], default) for match in images]
         if not any(isinstance(entry.label, Label) for entry in entries):
             example = min((entry.origin for entry in entries), default="none")
             raise DatasetError(
                 f"{root}: --pattern {self.expression} tells identity and camera of none of the "
                 f"{len(entries):,} images, such as {example!r}; it must match all of such a path"
             )
+        ignored = len(paths) - len(images)
         return Listing(entries, ignored, dict.fromkeys(get_args(Split), root), required=("train",))
 
-    def _entry(self, path: str, stem: str) -> Entry:
+    def _entry(self, path: str, stem: str, default: Split | None) -> Entry:
         try:
-            split, label = self._read(path)
+            split, label = self._read(path, default)
         except ValueError as error:
             problem = UnusableImage.because("bad_name", str(error))
             return Entry(path, _split_of_folders(path) or "train", stem, problem)
         return Entry(path, split, stem, label)
 
-    def _read(self, path: str) -> tuple[Split, Label]:
-        """Read split and label off a path.
+    def _read(self, path: str, default: Split | None) -> tuple[Split, Label]:
+        """Read split and label off a path; ``default`` is the split where no path says one.
 
         Raises:
             ValueError: The path does not say them.
@@ -121,11 +118,15 @@ class Pattern:
         numbers = {name: parts[name] for name in REQUIRED}
         numbers |= {name: parts[name] for name in OPTIONAL if parts.get(name)}
         label = Label(**{name: parse_number(name, text) for name, text in numbers.items()})
-        if not parts.get("split"):
-            return _split_of_folders(path) or "train", label
-        if parts["split"].lower() not in SPLIT_NAMES:
-            raise ValueError(f"split {parts['split']!r} is not one of {', '.join(SPLIT_NAMES)}")
-        return SPLIT_NAMES[parts["split"].lower()], label
+        if parts.get("split"):
+            split = SPLIT_NAMES.get(parts["split"].lower())
+            problem = f"split {parts['split']!r} is not one of {', '.join(SPLIT_NAMES)}"
+        else:
+            split = _split_of_folders(path) or default
+            problem = "no folder on its path says the split, as others' do"
+        if split is None:
+            raise ValueError(problem)
+        return split, label
 
 
 def compile_pattern(expression: str) -> re.Pattern[str]:

@@ -64,6 +64,13 @@ def test_a_group_or_a_folder_says_the_split(
     assert [record.pid for record in dataset.records] == [1, 2, 2]
 
 
+def test_an_unknown_folder_beside_splits_is_not_taken_for_training(tmp_path: Path) -> None:
+    files = [f"{split}/1/cam{n}_.jpg" for n, split in enumerate(("train", "val"), 1)]
+    dataset = read(tmp_path, rf"\w+/{PLAIN}", files)
+    assert list(told(dataset)) == ["train/1/cam1_.jpg"]
+    assert rejections(dataset)["val/1/cam2_.jpg"].startswith("no folder on its path says the split")
+
+
 def test_sequence_and_frame_are_read_where_they_are(tmp_path: Path) -> None:
     pattern = r"(?P<pid>\d+)_c(?P<camid>\d)(s(?P<sequence>\d))?_(?P<frame>\d+)\.jpg"
     dataset = read(tmp_path, pattern, ["1_c2s3_45.jpg", "1_c2_0045.jpg"])
