@@ -20,7 +20,7 @@ from visnet_aug.backgrounds.settings import BackgroundSettings, draw_variant
 from visnet_aug.datasets.drawn import draw_sample
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.weights import load_segmenter
-from visnet_aug.report.overlay import overlay
+from visnet_aug.preview.sheet import outline
 
 PEOPLE = ((12, 1, 3), (5, 3, 4), (31, 5, 8))
 """Identity, camera and seed of each row."""
@@ -54,7 +54,7 @@ def row(image: np.ndarray, mask: np.ndarray, seed: int) -> list[np.ndarray]:
         variant, intensity = draw_variant(settings, name, rng)
         record = family.draw(variant, intensity, mask.shape, rng)
         copies.append(rewrite_background(image, mask, family, record, settings.feather))
-    return [enlarge(image), overlay(image, mask), *(enlarge(copy) for copy in copies)]
+    return [enlarge(image), np.array(outline(image, mask)), *(enlarge(copy) for copy in copies)]
 
 
 def enlarge(image: np.ndarray) -> np.ndarray:

@@ -127,6 +127,8 @@ def preview(
     """
     from visnet_aug.backgrounds.loading import load_albumentations
 
+    if to.suffix.lower() != ".png":
+        raise click.UsageError(f"--to {to}: a sheet is a PNG; give it a name that says so.")
     if grid and intensity is not None:
         raise click.UsageError("--grid shows all intensities: leave --intensity out.")
     load_albumentations(torch=False)

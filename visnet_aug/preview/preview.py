@@ -111,6 +111,8 @@ def check_target(paths: Sequence[Path], to: Path) -> None:
 
 def _read(path: Path) -> Pixels:
     """Read a picture that a build could use."""
+    if path.is_dir():
+        raise DatasetError(f"{path}: is a folder; give the pictures in it, such as {path}/*.jpg")
     outcome = inspect_image(path)
     if isinstance(outcome, UnusableImage):
         raise DatasetError(f"{path}: {outcome.detail}")

@@ -17,7 +17,7 @@ from visnet_aug import doctor, errors
 from visnet_aug.build import build as conductor
 from visnet_aug.build.masking import SegmenterFactory
 
-COMMANDS = ("build", "doctor", "draw", "inspect", "mask", "probe", "replay", "verify")
+COMMANDS = ("build", "doctor", "draw", "inspect", "mask", "preview", "probe", "replay", "verify")
 
 Run = Callable[..., tuple[int, str, str]]
 

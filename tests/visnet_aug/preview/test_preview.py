@@ -148,7 +148,7 @@ def test_where_nobody_is_found_nothing_is_spared(picture: Path, tmp_path: Path) 
     ("make", "says"),
     [
         (lambda path: None, "No such file"),
-        (lambda path: path.mkdir(), "not a regular file"),
+        (lambda path: path.mkdir(), "is a folder; give the pictures in it"),
         (lambda path: path.write_bytes(b"GIF89a"), "begins like a GIF file; convert it to JPEG"),
         (lambda path: Image.new("L", (9, 9)).save(path), "one colour channel; replace it"),
         (lambda path: Image.new("RGBA", (9, 9)).save(path), "alpha channel; flatten it"),
