@@ -15,7 +15,7 @@ import yaml
 
 from visnet_aug import __version__
 from visnet_aug.manifest import ManifestSplit
-from visnet_aug.shards import shard_of
+from visnet_aug.shards import SUFFIX
 
 if TYPE_CHECKING:
     from visnet_aug.build.product import Conclusion
@@ -64,26 +64,13 @@ Query and gallery were copied byte for byte, and no identity of theirs is in tra
 
 ## Loading
 
-Market-1501's layout and names, so that re-identification code bases (torchreid, fast-reid, NVIDIA
-TAO) read the folder as it is. With Hugging Face's `datasets` (`pid`, `camid`, `family` and others
-are columns):
-
-```python
-from datasets import load_dataset
-
-people = load_dataset("path/to/this/folder")
-copies = people["train"].filter(lambda row: row["family"] == "blur")
-```
-
-With `mlcroissant`, `Dataset("croissant.json").records("manifest")`, or the name of an image folder
-for its pixels, too. With visnet: `visnet-train --manifest manifest.csv --out run`.
+{loading}
 
 ## Files
 
 - `manifest.csv`: one row per image: where it comes from, what was done to it, its checksum.
   `sequence` and `frame` are the source's; `params` is enough to render a copy again.
-- Image folders in Market-1501's layout and names; copies are named `<source>_<copy>_<family>`.
-  The `metadata.csv` in each is for `datasets`.
+{places}
 {files}
 
 ## Limits
@@ -130,8 +117,7 @@ they are to stand untouched in every one.
 - `manifest.csv`: one row per image. Splits `query` and `gallery` are the untouched images,
   `probe-query` and `probe-gallery` the rewritten ones; `family` says the version, `source` the
   image that it was made from.
-- Image folders in Market-1501's layout and names; a version's are below its family's name. The
-  `metadata.csv` in each is for Hugging Face's `datasets`.
+{places}
 {files}
 
 {licence}
@@ -142,6 +128,48 @@ they are to stand untouched in every one.
 
 With the versions in `build.json` the bytes are the same.
 """
+
+_LOADING_FOLDERS: Final = """\
+Market-1501's layout and names, so that re-identification code bases (torchreid, fast-reid, NVIDIA
+TAO) read the folder as it is. With Hugging Face's `datasets` (`pid`, `camid`, `family` and others
+are columns):
+
+```python
+from datasets import load_dataset
+
+people = load_dataset("path/to/this/folder")
+copies = people["train"].filter(lambda row: row["family"] == "blur")
+```
+
+With `mlcroissant`, `Dataset("croissant.json").records("manifest")`, or the name of an image folder
+for its pixels, too. With visnet: `visnet-train --manifest manifest.csv --out run`."""
+
+_LOADING_SHARDS: Final = """\
+Tar shards in WebDataset's form. With `webdataset`:
+
+```python
+from webdataset import WebDataset
+
+people = WebDataset("shards/train-{{000000..{last}}}.tar", shardshuffle=True).decode("pil")
+for image, record, mask in people.to_tuple("jpg;png", "json", "mask.png"):
+    ...  # record["pid"], record["camid"], record["family"]
+```
+
+With Hugging Face's `datasets`, `load_dataset("path/to/this/folder")`; with visnet:
+`visnet-train --manifest manifest.csv --out run`."""
+
+_FOLDERS: Final = """\
+- Image folders in Market-1501's layout and names; copies are named `<source>_<copy>_<family>`.
+  The `metadata.csv` in each is for `datasets`."""
+
+_PROBE_FOLDERS: Final = """\
+- Image folders in Market-1501's layout and names; a version's are below its family's name. The
+  `metadata.csv` in each is for Hugging Face's `datasets`."""
+
+_SHARDS: Final = """\
+- `shards/`: tars of one split each, shuffled; copies are named `<source>_<copy>_<family>`. Beside
+  each image are its record (`.json`) and its mask (`.mask.png`, black where no usable one is
+  known), beside each tar its part of the manifest, with paths from there."""
 
 _FILES: Final = """\
 - `masks/` with `masks.csv`: the person in each image, white, and why some have none.
@@ -174,13 +202,19 @@ not to find or to follow anyone."""
 
 def dataset_card(build: Conclusion) -> str:
     """Write the card of an augmented set as Markdown."""
-    return _fill(_SET, build, tags=("market-1501-layout",))
+    if not build.shards:
+        tags, loading = ("market-1501-layout",), _LOADING_FOLDERS
+    else:
+        training = [shard for shard, split in build.summary.folders.items() if split == "train"]
+        tags, loading = ("webdataset",), _LOADING_SHARDS.format(last=f"{len(training) - 1:06d}")
+    return _fill(_SET, build, tags, loading=loading, places=_SHARDS if build.shards else _FOLDERS)
 
 
 def probe_card(build: Conclusion, sample: int | None) -> str:
     """Write the card of a probe as Markdown; ``sample`` is how many identities were drawn."""
     option = f" --sample {sample}" if sample else ""
-    return _fill(_PROBE, build, tags=("evaluation", "background-bias"), sample=option)
+    places = _SHARDS if build.shards else _PROBE_FOLDERS
+    return _fill(_PROBE, build, ("evaluation", "background-bias"), sample=option, places=places)
 
 
 def _fill(template: str, build: Conclusion, tags: tuple[str, ...], **more: str) -> str:
@@ -224,7 +258,10 @@ def _data_files(build: Conclusion) -> Iterator[dict[str, Any]]:
     """Say where the images of each split are; Hugging Face's names of splits have no dash."""
     places: dict[ManifestSplit, list[str]] = defaultdict(list)
     for folder, split in build.summary.folders.items():
-        places[split].append(folder if shard_of(f"{folder}/") else f"{folder}/*")
+        if not build.shards:
+            places[split].append(f"{folder}/*")
+        elif split not in places:
+            places[split].append(f"{folder.rpartition('-')[0]}-*{SUFFIX}")
     for split, paths in places.items():
         yield {"split": split.replace("-", "_"), "path": paths[0] if len(paths) == 1 else paths}
 

@@ -44,6 +44,11 @@ def metadata_files(rows: Sequence[ManifestRow], columns: Sequence[str]) -> dict[
     return {f"{folder}/{METADATA}": _table(of, columns) for folder, of in folders.items()}
 
 
+def describe_image(row: ManifestRow) -> dict[str, object]:
+    """Return what the table says of an image, by column: in shards, the record beside it."""
+    return dict(zip(COLUMNS, _cells(row), strict=True))
+
+
 def _table(rows: Sequence[ManifestRow], columns: Sequence[str]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

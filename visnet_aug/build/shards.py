@@ -1,8 +1,9 @@
 """A plan's images in tar shards that the WebDataset library reads: which goes where, and writing.
 
 A shard holds images of one split in an order drawn by the seed, so that reading shards one after
-the other reads the split shuffled. Each image is a sample of files with one key, its stem: the
-image, its record (``.json``) and, where it has one, its mask (``.mask.png``).
+the other reads the split shuffled. Each image is a sample of three files with one key, its stem:
+the image, its record (``.json``) and its mask (``.mask.png``, black where no usable one is known).
+All samples have all three, and a record no empty field: readers take the first for the rule.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, Final, get_args
 
 from visnet_aug.backgrounds.loading import temporary_entry
 from visnet_aug.build.finished import stem_of
+from visnet_aug.build.metadata import describe_image
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Plan, Planned, digest
 from visnet_aug.build.rows import Facts, split_of
@@ -34,9 +36,6 @@ MASK_SUFFIX: Final = ".mask.png"
 RECORD_SUFFIX: Final = ".json"
 
 _OWNER: Final = "visnet"
-
-_ELSEWHERE: Final = ("path", "mask")
-"""What of a row is no news inside of a shard: where the image and its mask lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +82,12 @@ class Sample:
     Attributes:
         image: The image file's bytes.
         row: Its row in the manifest.
-        mask: Bytes of its mask, if it has one.
+        mask: Bytes of its mask.
     """
 
     image: bytes
     row: ManifestRow
-    mask: bytes | None
+    mask: bytes
 
 
 def check_shards(count: int | None, passthrough: Passthrough) -> None:
@@ -195,7 +194,7 @@ def _beside(path: str) -> str:
 
 
 def companions(path: str) -> tuple[str, str]:
-    """Return what may lie beside an image in its shard: its record, its mask."""
+    """Return what lies beside an image in its shard: its record, its mask."""
     key = f"{path.rpartition('/')[0]}/{stem_of(path)}"
     return f"{key}{RECORD_SUFFIX}", f"{key}{MASK_SUFFIX}"
 
@@ -237,15 +236,13 @@ class _Checked:
 def _files(sample: Sample) -> dict[str, str | bytes]:
     """Return a sample as WebDataset has it: a key, and a file's bytes by what follows the key."""
     path = sample.row.path
-    record = {key: value for key, value in asdict(sample.row).items() if key not in _ELSEWHERE}
-    files: dict[str, str | bytes] = {
+    record = describe_image(sample.row)
+    return {
         "__key__": stem_of(path),
         path.rpartition(".")[2]: sample.image,
         RECORD_SUFFIX[1:]: json.dumps(record, separators=(",", ":")).encode(),
+        MASK_SUFFIX[1:]: sample.mask,
     }
-    if sample.mask is not None:
-        files[MASK_SUFFIX[1:]] = sample.mask
-    return files
 
 
 def _name(path: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from visnet_aug.build.engine import Context, Item
 from visnet_aug.build.journal import Written, WrittenFile, WrittenShard
@@ -18,6 +19,8 @@ from visnet_aug.build.shards import Sample, Shard, StoppedError, write_shard
 from visnet_aug.datasets.images import read_again
 from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.files import cannot, write_file
+from visnet_aug.manifest import ManifestRow
+from visnet_aug.masks.png import encode_mask
 from visnet_aug.masks.store import FOLDER, mask_name, read_mask
 
 
@@ -78,18 +81,20 @@ class Worker:
                 data, written = self._make_image(member.image)
                 images.append(replace(written, path=member.path))
                 row = make_row(member.image, images[-1], member.facts)
-                mask = _read(self._mask_path(member.image.source)) if row.mask else None
-                yield Sample(data, row, mask)
+                yield Sample(data, row, self._mask_file(row))
 
         sha256 = write_shard(self._context.out / shard.path, samples())
         return WrittenShard(shard.path, sha256, tuple(images))
 
+    def _mask_file(self, row: ManifestRow) -> bytes:
+        """Return an image's mask as PNG; a black one where no usable one is known."""
+        if row.mask is None:
+            return encode_mask(np.zeros((row.height, row.width), np.bool_))
+        path = self._context.out / row.mask
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise cannot("read", path, error) from error
+
     def _mask_path(self, source: ImageRecord) -> Path:
         return self._context.out / FOLDER / f"{mask_name(source.split, source.stem)}.png"
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise cannot("read", path, error) from error
