@@ -30,13 +30,6 @@ def commands_reference() -> str:
     return blocks(*(part for name, command in TOOLS.items() for part in _tool(name, command)))
 
 
-def context_of(name: str, command: click.Command) -> click.Context:
-    """Make the context in which a command writes its own help."""
-    path = name.split()
-    parent = click.Context(TOOLS[path[0]], info_name=path[0]) if len(path) > 1 else None
-    return click.Context(command, info_name=path[-1], parent=parent)
-
-
 def _tool(name: str, command: click.Command) -> Iterator[str]:
     yield f"## {name}"
     yield from _command(name, command)
@@ -48,7 +41,7 @@ def _tool(name: str, command: click.Command) -> Iterator[str]:
 
 def _command(name: str, command: click.Command) -> Iterator[str]:
     """Yield usage, help, options and epilog of one command."""
-    context = context_of(name, command)
+    context = click.Context(command, info_name=name)
     yield fence(" ".join([name, *command.collect_usage_pieces(context)]), "text")
     yield _literally(inspect.cleandoc(command.help or ""))
     options = [param for param in command.params if isinstance(param, click.Option)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -99,7 +100,9 @@ def shown_commands() -> Iterator[tuple[str, str]]:
 COMMANDS = sorted(set(shown_commands()))
 
 
-def test_there_are_commands() -> None:
+def test_every_tool_is_described_and_shown() -> None:
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    assert set(project["scripts"]) == set(TOOLS)
     assert {command.split()[0] for _, command in COMMANDS} == set(TOOLS)
 
 
