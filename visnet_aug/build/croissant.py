@@ -1,9 +1,10 @@
 """The set described for machines: ``croissant.json``, MLCommons Croissant 1.0 (JSON-LD).
 
 The manifest is described column by column, and each image folder with the table beside it, pixels
-included (specification: https://docs.mlcommons.org/croissant/docs/croissant-spec.html). One
-column is left out: ``seed``. Readers that take a column of integers with empty cells for floats
-would round its 64 bits, and ``params`` has what was drawn from it.
+included (specification: https://docs.mlcommons.org/croissant/docs/croissant-spec.html); shards are
+listed with their checksums. One column is left out: ``seed``. Readers that take a column of
+integers with empty cells for floats would round its 64 bits, and ``params`` has what was drawn
+from it.
 """
 
 from __future__ import annotations
@@ -119,7 +120,8 @@ def describe(build: Conclusion, columns: Sequence[str], checksums: Mapping[str, 
         # Of the program: a date of the run would make two equal builds two different ones.
         "datePublished": RELEASED,
         "distribution": [
-            *(_table(path, sha256) for path, sha256 in checksums.items()),
+            *(_file(path, sha256, "text/csv") for path, sha256 in checksums.items()),
+            *(_file(path, sha256, "application/x-tar") for path, sha256 in build.shards.items()),
             *_image_sets(tables, (row.path for row in build.rows)),
         ],
         "recordSet": [
@@ -136,14 +138,14 @@ def describe(build: Conclusion, columns: Sequence[str], checksums: Mapping[str, 
     return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n"
 
 
-def _table(path: str, sha256: str) -> Json:
-    """Describe a CSV file."""
+def _file(path: str, sha256: str, encoding_format: str) -> Json:
+    """Describe a table or a shard."""
     return {
         "@type": "cr:FileObject",
         "@id": path,
         "name": path,
         "contentUrl": path,
-        "encodingFormat": "text/csv",
+        "encodingFormat": encoding_format,
         "sha256": sha256,
     }
 

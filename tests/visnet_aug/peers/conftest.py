@@ -19,11 +19,13 @@ RECIPE = Recipe(images=30 + 17)
 def sets(
     market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
-    """A default build, the published composition and a probe, to be read only."""
+    """A default build, the published composition, a probe and shards, to be read only."""
     root, options = tmp_path_factory.mktemp("sets"), Options(workers=1)
     build(market, root / "default", RECIPE, options, segmenter=ellipses)
     published = Recipe(composition="published", images=18 + 20)
     build(market, root / "published", published, options, segmenter=ellipses)
     two = probe_recipe(RECIPE, ["blur", "noise"])
     build(market, root / "probe", two, options, product=Probe(), segmenter=ellipses)
+    shards = Options(workers=1, shards=5)
+    build(market, root / "shards", RECIPE, shards, segmenter=ellipses)
     return {path.name: path for path in root.iterdir()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from visnet_aug.manifest import COLUMNS, read_manifest
 
 mlcroissant = pytest.importorskip("mlcroissant", reason="pip install 'visnet[dev]' has it")
 
-KINDS = ["default", "published", "probe"]
+KINDS = ["default", "published", "probe", "shards"]
 
 
 def records(root: Path, record_set: str) -> list[dict[str, Any]]:
@@ -59,7 +60,7 @@ def test_its_records_are_the_manifest(sets: dict[str, Path], kind: str) -> None:
     assert set(found[0]) == set(COLUMNS) - {"seed"}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["default", "published", "probe"])
 def test_each_folder_is_a_record_set_with_pixels(sets: dict[str, Path], kind: str) -> None:
     root = sets[kind]
     folders: dict[str, list[str]] = {}
@@ -76,6 +77,17 @@ def test_each_folder_is_a_record_set_with_pixels(sets: dict[str, Path], kind: st
                 rows[path].pid,
                 rows[path].family or UNTOUCHED,
             )
+
+
+def test_shards_are_listed_with_their_checksums(sets: dict[str, Path]) -> None:
+    tars = {
+        f"shards/{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (sets["shards"] / "shards").glob("*.tar")
+    }
+    document = json.loads((sets["shards"] / "croissant.json").read_text())
+    files = {file["@id"]: file["sha256"] for file in document["distribution"]}
+    assert len(tars) == 5
+    assert {path: digest for path, digest in files.items() if path != "manifest.csv"} == tars
 
 
 def test_a_table_that_was_changed_is_refused(sets: dict[str, Path], tmp_path: Path) -> None:

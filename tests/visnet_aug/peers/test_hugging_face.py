@@ -77,6 +77,19 @@ def test_the_pixels_are_the_files(sets: dict[str, Path], load: Any) -> None:
         np.testing.assert_array_equal(np.array(record["image"]), decode_rgb(data))
 
 
+def test_shards_load_with_their_records_and_masks(sets: dict[str, Path], load: Any) -> None:
+    rows = read_manifest(sets["shards"] / "manifest.csv")
+    loaded = load(str(sets["shards"]))
+    found = {
+        record["json"].pop("file_name"): (record["json"], record["mask.png"].size)
+        for part in loaded.values()
+        for record in part
+    }
+    assert found == {
+        row.path.rpartition("/")[2]: (expected(row), (row.width, row.height)) for row in rows
+    }
+
+
 def test_imagefolder_loads_a_folder_of_images_alone(sets: dict[str, Path], load: Any) -> None:
     loaded = load("imagefolder", data_dir=str(sets["default"] / "query"))
     (part,) = loaded.values()
@@ -84,7 +97,7 @@ def test_imagefolder_loads_a_folder_of_images_alone(sets: dict[str, Path], load:
     assert part.column_names[:4] == ["image", "split", "pid", "camid"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, "shards"])
 def test_the_card_is_one(sets: dict[str, Path], kind: str) -> None:
     hub = pytest.importorskip("huggingface_hub")
     card = hub.DatasetCard.load(sets[kind] / "README.md")
