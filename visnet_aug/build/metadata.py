@@ -12,6 +12,7 @@ import csv
 import io
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Final
 
 from visnet_aug.build.output import METADATA
@@ -53,8 +54,8 @@ def _table(rows: Sequence[ManifestRow], columns: Sequence[str]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    kept = [COLUMNS.index(name) for name in columns]
-    writer.writerows([cells[index] for index in kept] for cells in map(_cells, rows))
+    kept = itemgetter(*map(COLUMNS.index, columns))
+    writer.writerows(map(kept, map(_cells, rows)))
     return text.getvalue().encode()
 
 
