@@ -40,7 +40,8 @@ class ManifestRow:
     has none of ``copy`` to ``params``.
 
     Attributes:
-        path: The image, relative to the manifest's folder, with ``/``.
+        path: The image, relative to the manifest's folder, with ``/``; of an image in a tar shard,
+            it goes on inside of the tar.
         split: ``train``, ``val`` (copies that the published composition holds back), ``query``,
             ``gallery``, and in a background-sensitivity probe ``probe-query`` and
             ``probe-gallery`` (versions of test images; ``family`` says which version). Augmented
