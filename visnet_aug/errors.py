@@ -62,3 +62,9 @@ class WorkerError(VisnetError):
     """A worker process died: killed by the system for want of memory, or crashed."""
 
     exit_code = 8
+
+
+class EngineError(VisnetError):
+    """Ray is asked for and not installed, or its cluster cannot be reached or fails."""
+
+    exit_code = 9

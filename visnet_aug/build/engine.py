@@ -7,7 +7,7 @@ the bytes are the same: files follow from their items alone, masks from their ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 from visnet_aug.build.journal import WrittenFile
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Planned
-from visnet_aug.build.shards import Shard
+from visnet_aug.build.shards import Shard, images_in
 from visnet_aug.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -104,3 +104,17 @@ class Engine(AbstractContextManager["Engine"], Protocol):
 
 EngineFactory: TypeAlias = Callable[[int | None], Engine]
 """From a number of processes, ``None`` for as many as are useful, to an engine."""
+
+
+def chunks(items: Iterable[Item], images: int) -> Iterator[list[Item]]:
+    """Cut items into chunks of so many images; a shard is one by itself, if it isn't tiny."""
+    chunk: list[Item] = []
+    count = 0
+    for item in items:
+        chunk.append(item)
+        count += images_in(item)
+        if count >= images:
+            yield chunk
+            chunk, count = [], 0
+    if chunk:
+        yield chunk

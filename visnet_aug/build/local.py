@@ -8,7 +8,7 @@ themselves, and hand back a line for each. Those that make masks are in ``mask_p
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
@@ -17,11 +17,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from visnet_aug.build.engine import WORKER_DIED, Context, Engine, Item
+from visnet_aug.build.engine import WORKER_DIED, Context, Engine, Item, chunks
 from visnet_aug.build.journal import WrittenFile
 from visnet_aug.build.lock import share
 from visnet_aug.build.mask_processes import run_batches
-from visnet_aug.build.shards import StoppedError, images_in
+from visnet_aug.build.shards import StoppedError
 from visnet_aug.errors import WorkerError
 from visnet_aug.processes import follow_main, worker_context
 
@@ -81,14 +81,14 @@ class LocalEngine(Engine):
         finished: Callable[[Sequence[WrittenFile]], None],
     ) -> None:
         """Make files in a pool of processes; interrupted, they leave the rest of their chunks."""
-        chunks = _chunks(items)
+        rest = chunks(items, CHUNK)
         pending: set[Future[list[WrittenFile]]] = set()
         processes = worker_context("visnet_aug.build.preload")
         stop, stopper = processes.Pipe(duplex=False)
         pool = ProcessPoolExecutor(self._workers, processes, _start, (context, stop))
         try:
             while True:
-                for chunk in islice(chunks, AHEAD * self._workers - len(pending)):
+                for chunk in islice(rest, AHEAD * self._workers - len(pending)):
                     begun(chunk)
                     pending.add(pool.submit(_make, chunk))
                 if not pending:
@@ -105,20 +105,6 @@ class LocalEngine(Engine):
             for future in pending:
                 if not future.cancelled() and future.exception() is None:
                     finished(future.result())
-
-
-def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Cut items into chunks; a shard is one by itself, if it isn't tiny."""
-    chunk: list[Item] = []
-    images = 0
-    for item in items:
-        chunk.append(item)
-        images += images_in(item)
-        if images >= CHUNK:
-            yield chunk
-            chunk, images = [], 0
-    if chunk:
-        yield chunk
 
 
 _worker: Worker | None = None

@@ -9,12 +9,14 @@ import click
 
 from visnet_aug.cli.options import (
     DEVICE,
+    ENGINE,
     FORCE,
     LAYOUT,
     ON_ERROR,
     OUT,
     PASSTHROUGH,
     PATTERN,
+    RAY_ADDRESS,
     RECIPE,
     SEED,
     SHARDS,
@@ -22,6 +24,7 @@ from visnet_aug.cli.options import (
     TABLE,
     WEIGHTS,
     WORKERS,
+    make_engine,
     make_recipe,
 )
 from visnet_aug.command import as_it_is
@@ -60,6 +63,8 @@ if TYPE_CHECKING:
 @WEIGHTS
 @DEVICE
 @WORKERS
+@ENGINE
+@RAY_ADDRESS
 @click.option(
     "--encoding",
     metavar="match|jpeg:Q|png",
@@ -87,6 +92,8 @@ def build(
     recipe_file: Path | None,
     device: str,
     workers: int | None,
+    engine: str,
+    ray_address: str | None,
     on_error: Literal["skip", "stop"],
     passthrough: Passthrough,
     shards: int | None,
@@ -107,10 +114,12 @@ def build(
     recipe = make_recipe(recipe_file, changes)
     options = conductor.Options(device, workers, on_error, passthrough, shards, force, parquet)
     observer = ConsoleObserver()
+    workplace = make_engine(engine, ray_address)
     if dry_run:
         observer.previewed(conductor.preview(source, out, recipe, options, observer=observer))
-    else:
-        observer.built(conductor.build(source, out, recipe, options, observer=observer), out)
+        return
+    result = conductor.build(source, out, recipe, options, engine=workplace, observer=observer)
+    observer.built(result, out)
 
 
 @click.command(
@@ -125,12 +134,18 @@ def build(
 @RECIPE
 @WEIGHTS
 @DEVICE
+@WORKERS
+@ENGINE
+@RAY_ADDRESS
 @ON_ERROR
 def mask(
     source: Path,
     out: Path,
     recipe_file: Path | None,
     device: str,
+    workers: int | None,
+    engine: str,
+    ray_address: str | None,
     on_error: Literal["skip", "stop"],
     **changes: object,
 ) -> None:
@@ -144,9 +159,12 @@ def mask(
     from visnet_aug.console import ConsoleObserver
 
     recipe = make_recipe(recipe_file, changes)
-    options = conductor.Options(device=device, on_error=on_error)
+    options = conductor.Options(device, workers, on_error)
+    workplace = make_engine(engine, ray_address)
     observer = ConsoleObserver()
-    observer.masked(conductor.make_masks(source, out, recipe, options, observer=observer))
+    observer.masked(
+        conductor.make_masks(source, out, recipe, options, engine=workplace, observer=observer)
+    )
 
 
 @click.command(
@@ -180,6 +198,8 @@ def mask(
 @WEIGHTS
 @DEVICE
 @WORKERS
+@ENGINE
+@RAY_ADDRESS
 @ON_ERROR
 @PASSTHROUGH
 @SHARDS
@@ -192,6 +212,8 @@ def probe(
     sample: int | None,
     device: str,
     workers: int | None,
+    engine: str,
+    ray_address: str | None,
     on_error: Literal["skip", "stop"],
     passthrough: Passthrough,
     shards: int | None,
@@ -215,5 +237,13 @@ def probe(
     recipe = probe_recipe(make_recipe(recipe_file, changes), names)
     options = conductor.Options(device, workers, on_error, passthrough, shards, force)
     observer = ConsoleObserver()
-    result = conductor.build(source, out, recipe, options, product=Probe(sample), observer=observer)
+    result = conductor.build(
+        source,
+        out,
+        recipe,
+        options,
+        product=Probe(sample),
+        engine=make_engine(engine, ray_address),
+        observer=observer,
+    )
     observer.built(result, out)

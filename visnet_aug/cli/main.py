@@ -25,6 +25,7 @@ _EXIT_CODES = as_it_is(
     "6    the output folder cannot be used, or holds another build or probe",
     "7    a damaged manifest",
     "8    a worker process died, most often for want of memory",
+    "9    Ray is not installed, or its cluster cannot be reached or fails",
     "130  interrupted; build, probe and mask go on where they stopped if run again",
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import click
 from visnet_aug.datasets import LAYOUTS
 
 if TYPE_CHECKING:
+    from visnet_aug.build.engine import EngineFactory
     from visnet_aug.recipe import Recipe
 
 SOURCE = click.option(
@@ -77,6 +79,21 @@ WORKERS = click.option(
     type=click.IntRange(min=1),
     help="Number of processes; the output is the same for any.  [default: up to one per processor]",
 )
+ENGINE = click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where the work is done: in processes of this machine, or on a Ray cluster whose machines "
+    "all see --src and --out under these paths. The output is the same. ray needs "
+    "pip install 'visnet[ray]'.",
+)
+RAY_ADDRESS = click.option(
+    "--ray-address",
+    metavar="auto|HOST:PORT",
+    help="The cluster of --engine ray; auto is the one that this machine belongs to.  [default: "
+    "that one, or else one started here for this command alone]",
+)
 SEED = click.option(
     "--seed",
     metavar="N",
@@ -104,6 +121,19 @@ FORCE = click.option(
     help="Remove the build or probe that is in --out and start over; masks are kept, edited ones "
     "included.",
 )
+
+
+def make_engine(name: str, ray_address: str | None) -> EngineFactory:
+    """Return what starts the engine of that name."""
+    if name == "ray":
+        from visnet_aug.build.ray import RayEngine
+
+        return partial(RayEngine, address=ray_address)
+    if ray_address is not None:
+        raise click.UsageError("--ray-address goes with --engine ray")
+    from visnet_aug.build.local import LocalEngine
+
+    return LocalEngine
 
 
 def make_recipe(path: Path | None, changes: dict[str, Any]) -> Recipe:
