@@ -16,6 +16,9 @@ from visnet_aug.masks.store import mask_name
 
 _SUFFIXES = re.compile(r"(\.(jpe?g|png))+$", re.IGNORECASE)
 
+_PARTS: Final = 4
+"""Of ``<pid>_c<camera>s<sequence>_<frame>_<box>``."""
+
 SOURCE_SPLITS: Final[Mapping[ManifestSplit, Split]] = {
     "train": "train",
     "val": "train",
@@ -47,8 +50,12 @@ def stem_of(path: str) -> str:
 
 
 def source_stem(row: ManifestRow) -> str:
-    """Return the stem, in the output, of the image that a row was made from, kept or not."""
-    return stem_of(row.path).removesuffix(f"_{row.copy}_{row.family}")
+    """Return the stem, in the output, of the image that a row was made from, kept or not.
+
+    Whatever the source's layout, that is Market-1501's form, which has four parts: those of a copy
+    go on with its number and family.
+    """
+    return "_".join(stem_of(row.path).split("_")[:_PARTS])
 
 
 def mask_of(row: ManifestRow) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from dataclasses import asdict
 from typing import Any, Final
 
-from visnet_aug.build.finished import SOURCE_SPLITS, mask_of, stem_of
+from visnet_aug.build.finished import SOURCE_SPLITS, mask_of, source_stem, stem_of
 from visnet_aug.build.plan import PUBLISHED_COPIES
 from visnet_aug.build.rows import summarise
 from visnet_aug.manifest import ManifestRow
@@ -68,20 +68,20 @@ def _leaks(rows: Sequence[ManifestRow]) -> Iterator[Problem]:
 
 def _own_files(tables: Tables) -> Iterator[Problem]:
     """Each original has a file of its own; of Market-1501's layout, the one at the same path."""
-    originals = [row for row in tables.rows if row.kind == "original"]
     if tables.recipe is None or tables.recipe.layout == "market1501":
-        strangers = [row for row in originals if not _has_its_own_path(row)]
+        strangers = [row for row in tables.rows if not _has_its_own_name(row)]
     else:
+        originals = [row for row in tables.rows if row.kind == "original"]
         files = Counter(row.source for row in originals)
         strangers = [row for row in originals if files[row.source] > 1]
     for row in strangers:
-        yield Problem("source", f"{row.path}: an original, but from {row.source}")
+        yield Problem("source", f"{row.path}: an {row.kind} image, but from {row.source}")
 
 
-def _has_its_own_path(row: ManifestRow) -> bool:
-    """Tell whether a file of Market-1501's layout has kept its path; in a shard, its stem."""
-    if shard_of(row.path):
-        return stem_of(row.path) == stem_of(row.source)
+def _has_its_own_name(row: ManifestRow) -> bool:
+    """Tell whether a row has the name of a file of Market-1501's layout; an original, its path."""
+    if row.kind == "augmented" or shard_of(row.path):
+        return source_stem(row) == stem_of(row.source)
     return row.path == row.source
 
 

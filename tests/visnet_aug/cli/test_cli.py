@@ -100,7 +100,7 @@ BAD = [
     ("build --src SRC --out OUT --recipe none.yaml", 2, "cannot read recipe none.yaml: No such"),
     ("build --src SRC --out OUT --recipe BAD", 2, "bad.yaml:2: build.sed: unknown key 'sed'"),
     ("build --src none --out OUT", 3, "none: no such folder"),
-    ("mask --src SRC/query --out OUT", 3, "did you mean SRC?"),
+    ("mask --src SRC/query --out OUT", 3, "did you mean SRC (market1501)?"),
     ("build --src SRC --out OUT --images 3", 4, "cannot make 3 images: 12 originals + 6 query"),
     ("build --src SRC --out OUT --images 3 --dry-run", 4, "ask for at least 30"),
     ("mask --src SRC --out SRC/masks", 6, "inside the source dataset"),

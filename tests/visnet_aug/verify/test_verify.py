@@ -313,7 +313,6 @@ ROWS: dict[str, tuple[str, Callable[[ManifestRow], bool], dict[str, Any], dict[s
         {
             "source": f"its source {QUERY} is in query",
             "balance": "",
-            "mask": "no line in masks.csv",
             "foreground": "the person is not the source's",
         },
     ),
@@ -321,13 +320,13 @@ ROWS: dict[str, tuple[str, Callable[[ManifestRow], bool], dict[str, Any], dict[s
         "match",
         lambda row: is_copy(row) and row.source == ORIGINAL,
         {"source": "bounding_box_train/gone.jpg"},
-        {"source": "gone.jpg is not in train", "balance": "", "mask": "gone: no line in masks.csv"},
+        {"source": "gone.jpg is not in train", "balance": ""},
     ),
-    "a source had no mask": (
+    "a source that is not kept is another": (
         "published",
         lambda row: is_copy(row) and row.source == ORIGINAL,
         {"source": "bounding_box_train/gone.jpg"},
-        {"source": "has no accepted mask", "mask": "gone: no line in masks.csv"},
+        {"source": "an augmented image, but from bounding_box_train/gone.jpg"},
     ),
     "a version is of another family": (
         "probe",
