@@ -75,7 +75,8 @@ def _own_files(tables: Tables) -> Iterator[Problem]:
         files = Counter(row.source for row in originals)
         strangers = [row for row in originals if files[row.source] > 1]
     for row in strangers:
-        yield Problem("source", f"{row.path}: an {row.kind} image, but from {row.source}")
+        kind = "an original" if row.kind == "original" else "a copy"
+        yield Problem("source", f"{row.path}: {kind}, but from {row.source}")
 
 
 def _has_its_own_name(row: ManifestRow) -> bool:

@@ -194,7 +194,7 @@ def test_two_originals_of_one_file_are_found(
     with (out / "manifest.csv").open("w") as file:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
     problems = [problem.text for problem in verify(out, workers=1).problems]
-    assert f"{second[0]}: an original image, but from {first[header.index('source')]}" in problems
+    assert f"{second[0]}: an original, but from {first[header.index('source')]}" in problems
 
 
 def test_no_probe_without_test_images(

@@ -326,7 +326,7 @@ ROWS: dict[str, tuple[str, Callable[[ManifestRow], bool], dict[str, Any], dict[s
         "published",
         lambda row: is_copy(row) and row.source == ORIGINAL,
         {"source": "bounding_box_train/gone.jpg"},
-        {"source": "an augmented image, but from bounding_box_train/gone.jpg"},
+        {"source": "a copy, but from bounding_box_train/gone.jpg"},
     ),
     "a version is of another family": (
         "probe",
