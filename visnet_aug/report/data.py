@@ -88,8 +88,12 @@ def _columns(
 
     def source(row: ManifestRow) -> int | str:
         """Number of the source among the images, or its path where the set doesn't hold it."""
-        kept = material.sources.get(row.source)
-        return row.source if kept is None else material.places[kept.path]
+        original = material.sources.get(row.source)
+        return row.source if original is None else material.places[original.path]
+
+    def origin(row: ManifestRow) -> int | str:
+        """Path of an original in the source dataset, where it is another one there."""
+        return row.source if row.kind == "original" and row.source != row.path else 0
 
     def thousandths(value: Callable[[MaskEntry], float]) -> list[int]:
         return [-1 if entry is None else round(1000 * value(entry)) for entry in entries]
@@ -105,6 +109,7 @@ def _columns(
         "frame": [row.frame for row in rows],
         "size": _coded((row.width, row.height) for row in rows),
         "source": [source(row) for row in rows],
+        "origin": [origin(row) for row in rows],
         "copy": [row.copy for row in rows],
         "family": _coded(row.family for row in rows),
         "technique": _coded(row.variant for row in rows),

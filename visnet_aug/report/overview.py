@@ -22,8 +22,6 @@ PUBLISHED_TRAIN: Final = PUBLISHED_RATIO[0]
 PUBLISHED_TOTAL: Final = PUBLISHED_TRAIN + PUBLISHED["query"].images + PUBLISHED["gallery"].images
 """Images of the set that the paper's authors published, made of Market-1501."""
 
-_LEARNT: Final = ("train", "val")
-
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -144,7 +142,7 @@ def overview(material: Material) -> Overview:
     return Overview(
         product=tables.product,
         lines=lines,
-        total=Number(len(material.rows), PUBLISHED_TOTAL if market else None),
+        total=_total(lines, PUBLISHED_TOTAL if market else None),
         planned=report.get("images"),
         copies=sum(row.kind == "augmented" for row in material.rows),
         identities=len({row.pid for row in material.rows if row.pid > 0}),
@@ -190,6 +188,12 @@ def _lines(material: Material, report: Mapping[str, Any], market: bool) -> Itera
         )
 
 
+def _total(lines: Sequence[SplitLine], published: int | None) -> Number:
+    """Add up the splits. What the published composition holds back is beside its number."""
+    held_back = any(line.name == "val" for line in lines)
+    return Number(sum(line.images.value for line in lines), None if held_back else published)
+
+
 def _parts(material: Material) -> list[Part]:
     """Divide the set as its bar shows it: by split, and training images by kind."""
     counts = Counter((row.split, row.kind) for row in material.rows)
@@ -197,7 +201,7 @@ def _parts(material: Material) -> list[Part]:
     for (split, kind), count in counts.items():
         alone = sum(of == split for of, _ in counts) == 1
         name = split if alone else f"{split}: {'originals' if kind == 'original' else 'copies'}"
-        style = ("copies" if kind == "augmented" else "originals") if split in _LEARNT else split
+        style = ("copies" if kind == "augmented" else "originals") if split == "train" else split
         parts.append(Part(name, style, count))
     return parts
 

@@ -135,9 +135,9 @@ visnet.detail = (() => {
   const showCommand = (i) => {
     byId("replay").hidden = !store.isCopy(i);
     if (!store.isCopy(i)) return;
-    const source = typeof store.source(i) === "string" ? ["--src", "SOURCE_DATASET"] : [];
-    byId("command").textContent =
-      ["visnet-aug", "replay", quoted(folder()), quoted(store.path(i)), ...source].join(" ");
+    const source = typeof store.source(i) === "string" ? ["--src SOURCE_DATASET"] : [];
+    const command = ["visnet-aug replay", quoted(folder()), quoted(store.path(i)), ...source];
+    byId("command").replaceChildren(...command.flatMap((word) => [make("span", {}, word), " "]).slice(0, -1));
   };
 
   const showLinks = (i) => {

@@ -75,7 +75,7 @@
     const key = JSON.stringify(wanted);
     const active = Object.keys(wanted).filter((name) => store.filters.includes(name) && name !== "q").length;
     byId("active").hidden = active === 0;
-    byId("active").textContent = active;
+    byId("active").textContent = active || "";
     if (key === shownQuery) return;
     if (shownQuery !== null) scrollTo(0, 0);
     shownQuery = key;

@@ -69,6 +69,7 @@ visnet.sheets = (() => {
       document.getElementById("person").replaceChildren(
         ...(one ? [alone(sources[0], make("span", { class: "caption" }, make("b", {}, "source")))] : []),
         ...copies.map((i) => (one ? alone(i, named(i)) : pair(i, copies, named(i)))));
+      document.getElementById("people-title").textContent = `One person, ${copies.length} families`;
       document.getElementById("person-number").textContent =
         `identity ${store.pid(copies[0])} · ${current + 1} of ${store.people.length}`;
     };

@@ -6,7 +6,7 @@ visnet.store = (() => {
   const records = new Map(); // number of a chunk to a promise of its records
   const arrived = new Map(); // number of a chunk to what keeps that promise
 
-  const NUMBERS = ["pid", "camera", "sequence", "frame", "source", "copy", "intensity", "mask", "area", "confidence",
+  const NUMBERS = ["pid", "camera", "sequence", "frame", "source", "origin", "copy", "intensity", "mask", "area", "confidence",
     "brightness", "contrast", "saturation", "sharpness", "linkable"];
   const CODED = ["folder", "split", "size", "family", "technique", "verdict"];
 
@@ -31,7 +31,7 @@ visnet.store = (() => {
   /** The path of the image that one was made from, in the source dataset. */
   store.sourcePath = (i) => {
     const source = store.source(i);
-    return typeof source === "string" ? source : store.path(source);
+    return typeof source === "string" ? source : store.origin(source) || store.path(source);
   };
 
   let copiesOf = null;
