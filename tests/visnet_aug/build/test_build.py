@@ -110,7 +110,7 @@ def test_build_json_and_the_card_tell_the_truth(built: Path) -> None:
     card = (built / "README.md").read_text()
     assert "| train | 29 | 12 | 17 | 4 | 3 |" in card
     assert "12 originals + 17 copies + 6 query + 12 gallery = 47" in card
-    assert load_recipe(built / "recipe.yaml") == RECIPE
+    assert load_recipe(built / "recipe.yaml") == RECIPE.resolved("market1501")
 
 
 @pytest.mark.parametrize("workers", [1, 3])
