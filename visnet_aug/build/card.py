@@ -9,12 +9,14 @@ from __future__ import annotations
 import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
 from visnet_aug import __version__
 from visnet_aug.manifest import ManifestSplit
+from visnet_aug.masks.settings import PERSON
 from visnet_aug.shards import SUFFIX
 
 if TYPE_CHECKING:
@@ -26,16 +28,8 @@ CITATION: Final = (
 )
 TERMS: Final = "The terms of the source dataset hold for every image, augmented ones included."
 
-_SIZES: Final = (
-    (1_000, "n<1K"),
-    (10_000, "1K<n<10K"),
-    (100_000, "10K<n<100K"),
-    (1_000_000, "100K<n<1M"),
-    (10_000_000, "1M<n<10M"),
-    (100_000_000, "10M<n<100M"),
-    (1_000_000_000, "100M<n<1B"),
-)
-"""Hugging Face's classes of size, each with the number of images that it ends at."""
+_SIZES: Final = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+"""Where Hugging Face's classes of size end: powers of ten, from the third."""
 
 _ENCODINGS: Final = {
     "match": "Copies are encoded like their sources, quantisation tables and chroma sampling "
@@ -241,17 +235,28 @@ def _fill(template: str, build: Conclusion, tags: tuple[str, ...], **more: str) 
 
 def _header(build: Conclusion, tags: tuple[str, ...]) -> str:
     """Write the part that machines read."""
-    total = build.summary.total
+    searched = build.recipe.masks.classes
+    people = "person" if searched == PERSON else "object"
     header: dict[str, Any] = {
         "pretty_name": build.product.title,
         "license": "other",
         "license_name": "terms-of-the-source-dataset",
         "task_categories": ["image-feature-extraction"],
-        "tags": ["person-re-identification", "background-augmentation", *tags],
-        "size_categories": [next((name for end, name in _SIZES if total < end), "n>1T")],
+        "tags": [f"{people}-re-identification", "background-augmentation", *tags],
+        "size_categories": [size_class(build.summary.total)],
         "configs": [{"config_name": "default", "data_files": list(_data_files(build))}],
     }
     return yaml.safe_dump(header, sort_keys=False, allow_unicode=True)
+
+
+def size_class(images: int) -> str:
+    """Return Hugging Face's class of size of a number of images."""
+    below = ""
+    for power, name in enumerate(_SIZES, 3):
+        if images < 10**power:
+            return f"{below}n<{name}"
+        below = f"{name}<"
+    return f"n>{_SIZES[-1]}"
 
 
 def _data_files(build: Conclusion) -> Iterator[dict[str, Any]]:
@@ -269,10 +274,11 @@ def _data_files(build: Conclusion) -> Iterator[dict[str, Any]]:
 def _describe_making(build: Conclusion) -> str:
     """Say how people were found, why not in some images, and what was drawn for the others."""
     recipe, masks = build.recipe, build.masks
+    weights = PurePath(recipe.weights).name  # and not where they lie here
     found = (
-        f"A YOLOv8-Seg network (`weights: {recipe.weights}`) found the person in each image whose "
-        f"background was to be rewritten: {len(masks.accepted):,} of {len(masks.entries):,} masks "
-        "are usable"
+        f"A YOLOv8-Seg network (`weights: {weights}`) found the {' or '.join(recipe.masks.classes)} "
+        f"in each image whose background was to be rewritten: {len(masks.accepted):,} of "
+        f"{len(masks.entries):,} masks are usable"
     )
     if masks.edited:
         found += f", {masks.edited:,} of them mended by hand"

@@ -78,15 +78,15 @@ class Probe:
     @property
     def title(self) -> str:
         """Name the probe."""
-        return "Background-sensitivity probe for person re-identification"
+        return "Background-sensitivity probe for re-identification"
 
     @property
     def about(self) -> str:
         """Say what a version is."""
         return (
             "The query and gallery images of a re-identification set as they are and, for each "
-            "family of backgrounds, once more with the background rewritten and the person's "
-            "pixels left as they are."
+            "family of backgrounds, once more with the background rewritten and the pixels of the "
+            "person (or vehicle) left as they are."
         )
 
     def select(self, dataset: Dataset, recipe: Recipe) -> Dataset:

@@ -109,15 +109,15 @@ class AugmentedSet:
     @property
     def title(self) -> str:
         """Name the set."""
-        return "Person re-identification with rewritten backgrounds"
+        return "Re-identification set with rewritten backgrounds"
 
     @property
     def about(self) -> str:
         """Say what an augmented image is."""
         return (
-            "Crops of people for re-identification across cameras. In every augmented training "
-            "image the person's pixels are the source's; only the background is another one "
-            "(VisNet paper, section II-G, equation 21)."
+            "Crops for re-identification across cameras. In every augmented training image the "
+            "pixels of the person (or vehicle) are the source's; only the background is another "
+            "one (VisNet paper, section II-G, equation 21)."
         )
 
     def select(self, dataset: Dataset, recipe: Recipe) -> Dataset:

@@ -159,7 +159,7 @@ def _verdict(found: PersonMask) -> Iterator[tuple[str, Colour]]:
     if found.mask is None:
         yield "so nothing was spared here", GREY
     else:
-        yield f"area {found.area:.2f}, confidence {found.confidence:.2f}", GREY
+        yield f"mask on {found.area:.0%} of it, confidence {found.confidence:.2f}", GREY
 
 
 def _try(tried: Try, *lines: str) -> Cell:
