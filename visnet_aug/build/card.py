@@ -80,7 +80,9 @@ Query and gallery were copied byte for byte, and no identity of theirs is in tra
 
     visnet-aug build --src <the source dataset> --out <folder> --recipe recipe.yaml
 
-With the versions in `build.json` the bytes are the same. To cite the method: *{citation}*.
+With the versions in `build.json` the bytes are the same. To cite the method:
+
+*{citation}*
 """
 
 _PROBE: Final = """\
@@ -276,9 +278,9 @@ def _describe_making(build: Conclusion) -> str:
     recipe, masks = build.recipe, build.masks
     weights = PurePath(recipe.weights).name  # and not where they lie here
     found = (
-        f"A YOLOv8-Seg network (`weights: {weights}`) found the {' or '.join(recipe.masks.classes)} "
-        f"in each image whose background was to be rewritten: {len(masks.accepted):,} of "
-        f"{len(masks.entries):,} masks are usable"
+        f"A YOLOv8-Seg network (`weights: {weights}`) found the "
+        f"{' or '.join(recipe.masks.classes)} in each image whose background was to be rewritten: "
+        f"{len(masks.accepted):,} of {len(masks.entries):,} masks are usable"
     )
     if masks.edited:
         found += f", {masks.edited:,} of them mended by hand"

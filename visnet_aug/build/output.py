@@ -42,7 +42,8 @@ PARQUET = "manifest.parquet"
 REPORT_FOLDER = "report"
 
 SIDECARS = (MANIFEST, RECIPE, BUILD, REJECTED, CARD, CROISSANT, PARQUET)
-"""What a finished build has beside its images and masks, the last if asked for; see also `table_paths`."""
+"""What a finished build has beside its images and masks, the last one if it was asked for; see
+also `table_paths`."""
 
 Identity: TypeAlias = Mapping[str, Any]
 """Which build it is: everything that decides its bytes, as plain JSON values."""
