@@ -10,6 +10,7 @@ from typing import Any, Final
 from visnet_aug.datasets.images import REASONS as FILE_REMEDIES
 from visnet_aug.datasets.rejected import RejectedRow
 from visnet_aug.manifest import ManifestRow
+from visnet_aug.masks.person import REASONS
 from visnet_aug.masks.store import MaskEntry
 from visnet_aug.report.material import Material
 from visnet_aug.report.sample import spread_sample, stratified_sample
@@ -21,12 +22,7 @@ PER_REASON: Final = 24
 PEOPLE: Final = 24
 
 MASK_REASONS: Final[Mapping[str, str]] = {
-    "no_person": "nobody was found",
-    "low_confidence": "the network is not sure that it is a person",
-    "too_small": "the mask covers too little of the image",
-    "too_large": "the mask covers nearly all of the image",
-    "too_short": "the mask is not high enough for a person",
-    "border": "the mask runs along most of the image's border",
+    **dict[str, str](REASONS.items()),
     "edited": "the mask was blackened by hand",
 }
 """Why a mask is rejected, in words, in the order of the page."""

@@ -179,10 +179,10 @@ def test_build_mask_and_inspect_work_and_say_what_they_did(
     assert "holds another build: recipe.encoding is" in err
     assert run(*command, "--force")[0] == 0
 
-    code, text, _ = run("inspect", out, "--samples", 1)
-    assert code == 0
-    assert all(Path(line).is_file() for line in text.splitlines())
-    assert len(text.splitlines()) >= 7
+    code, text, err = run("inspect", out, "--sample", 3, "--workers", 1)
+    assert (code, text) == (0, f"{out / 'report' / 'index.html'}\n")
+    assert Path(text.strip()).is_file()
+    assert re.search(r"^write +\d of \d in", err, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("ready")
@@ -207,8 +207,22 @@ def test_probe_and_inspect_work_and_say_what_they_did(
     assert run(*command, "--force")[0] == 0
     assert (out / "gradient" / "query").is_dir()
 
-    code, text, _ = run("inspect", out, "--samples", 1)
-    assert (code, len(text.splitlines())) == (0, 7)
+    code, text, _ = run("inspect", out, "--workers", 1)
+    assert (code, Path(text.strip()).is_file()) == (0, True)
+
+
+@pytest.mark.usefixtures("ready")
+@pytest.mark.parametrize("there", [True, False])
+def test_inspect_opens_the_browser_or_says_that_it_cannot(
+    run: Run, market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or there)
+    out = tmp_path / "a set"
+    assert run("probe", "--src", market, "--out", out, "--sample", 1, "--families", "blur")[0] == 0
+    code, _, err = run("inspect", out, "--workers", 1, "--open")
+    assert (code, opened) == (0, [(out / "report" / "index.html").as_uri()])
+    assert ("no browser could be opened" in err) is not there
 
 
 @pytest.mark.usefixtures("ready")

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from visnet_aug.report import contacts
+from visnet_aug.report.material import Material, read_material
+
+
+@pytest.fixture(params=["set", "published", "probe"])
+def material(request: pytest.FixtureRequest, reports: dict[str, Path]) -> Material:
+    return read_material(reports[request.param], None)
+
+
+def test_techniques_go_from_weak_to_strong(material: Material) -> None:
+    families = contacts.families(material)
+    assert [family.name for family in families] == list(material.families)
+    assert sum(family.copies for family in families) == len(material.copies)
+    for family in families:
+        assert sum(technique.copies for technique in family.techniques) == family.copies
+        for technique in family.techniques:
+            strengths = [row.intensity for row in technique.examples]
+            assert strengths == sorted(strengths)
+            assert {row.variant for row in technique.examples} == {technique.name}
+            assert technique.weakest <= strengths[0]
+            assert strengths[-1] <= technique.strongest
+
+
+def test_a_person_is_shown_before_as_many_families_as_there_are(material: Material) -> None:
+    people = contacts.people(material)
+    assert people
+    for copies in people:
+        assert len({row.pid for row in copies}) == 1
+        families = [row.family for row in copies]
+        assert families == [name for name in material.families if name in families]
+    assert len({copies[0].pid for copies in people}) == len(people)
+    if material.tables.product == "probe":
+        assert all(len({row.source for row in copies}) == 1 for copies in people)
+        assert all(len(copies) == len(material.families) for copies in people)
+
+
+def test_masks_are_shown_by_camera_and_at_their_extremes(material: Material) -> None:
+    groups = {group.key: group for group in contacts.masks(material)}
+    assert set(groups) == {"unsure", "smallest", "largest", "camera1", "camera2", "camera3"}
+    accepted = sum(entry.accepted for entry in material.tables.entries.values())
+    assert groups["largest"].count == accepted
+    assert sum(groups[f"camera{number}"].count for number in (1, 2, 3)) == accepted
+
+
+def test_rejected_masks_are_counted_even_where_they_are_not_in_the_set(
+    reports: dict[str, Path],
+) -> None:
+    (group,) = contacts.rejected_masks(read_material(reports["set"], None))
+    assert (group.key, group.count, len(group.examples)) == ("border", 1, 1)
+    (group,) = contacts.rejected_masks(read_material(reports["published"], None))
+    assert (group.key, group.count, len(group.examples)) == ("border", 1, 0)
+    assert contacts.rejected_masks(read_material(reports["probe"], None)) == []
+
+
+def test_masks_edited_by_hand_come_first(reports: dict[str, Path]) -> None:
+    material = read_material(reports["set"], None)
+    name, entry = next((n, e) for n, e in material.tables.entries.items() if e.accepted)
+    entries = {**material.tables.entries, name: replace(entry, reason="edited")}
+    edited = replace(material, tables=replace(material.tables, entries=entries))
+    group = contacts.masks(edited)[0]
+    assert (group.key, [row.path for row in group.examples]) == (
+        "edited", [material.masked[name].path],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"angle_degrees": 107.2, "length_pixels": 13}, "angle 107°, length 13 px"),
+        ({"sigma_levels": 12.5, "intensity": 0.3, "seed": 5}, "sigma 12.5 levels"),
+        ({"center": [1, 2], "see_through": True, "max_factor": 1.5}, "max 1.5×"),
+        ({"pixels": 3, "opacity": 0.61234}, "pixels 3, opacity 0.612"),
+        ({}, ""),
+    ],
+)  # fmt: skip
+def test_drawn_numbers_are_said_with_their_units(params: dict[str, object], said: str) -> None:
+    assert contacts.describe_params(params) == said
