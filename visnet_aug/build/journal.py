@@ -68,8 +68,9 @@ def images_of(files: Iterable[WrittenFile]) -> Iterator[Written]:
 
 
 def shard_checksums(files: Iterable[WrittenFile]) -> dict[str, str]:
-    """Return the checksums of those files that are shards, by path."""
-    return {file.path: file.sha256 for file in files if isinstance(file, WrittenShard)}
+    """Return the checksums of those files that are shards, by path and in its order."""
+    shards = {file.path: file.sha256 for file in files if isinstance(file, WrittenShard)}
+    return dict(sorted(shards.items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,7 @@ class Conclusion:
         masks: What the mask stage did.
         plan: What was to be made.
         rows: The manifest.
-        shards: Checksums of shards, by path.
+        shards: Checksums of shards, by path and in its order.
     """
 
     product: Product
