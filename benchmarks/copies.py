@@ -1,0 +1,170 @@
+"""What one copy costs, part by part, in one process: where the time of rendering goes.
+
+    python -m benchmarks.copies AUG [--place FOLDER]
+
+AUG is a finished build with its originals. Every copy of it is made again, as a worker makes it,
+with a clock read between the parts; then its source goes through what is the limit of any build,
+reading, decoding, encoding and writing alone. Times are those of the processor (user and system),
+which other processes disturb less than they disturb the clock on the wall.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import cv2
+
+from benchmarks.build import quality_of, recode
+from visnet_aug.backgrounds.loading import load_albumentations
+
+load_albumentations(torch=False)  # before what imports it, too: processes start faster
+
+from visnet_aug.backgrounds.composite import composite  # noqa: E402
+from visnet_aug.backgrounds.registry import make_family  # noqa: E402
+from visnet_aug.build.encode import encode  # noqa: E402
+from visnet_aug.build.output import MANIFEST, RECIPE  # noqa: E402
+from visnet_aug.build.passthrough import pass_through  # noqa: E402
+from visnet_aug.build.render import draw_params  # noqa: E402
+from visnet_aug.datasets.images import decode_known  # noqa: E402
+from visnet_aug.files import write_file  # noqa: E402
+from visnet_aug.manifest import ManifestRow, read_manifest  # noqa: E402
+from visnet_aug.masks.store import read_mask  # noqa: E402
+from visnet_aug.recipe import Recipe, load_recipe  # noqa: E402
+
+WARM = 50
+"""Copies before the clock counts: the first ones pay for what is set up once."""
+
+
+class Clock:
+    """Adds up the processor's time by part.
+
+    Attributes:
+        seconds: By part.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._mark = time.process_time()
+
+    def start(self) -> None:
+        """Count from now on."""
+        self._mark = time.process_time()
+
+    def lap(self, *parts: str) -> None:
+        """Count the time since the start or the lap before as that of some parts."""
+        now = time.process_time()
+        for part in parts:
+            self.seconds[part] += now - self._mark
+        self._mark = now
+
+
+@click.command()
+@click.argument("aug", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--place", type=click.Path(exists=True, path_type=Path), help="Disk to write to.")
+def main(aug: Path, place: Path | None) -> None:
+    """Print microseconds a copy by part, and by technique."""
+    cv2.setNumThreads(1)
+    recipe = load_recipe(aug / RECIPE)
+    rows = read_manifest(aug / MANIFEST)
+    copies = [row for row in rows if row.kind == "augmented"]
+    kept = [row for row in rows if row.kind == "original"][: len(copies)]
+    with tempfile.TemporaryDirectory(prefix="visnet-copies-", dir=place) as folder:
+        out = Path(folder)
+        make(aug, copies[:WARM], recipe, out)
+        parts, techniques = make(aug, copies, recipe, out)
+        limit = limit_seconds(aug, copies, out)
+        keeping = keep(aug, kept, out)
+    print_costs("a copy", parts, len(copies))
+    print(f"{'limit: read, decode, encode, write':44}{1e6 * limit / len(copies):10.1f}")
+    print(f"{'limit to all':44}{limit / sum(parts.values()):10.2f}\n")
+    print_costs("a file passed through", keeping, len(kept))
+    print("\nin the background alone, us a copy")
+    counts: dict[str, int] = defaultdict(int)
+    for row in copies:
+        counts[technique_of(row)] += 1
+    for name, seconds in sorted(techniques.items()):
+        print(f"{name:44}{1e6 * seconds / counts[name]:10.1f}")
+
+
+def make(
+    aug: Path, copies: list[ManifestRow], recipe: Recipe, out: Path
+) -> tuple[Mapping[str, float], Mapping[str, float]]:
+    """Make copies again; return seconds by part, and those for backgrounds by technique."""
+    clock, techniques = Clock(), Clock()
+    families = {name: make_family(name, recipe.backgrounds) for name in recipe.backgrounds.names()}
+    for number, row in enumerate(copies):
+        assert row.family is not None
+        assert row.variant is not None
+        family, target = families[row.family], out / f"{number}.jpg"
+        clock.start()
+        source = (aug / row.source).read_bytes()
+        hashlib.sha256(source).hexdigest()
+        clock.lap("read and check the source")
+        mask = read_mask(aug / str(row.mask))
+        clock.lap("read the mask")
+        image = decode_known(source)
+        clock.lap("decode")
+        seed, intensity = int(row.seed or 0), float(row.intensity or 0)
+        params = draw_params(family, row.variant, intensity, seed, image.shape[:2])
+        clock.lap("draw parameters")
+        techniques.start()
+        background = family.apply_record(image, params, mask)
+        techniques.lap(technique_of(row))
+        clock.lap("rewrite the background")
+        rewritten = composite(image, background, mask, recipe.backgrounds.feather)
+        clock.lap("put the person back")
+        data = encode(rewritten, recipe.encoding, source)
+        hashlib.sha256(data).hexdigest()
+        clock.lap("encode")
+        write_file(target, data)
+        clock.lap("write")
+        if hashlib.sha256(data).hexdigest() != row.sha256:
+            raise SystemExit(f"{row.path}: made by other versions; build the set again")
+    return clock.seconds, techniques.seconds
+
+
+def limit_seconds(aug: Path, copies: list[ManifestRow], out: Path) -> float:
+    """Return the seconds of nothing but reading, decoding, encoding and writing as many images."""
+    quality = quality_of(aug / copies[0].source)
+    jobs = [(aug / row.source, out / f"limit-{n}.jpg") for n, row in enumerate(copies)]
+    clock = Clock()
+    recode(jobs, quality)
+    clock.lap("limit")
+    return clock.seconds["limit"]
+
+
+def keep(aug: Path, rows: list[ManifestRow], out: Path) -> Mapping[str, float]:
+    """Pass files through; return seconds by part."""
+    clock = Clock()
+    for number, row in enumerate(rows):
+        source = aug / row.path
+        clock.start()
+        data = source.read_bytes()
+        hashlib.sha256(data).hexdigest()
+        clock.lap("read and check the source")
+        pass_through(source, data, out / f"kept-{number}.jpg", "copy")
+        clock.lap("write")
+    return clock.seconds
+
+
+def technique_of(row: ManifestRow) -> str:
+    """Return a copy's family and technique; joined colour techniques count as one."""
+    variant = str(row.variant)
+    return f"{row.family} {'joined' if '+' in variant else variant}"
+
+
+def print_costs(what: str, parts: Mapping[str, float], images: int) -> None:
+    """Print microseconds an image by part, and all together."""
+    print(f"{f'us {what}':44}{images:>10,}")
+    for name, seconds in {**parts, "all": sum(parts.values())}.items():
+        print(f"{name:44}{1e6 * seconds / images:10.1f}")
+
+
+if __name__ == "__main__":
+    main()
