@@ -146,7 +146,7 @@ Tar shards in WebDataset's form. With `webdataset`:
 ```python
 from webdataset import WebDataset
 
-people = WebDataset("shards/train-{{000000..{last}}}.tar", shardshuffle=True).decode("pil")
+people = WebDataset("shards/train-{{000000..{last}}}.tar", shardshuffle=100).decode("pil")
 for image, record, mask in people.to_tuple("jpg;png", "json", "mask.png"):
     ...  # record["pid"], record["camid"], record["family"]
 ```

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
 import re
 import shutil
@@ -13,6 +15,7 @@ import tarfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +33,14 @@ from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Kept, Plan
 from visnet_aug.build.probe import Probe, probe_recipe
 from visnet_aug.build.rows import Facts
-from visnet_aug.build.shards import Shard, StoppedError, pack, share_out
+from visnet_aug.build.shards import (
+    Sample,
+    Shard,
+    StoppedError,
+    pack,
+    share_out,
+    write_shard,
+)
 from visnet_aug.build.worker import Worker
 from visnet_aug.datasets import read_dataset
 from visnet_aug.errors import OutputError, PlanError, RecipeError
@@ -103,6 +113,17 @@ def test_plain_webdataset_reads_every_sample(built: Path) -> None:
         assert (person > 0) == (row.mask is not None)
     training = WebDataset(pattern, shardshuffle=False).decode("pil").to_tuple("jpg", "json")
     assert sum(record["split"] == "train" for _, record in training) == 29
+
+
+def test_the_code_in_the_card_reads_the_training_images(
+    built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = re.search(r"```python\n(.*?)```", (built / "README.md").read_text(), re.DOTALL)
+    assert code is not None
+    scope: dict[str, Any] = {"seen": []}
+    monkeypatch.chdir(built)
+    exec(code[1].replace("...", "seen.append((image.size, mask.size, record['split']))"), scope)
+    assert scope["seen"] == [((32, 64), (32, 64), "train")] * 29
 
 
 def test_a_sample_holds_the_bytes_of_its_mask(built: Path) -> None:
@@ -211,6 +232,20 @@ def test_a_shard_that_is_stopped_leaves_nothing(market: Path, tmp_path: Path) ->
     with pytest.raises(StoppedError):
         Worker(Context(RECIPE, tmp_path, "copy"), turns.__next__).make(shard)
     assert list((tmp_path / "shards").iterdir()) == []
+
+
+def test_a_shard_on_a_full_disk_is_an_error_and_leaves_nothing(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class FullDisk(io.BytesIO):
+        def write(self, data: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    row = read_manifest(built / "manifest.csv")[0]
+    monkeypatch.setattr(Path, "open", lambda path, mode: (path.touch(), FullDisk())[1])
+    with pytest.raises(OutputError, match=r"x\.tar: cannot be written \(No space left"):
+        write_shard(tmp_path / "x.tar", [Sample(b"image", row, b"mask")] * 100)
+    assert list(tmp_path.iterdir()) == []
 
 
 # Refused, or another build.
