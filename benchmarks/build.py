@@ -39,9 +39,10 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.transforms import transform_rates
-from visnet_aug.build.local import CHUNK, default_workers
+from visnet_aug.build.local import CHUNK
 from visnet_aug.datasets.drawn.dataset import draw_dataset
 from visnet_aug.manifest import ManifestRow, read_manifest
+from visnet_aug.processes import default_workers
 
 FULL_SIZE = 42_872
 """Images of an augmented Market-1501; the targets in seconds are for that many."""

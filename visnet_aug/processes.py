@@ -27,6 +27,13 @@ def follow_main() -> None:
     threading.Thread(target=_leave_with_main, daemon=True).start()
 
 
+def default_workers() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def spread(
     work: Callable[[_Chunk], _Result], chunks: Iterable[_Chunk], workers: int, preload: str
 ) -> Iterator[_Result]:

@@ -7,7 +7,6 @@ themselves, and hand back a line for each. Those that make masks are in ``mask_p
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -23,7 +22,7 @@ from visnet_aug.build.lock import share
 from visnet_aug.build.mask_processes import run_batches
 from visnet_aug.build.shards import StoppedError
 from visnet_aug.errors import WorkerError
-from visnet_aug.processes import follow_main, worker_context
+from visnet_aug.processes import default_workers, follow_main, worker_context
 
 if TYPE_CHECKING:
     from visnet_aug.build.masking import SegmenterSource
@@ -37,13 +36,6 @@ CHUNK = 32
 AHEAD = 4
 """Chunks per worker that are handed out at once: enough that none waits, few enough that an
 interrupt is over soon."""
-
-
-def default_workers() -> int:
-    """Return the number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class LocalEngine(Engine):

@@ -26,9 +26,9 @@ from urllib.parse import urlsplit
 
 from visnet_aug.build.engine import WORKER_DIED, Context, Engine, Item, chunks
 from visnet_aug.build.journal import WrittenFile
-from visnet_aug.build.local import default_workers
 from visnet_aug.build.lock import share
 from visnet_aug.errors import EngineError, VisnetError, WorkerError
+from visnet_aug.processes import default_workers
 
 if TYPE_CHECKING:
     from visnet_aug.build.masking import SegmenterSource

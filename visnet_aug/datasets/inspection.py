@@ -7,7 +7,6 @@ the interpreter's lock most of the time.
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -16,7 +15,7 @@ from typing import Final
 
 from visnet_aug.datasets.images import UnusableImage, UsableImage, inspect_image
 from visnet_aug.errors import WorkerError
-from visnet_aug.processes import follow_main
+from visnet_aug.processes import default_workers, follow_main
 
 WORTHWHILE: Final = 4096
 """Files from which on processes save more time than it takes to start them: a third of a second."""
@@ -41,7 +40,7 @@ def inspect_files(
     Raises:
         WorkerError: A worker process died.
     """
-    workers = workers or _processors()
+    workers = workers or default_workers()
     if workers == 1 or len(paths) < WORTHWHILE:
         yield from map(inspect_image, map(Path, paths))
         return
@@ -63,10 +62,3 @@ def inspect_files(
 
 def _inspect(paths: Sequence[str]) -> list[UsableImage | UnusableImage]:
     return [inspect_image(Path(path)) for path in paths]
-
-
-def _processors() -> int:
-    """Return the number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

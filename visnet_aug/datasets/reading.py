@@ -3,7 +3,7 @@
 Whatever the layout, the dataset that comes out has Market-1501's folders and names, so that every
 tool reads the output. Files of that layout keep their names; others get one made of what is known
 of them, ``<pid>_c<camera>s<sequence>_<frame>_<box>``: a sequence that is not known is 1, a frame
-0, and the box, if need be, the first free number among images that agree in all the rest.
+0, and the box, if need be, the next number among images that agree in all the rest.
 
 Rules that no layout changes:
 
@@ -94,7 +94,7 @@ def read_layout(
                 continue
             path, split = root / named.entry.origin, named.entry.split
             if on_error == "stop":
-                raise DatasetError(f"{printable(path)}: {outcome.reason}: {outcome.detail}")
+                raise DatasetError(f"{_printable(path)}: {outcome.reason}: {outcome.detail}")
             rejected.append(RejectedImage(path, split, outcome.reason, outcome.detail))
     dataset = Dataset(
         root=root,
@@ -109,7 +109,7 @@ def read_layout(
     return dataset
 
 
-def printable(path: Path) -> str:
+def _printable(path: Path) -> str:
     """Return the path for a one-line message: names can hold line breaks and broken UTF-8."""
     return str(path) if str(path).isprintable() else repr(str(path))
 
@@ -244,5 +244,5 @@ def _check_splits(dataset: Dataset, listing: Listing) -> None:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
         raise DatasetError(
             f"{place}: no usable image in it ({counts}); the first is "
-            f"{printable(rejected[0].path)}: {rejected[0].detail}"
+            f"{_printable(rejected[0].path)}: {rejected[0].detail}"
         )

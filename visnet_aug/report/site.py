@@ -11,11 +11,10 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from visnet_aug import __version__
-from visnet_aug.build.local import default_workers
 from visnet_aug.build.observer import Advance, Silent
 from visnet_aug.build.output import REPORT_FOLDER
 from visnet_aug.files import write_file
-from visnet_aug.processes import spread
+from visnet_aug.processes import default_workers, spread
 from visnet_aug.progress import Stage
 from visnet_aug.report import contacts, distributions
 from visnet_aug.report.data import images_script, record_scripts

@@ -13,12 +13,11 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from visnet_aug.build.finished import mask_of
-from visnet_aug.build.local import default_workers
 from visnet_aug.build.observer import Advance, Silent
 from visnet_aug.errors import DatasetError
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
-from visnet_aug.processes import spread
+from visnet_aug.processes import default_workers, spread
 from visnet_aug.verify.claims import check_claims
 from visnet_aug.verify.duplicates import near_pairs
 from visnet_aug.verify.files import find_changed_shards, find_strays

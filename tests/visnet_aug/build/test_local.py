@@ -13,10 +13,11 @@ import pytest
 from visnet_aug.build import local
 from visnet_aug.build.engine import Context, Item
 from visnet_aug.build.journal import Written
-from visnet_aug.build.local import LocalEngine, default_workers
+from visnet_aug.build.local import LocalEngine
 from visnet_aug.build.plan import Kept
 from visnet_aug.datasets import read_dataset
 from visnet_aug.errors import DatasetError, OutputError, WorkerError
+from visnet_aug.processes import default_workers
 from visnet_aug.recipe import Recipe
 
 
