@@ -47,8 +47,8 @@ ARROWS = {
     },
     "console": {"progress", "build", "datasets", "doctor", "masks"},
     "cli": {
-        "command", "progress", "recipe", "build", "report", "preview", "verify", "replay", "datasets",
-        "backgrounds", "doctor", "console",
+        "command", "progress", "recipe", "build", "report", "preview", "verify", "replay",
+        "datasets", "backgrounds", "doctor", "console",
     },
 }  # fmt: skip
 """What each room may import, beside itself."""
