@@ -7,8 +7,8 @@ avoids it for every transform, foreign ones included.
 
 The fill is push-pull interpolation (Gortler et al., The Lumigraph, 1996): the known pixels are
 averaged into ever coarser levels until none is unknown, then each level's holes are filled from the
-next coarser one. The result is smooth, and the cost hardly depends on the hole: 0.05 ms at 64×128,
-where ``cv2.inpaint`` takes 2.3 ms and invents streaks.
+next coarser one. The result is smooth, and the cost hardly depends on the hole: about 0.1 ms at
+64×128, where ``cv2.inpaint`` takes 2.3 ms and invents streaks.
 """
 
 from __future__ import annotations
