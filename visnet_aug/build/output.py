@@ -316,7 +316,7 @@ def _examine_finished(root: Path) -> Found:
 
     try:
         report = json.loads((root / BUILD).read_bytes())
-        identity, shards = report["identity"], report.get("shards", {})
+        identity, shards = report["identity"], dict(report.get("shards", {}))
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(
             f"{root / BUILD}: damaged; restore it, or choose another --out"

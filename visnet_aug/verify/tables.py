@@ -23,7 +23,10 @@ from visnet_aug.verify.verdict import Problem
 
 ProductName: TypeAlias = Literal["build", "probe"]
 
-_PARTS = {"identity": dict, "images": int, "splits": dict, "families": dict, "sha256": dict}
+_PARTS = {
+    "identity": dict, "images": int, "splits": dict, "families": dict, "sha256": dict,
+    "shards": dict,
+}  # fmt: skip
 """What of ``build.json`` is needed, with its type."""
 
 
@@ -63,7 +66,7 @@ class Tables:
     @property
     def shards(self) -> Mapping[str, str]:
         """Checksums of the shards, by path, as far as they are known."""
-        shards: Mapping[str, str] = (self.report or {}).get("shards", {})
+        shards: Mapping[str, str] = self.report["shards"] if self.report else {}
         return shards
 
     @property
@@ -111,7 +114,7 @@ def read_tables(root: Path) -> Tables:
 
 def _read_report(root: Path, problems: list[Problem]) -> Mapping[str, Any] | None:
     try:
-        report = json.loads((root / BUILD).read_bytes())
+        report = {"shards": {}} | json.loads((root / BUILD).read_bytes())  # once there were none
         damaged = [name for name, kind in _PARTS.items() if not isinstance(report[name], kind)]
         if damaged:
             raise ValueError(f"unusable {damaged[0]}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -12,7 +13,9 @@ import pytest
 
 from visnet_aug.build.build import Options, build
 from visnet_aug.build.masking import SegmenterFactory
+from visnet_aug.build.output import examine
 from visnet_aug.build.probe import Probe, probe_recipe
+from visnet_aug.errors import OutputError
 from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.recipe import Recipe
 from visnet_aug.replay import Replayer, Variation
@@ -130,6 +133,16 @@ def test_each_damage_is_found_and_nothing_else(sharded: Path, tmp_path: Path, na
     assert len(found) == len(expected)
     for (kind, text), (wanted, beginning) in zip(found, sorted(expected), strict=True):
         assert (kind, text[: len(beginning)]) == (wanted, beginning)
+
+
+def test_checksums_that_are_none_are_a_damaged_table(sharded: Path, tmp_path: Path) -> None:
+    root = shutil.copytree(sharded, tmp_path / "aug")
+    report = json.loads((root / "build.json").read_text())
+    (root / "build.json").write_text(json.dumps(report | {"shards": [1]}))
+    (found,) = verify(root, quick=True, workers=1).problems
+    assert (found.kind, found.text[:19]) == ("tables", "build.json: damaged")
+    with pytest.raises(OutputError, match=r"build\.json: damaged"):
+        examine(root)
 
 
 def first_copy(root: Path) -> ManifestRow:
