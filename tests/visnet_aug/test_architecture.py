@@ -90,7 +90,7 @@ def test_networks_are_imported_by_the_mask_room_alone(package: str) -> None:
 
 
 def test_heavy_packages_are_not_imported_with_the_command_line() -> None:
-    light = {"click", "sys", "pathlib", "typing", "__future__", "visnet_aug"}
+    light = {"click", "sys", "functools", "pathlib", "typing", "__future__", "visnet_aug"}
     for room, path, tree in sources():
         names = {name.split(".")[0] for node in tree.body for name in imported(node)}
         assert room != "cli" or names <= light, path
