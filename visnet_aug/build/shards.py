@@ -3,7 +3,8 @@
 A shard holds images of one split in an order drawn by the seed, so that reading shards one after
 the other reads the split shuffled. Each image is a sample of three files with one key, its stem:
 the image, its record (``.json``) and its mask (``.mask.png``, black where no usable one is known).
-All samples have all three, and a record no empty field: readers take the first for the rule.
+All samples have all three, and a record has a value for what only copies have, too: readers take
+the first sample for the rule.
 """
 
 from __future__ import annotations
