@@ -125,7 +125,7 @@ def _one_each(subjects: Sequence[Subject], tries: Sequence[Sequence[Try]]) -> Ta
         Row([_source(subject), *(_try(each, _drawn(each)) for each in of)])
         for subject, of in zip(subjects, tries, strict=True)
     ]
-    return Table(["the person", *(_words(each.family) for each in tries[0])], rows)
+    return Table(["the mask", *(_words(each.family) for each in tries[0])], rows)
 
 
 def _grid(subject: Subject, tries: Sequence[Sequence[Try]], family: str | None) -> Table:
