@@ -265,6 +265,7 @@ from fake_segmenters import Ellipses
 from visnet_aug.build import build, local
 from visnet_aug.build.journal import Journal
 from visnet_aug.build.masking import SegmenterSource
+from visnet_aug.cli.main import main
 
 local.CHUNK = 1
 finish = Journal.finish
