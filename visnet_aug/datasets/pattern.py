@@ -155,6 +155,14 @@ def _split_of_folders(path: str) -> Split | None:
     return next((SPLIT_NAMES[name] for name in folders if name in SPLIT_NAMES), None)
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell a folder; a link that leads nowhere, or in a circle, is a file that cannot be read."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _walk(root: Path, path: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
     """Yield all files below a folder but litter; links are followed, though not in circles."""
     try:
@@ -170,7 +178,7 @@ def _walk(root: Path, path: str, above: frozenset[tuple[int, int]] = frozenset()
         if is_litter(entry.name):
             continue
         below = f"{path}/{entry.name}" if path else entry.name
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _walk(root, below, above | {(here.st_dev, here.st_ino)})
         else:
             yield below

@@ -16,6 +16,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast, get_args
@@ -73,8 +74,9 @@ def find_table(table: str, root: Path) -> Path:
         DatasetError: It is in neither.
     """
     for path in (Path(table).expanduser(), root / table):
-        if path.is_file():
-            return path
+        with suppress(OSError):  # no name of a file at all
+            if path.is_file():
+                return path
     raise DatasetError(f"{table}: no such file, here or in {root}; give --table the CSV file")
 
 

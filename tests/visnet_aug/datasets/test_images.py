@@ -89,6 +89,7 @@ OUTCOMES = {
     "twelve-bit jpeg": (TWELVE_BIT, "corrupt"),
     "png with damaged pixels": (PNG.replace(PNG[60:90], bytes(30)), "corrupt"),
     "grey jpeg": (encode(PHOTO.convert("L")), "greyscale"),
+    "png with a wrong checksum": (PNG[:-14] + bytes([PNG[-14] ^ 1]) + PNG[-13:], "corrupt"),
     "grey png": (encode(PHOTO.convert("L"), "PNG"), "greyscale"),
     "bilevel png": (encode(PHOTO.convert("1"), "PNG"), "greyscale"),
     "grey png with alpha": (encode(PHOTO.convert("LA"), "PNG"), "greyscale"),

@@ -110,8 +110,10 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (tmp_path / "set/1").mkdir(parents=True)
     (tmp_path / "set/3").symlink_to(tmp_path / "elsewhere/3")
     (tmp_path / "set/1/again").symlink_to(tmp_path / "set")
+    (tmp_path / "set/1/cam2_.jpg").symlink_to("cam2_.jpg")  # to itself
     dataset = read(tmp_path / "set", PLAIN, ["1/cam1_.jpg"])
     assert sorted(told(dataset)) == ["1/cam1_.jpg", "3/cam1_.jpg"]
+    assert [image.reason for image in dataset.rejected] == ["unreadable"]
 
 
 @pytest.mark.parametrize(

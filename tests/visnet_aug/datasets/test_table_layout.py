@@ -148,6 +148,8 @@ def test_a_table_is_found_below_the_dataset_too(
     assert len(read_dataset(tmp_path, table="labels.csv").records) == 6
     with pytest.raises(DatasetError, match=r"other\.csv: no such file, here or in "):
         read_dataset(tmp_path, table="other.csv")
+    with pytest.raises(DatasetError, match="no such file, here or in "):
+        read_dataset(tmp_path, table="x" * 5000)
 
 
 def test_the_layout_wants_a_table(tmp_path: Path) -> None:
