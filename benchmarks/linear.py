@@ -23,9 +23,9 @@ from pathlib import Path
 import click
 import psutil
 
-from visnet_aug.build.local import default_workers
 from visnet_aug.datasets.drawn.dataset import draw_dataset
 from visnet_aug.manifest import read_manifest
+from visnet_aug.processes import default_workers
 
 STEPS = (1, 2, 4)
 

@@ -76,6 +76,18 @@ def worker_context(preload: str) -> multiprocessing.context.BaseContext:
     return context
 
 
+def warm_up(preload: str) -> None:
+    """Start the server process that workers are forked from, without waiting for it.
+
+    Args:
+        preload: As in `worker_context`.
+    """
+    if worker_context(preload).get_start_method() == "forkserver":
+        from multiprocessing import forkserver  # there is none on Windows
+
+        forkserver.ensure_running()
+
+
 def _start() -> None:
     """Prepare a worker process, which leaves Ctrl-C to the main one and ends with it."""
     import cv2

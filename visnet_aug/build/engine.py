@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Item: TypeAlias = Planned | Shard
 
+PRELOAD: Final = "visnet_aug.build.preload"
+"""What worker processes of this machine are forked with."""
+
 WORKER_DIED: Final = (
     "a worker process died, most often for want of memory; run the same command again to go on, "
     "with fewer --workers if it happens again"

@@ -16,13 +16,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from visnet_aug.build.engine import WORKER_DIED, Context, Engine, Item, chunks
+from visnet_aug.build.engine import PRELOAD, WORKER_DIED, Context, Engine, Item, chunks
 from visnet_aug.build.journal import WrittenFile
 from visnet_aug.build.lock import share
 from visnet_aug.build.mask_processes import run_batches
 from visnet_aug.build.shards import StoppedError
 from visnet_aug.errors import WorkerError
-from visnet_aug.processes import default_workers, follow_main, worker_context
+from visnet_aug.processes import default_workers, follow_main, warm_up, worker_context
 
 if TYPE_CHECKING:
     from visnet_aug.build.masking import SegmenterSource
@@ -48,6 +48,11 @@ class LocalEngine(Engine):
             workers: Number of processes; ``None`` for one per processor.
         """
         self._workers = workers or default_workers()
+
+    def __enter__(self) -> LocalEngine:
+        """Have the rendering code imported while the dataset is read."""
+        warm_up(PRELOAD)
+        return self
 
     def __exit__(self, *_: object) -> None:
         """Leave nothing behind: processes end with the work that they were started for."""
@@ -75,7 +80,7 @@ class LocalEngine(Engine):
         """Make files in a pool of processes; interrupted, they leave the rest of their chunks."""
         rest = chunks(items, CHUNK)
         pending: set[Future[list[WrittenFile]]] = set()
-        processes = worker_context("visnet_aug.build.preload")
+        processes = worker_context(PRELOAD)
         stop, stopper = processes.Pipe(duplex=False)
         pool = ProcessPoolExecutor(self._workers, processes, _start, (context, stop))
         try:

@@ -22,7 +22,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from visnet_aug.build.engine import WORKER_DIED
+from visnet_aug.build.engine import PRELOAD, WORKER_DIED
 from visnet_aug.build.lock import share
 from visnet_aug.errors import VisnetError, WorkerError
 from visnet_aug.processes import follow_main, worker_context
@@ -57,7 +57,7 @@ def run_batches(
         VisnetError: What a worker raised.
         WorkerError: A worker died.
     """
-    context: Any = worker_context("visnet_aug.build.preload")
+    context: Any = worker_context(PRELOAD)
     pipes = [context.Pipe() for _ in range(min(workers, len(batches)))]
     ours, theirs = [ours for ours, _ in pipes], [theirs for _, theirs in pipes]
     teams = [theirs] if _CAN_FORK else [[connection] for connection in theirs]
