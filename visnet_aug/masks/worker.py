@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from visnet_aug.datasets.images import decode_rgb, read_again
+from visnet_aug.datasets.images import decode_known, read_again
 from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.masks.person import PersonMask
 from visnet_aug.masks.store import MaskEntry, mask_name, save_mask
@@ -78,4 +78,4 @@ class MaskWorker:
 
 
 def _decode(record: ImageRecord) -> Image:
-    return decode_rgb(read_again(record))
+    return decode_known(read_again(record))
