@@ -14,6 +14,7 @@ from visnet_aug.build.output import RECIPE
 from visnet_aug.build.plan import PUBLISHED_RATIO
 from visnet_aug.build.rows import summarise
 from visnet_aug.datasets.counts import PUBLISHED
+from visnet_aug.masks.settings import PERSON
 from visnet_aug.recipe import Recipe
 from visnet_aug.report.material import Material
 from visnet_aug.verify.verdict import Problem
@@ -82,6 +83,7 @@ class Overview:
         cameras: Different cameras.
         parts: What it is made of.
         arithmetic: How the number came about, in a sentence.
+        classes: What masks are of: ``person``, unless the recipe says otherwise.
         masks: Images with a usable mask, and images that one was looked for in.
         keeps_originals: Whether copies stand beside their sources.
         changes: Name, default and value of the settings that are not the default.
@@ -101,6 +103,7 @@ class Overview:
     cameras: int
     parts: Sequence[Part]
     arithmetic: str
+    classes: Sequence[str]
     masks: tuple[int, int]
     keeps_originals: bool
     changes: Sequence[tuple[str, str, str]]
@@ -116,6 +119,12 @@ class Overview:
         return self.planned == self.total.value and all(
             line.planned == line.images.value for line in self.lines
         )
+
+    @property
+    def masked(self) -> float:
+        """Share of images with a usable mask, rounded down: all of them are 1, and nothing less."""
+        usable, looked_at = self.masks
+        return usable * 1000 // max(1, looked_at) / 1000
 
     @property
     def as_published(self) -> bool | None:
@@ -149,6 +158,7 @@ def overview(material: Material) -> Overview:
         cameras=len({row.camid for row in material.rows}),
         parts=_parts(material),
         arithmetic=str(report.get("arithmetic", "")),
+        classes=tables.recipe.masks.classes if tables.recipe else PERSON,
         masks=(accepted, len(used)),
         keeps_originals=bool(material.sources),
         changes=_recipe_changes(material.tables.recipe),
@@ -209,7 +219,8 @@ def _parts(material: Material) -> list[Part]:
 def _recipe_changes(recipe: Recipe | None) -> list[tuple[str, str, str]]:
     if recipe is None:
         return []
-    return list(_changes(Recipe().model_dump(mode="json"), recipe.model_dump(mode="json")))
+    default = Recipe(layout=recipe.layout)  # which a build writes as it recognised it
+    return list(_changes(default.model_dump(mode="json"), recipe.model_dump(mode="json")))
 
 
 def _changes(

@@ -89,11 +89,19 @@ def test_the_published_composition_is_compared_without_what_it_holds_back(
     assert [line.originals.published for line in view.lines] == [None, None, 6, 12]
 
 
+def test_the_share_of_usable_masks_is_never_rounded_up(seen: Callable[[str], Overview]) -> None:
+    view = seen("set")
+    assert view.masks == (11, 12)
+    assert [replace(view, masks=of).masked for of in ((12_930, 12_936), (9, 9), (0, 0))] == [
+        0.999, 1, 0,
+    ]  # fmt: skip
+
+
 def test_settings_that_are_not_the_defaults_are_named(seen: Callable[[str], Overview]) -> None:
     changes = {name: (default, here) for name, default, here in seen("published").changes}
     assert changes["composition"] == ('"originals-and-copies"', '"published"')
     assert changes["encoding"] == ('"match"', '"png"')
-    assert "seed" not in changes
+    assert not changes.keys() & {"seed", "layout"}
 
 
 def test_checksums_say_which_tables_changed(reports: dict[str, Path]) -> None:

@@ -22,8 +22,8 @@ visnet.sheets = (() => {
     return bar;
   };
 
-  const pair = (i, among, caption) => {
-    const box = parts.box(PAIR);
+  const pair = (i, among, caption, height = PAIR) => {
+    const box = parts.box(height);
     const link = make("a", { class: `tile pair ${parts.style(store.family(i))}`, href: parts.address(i) },
       make("span", { class: "two" }, before(i, box), parts.picture(i, box)), level(store.intensity(i)), caption);
     link.addEventListener("click", () => { visnet.detail.among = among; });
@@ -64,12 +64,15 @@ visnet.sheets = (() => {
         tile.append(name);
         return tile;
       };
+      // As large as lets all of them stand side by side, but on a phone.
+      const room = (document.getElementById("person").clientWidth - 40 - 16 * (copies.length - 1)) / copies.length;
+      const height = Math.min(PAIR, Math.max(140, Math.floor((room - 5) / 2 / parts.box(100)[0] * 100)));
       const named = (i) => make("span", { class: `caption ${parts.style(store.family(i))}` },
         make("b", {}, words(store.family(i))), ` ${words(store.technique(i)).replaceAll("+", " + ")}`);
       document.getElementById("person").replaceChildren(
         ...(one ? [alone(sources[0], make("span", { class: "caption" }, make("b", {}, "source")))] : []),
-        ...copies.map((i) => (one ? alone(i, named(i)) : pair(i, copies, named(i)))));
-      document.getElementById("people-title").textContent = `One person, ${copies.length} families`;
+        ...copies.map((i) => (one ? alone(i, named(i)) : pair(i, copies, named(i), height))));
+      document.getElementById("people-title").textContent = `One identity, ${copies.length} families`;
       document.getElementById("person-number").textContent =
         `identity ${store.pid(copies[0])} · ${current + 1} of ${store.people.length}`;
     };
