@@ -48,9 +48,7 @@ _REMEDY: Final = "build the set again"
 def rejected_images(dataset: Dataset) -> list[RejectedRow]:
     """Return the lines of stage ``read``: what a dataset's reader rejected, in its order."""
     return [
-        RejectedRow(
-            dataset.origin(image), image.split, "read", image.reason, image.detail
-        )
+        RejectedRow(dataset.origin(image), image.split, "read", image.reason, image.detail)
         for image in dataset.rejected
     ]
 
