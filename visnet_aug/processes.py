@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing.connection import wait
 from typing import TypeVar
 
@@ -66,26 +67,36 @@ def spread(
 def worker_context(preload: str) -> multiprocessing.context.BaseContext:
     """Choose how worker processes start: forked from a server process where the system can fork.
 
+    The server is started, and not waited for.
+
     Args:
         preload: Module that the server imports before it forks, if it does not run yet.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver  # there is none on Windows
+
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([preload])
+    with deaf_from_birth():
+        forkserver.ensure_running()
     return context
 
 
-def warm_up(preload: str) -> None:
-    """Start the server process that workers are forked from, without waiting for it.
+@contextmanager
+def deaf_from_birth() -> Iterator[None]:
+    """Start processes inside that Ctrl-C does not reach before they come to ignore it.
 
-    Args:
-        preload: As in `worker_context`.
+    They inherit a blocked signal. This process is told of it when the context is left.
     """
-    if worker_context(preload).get_start_method() == "forkserver":
-        from multiprocessing import forkserver  # there is none on Windows
-
-        forkserver.ensure_running()
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start() -> None:

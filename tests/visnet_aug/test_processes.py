@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from visnet_aug.errors import WorkerError
-from visnet_aug.processes import spread
+from visnet_aug.processes import deaf_from_birth, spread
 
 
 def test_results_come_in_the_order_of_the_chunks() -> None:
@@ -17,3 +20,12 @@ def test_results_come_in_the_order_of_the_chunks() -> None:
 def test_a_worker_that_dies_is_said_to_have_died() -> None:
     with pytest.raises(WorkerError, match="fewer --workers"):
         list(spread(os._exit, [1, 1], 2, preload="os"))
+
+
+def test_a_process_is_deaf_to_ctrl_c_from_birth_and_this_one_hears_it_later() -> None:
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('alive')"
+    with pytest.raises(KeyboardInterrupt), deaf_from_birth():
+        child = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+        os.kill(os.getpid(), signal.SIGINT)
+        reached = True
+    assert (child.stdout, child.stderr, reached) == (b"alive\n", b"", True)

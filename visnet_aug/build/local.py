@@ -22,7 +22,7 @@ from visnet_aug.build.lock import share
 from visnet_aug.build.mask_processes import run_batches
 from visnet_aug.build.shards import StoppedError
 from visnet_aug.errors import WorkerError
-from visnet_aug.processes import default_workers, follow_main, warm_up, worker_context
+from visnet_aug.processes import default_workers, follow_main, worker_context
 
 if TYPE_CHECKING:
     from visnet_aug.build.masking import SegmenterSource
@@ -51,7 +51,7 @@ class LocalEngine(Engine):
 
     def __enter__(self) -> LocalEngine:
         """Have the rendering code imported while the dataset is read."""
-        warm_up(PRELOAD)
+        worker_context(PRELOAD)
         return self
 
     def __exit__(self, *_: object) -> None:

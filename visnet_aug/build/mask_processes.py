@@ -61,20 +61,20 @@ def run_batches(
     pipes = [context.Pipe() for _ in range(min(workers, len(batches)))]
     ours, theirs = [ours for ours, _ in pipes], [theirs for _, theirs in pipes]
     teams = [theirs] if _CAN_FORK else [[connection] for connection in theirs]
-    processes = [
-        context.Process(target=_serve, args=(team, load, out), daemon=True) for team in teams
-    ]
+    processes: list[Any] = []
     loaded: list[Connection] = []
     try:
-        for process in processes:
+        for team in teams:
+            process = context.Process(target=_serve, args=(team, load, out), daemon=True)
             process.start()
+            processes.append(process)
         for connection in theirs:
             connection.close()
         loaded += [connection for connection in ours if _receive(connection)]
         ready()
         _hand_out(batches, loaded, finished)
     finally:
-        for connection in ours:
+        for connection in (*ours, *theirs):  # whoever waits at an end learns that nothing comes
             connection.close()
         for process in processes:
             if not loaded:

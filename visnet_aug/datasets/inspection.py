@@ -15,7 +15,7 @@ from typing import Final
 
 from visnet_aug.datasets.images import UnusableImage, UsableImage, inspect_image
 from visnet_aug.errors import WorkerError
-from visnet_aug.processes import default_workers, follow_main
+from visnet_aug.processes import deaf_from_birth, default_workers, follow_main
 
 WORTHWHILE: Final = 4096
 """Files from which on processes save more time than it takes to start them: a third of a second."""
@@ -49,7 +49,9 @@ def inspect_files(
     # with all that rendering imports.
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), follow_main)
     try:
-        for found in pool.map(_inspect, chunks):
+        with deaf_from_birth():
+            results = pool.map(_inspect, chunks)
+        for found in results:
             yield from found
     except BrokenProcessPool as error:
         raise WorkerError(
