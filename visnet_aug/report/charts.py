@@ -77,6 +77,7 @@ def histogram(
     *,
     of: str,
     marks: Sequence[Mark] = (),
+    whole: bool = False,
 ) -> Markup:
     """Draw a histogram whose groups stand on each other.
 
@@ -86,11 +87,17 @@ def histogram(
         series: The groups, from the ground up.
         of: What is counted, for the tips: ``images``.
         marks: Limits.
+        whole: Whether values are whole numbers, and so is what stands along the axis.
     """
     totals = np.sum([each.counts for each in series], axis=0)
     top = _ceiling(int(totals.max(initial=0)))
     plot = _Plot(edges[0], edges[-1], top)
-    parts = [*_grid(plot), *_bars(plot, edges, series, of), *_axis(plot), *_marks(plot, marks)]
+    parts = [
+        *_grid(plot),
+        *_bars(plot, edges, series, of),
+        *_axis(plot, whole),
+        *_marks(plot, marks),
+    ]
     return _svg(title, _WIDTH, _HEIGHT, parts)
 
 
@@ -190,8 +197,8 @@ def _bars(
         ground = ground + each.counts
 
 
-def _axis(plot: _Plot) -> Iterator[Markup]:
-    for value in _ticks(plot.low, plot.high):
+def _axis(plot: _Plot, whole: bool) -> Iterator[Markup]:
+    for value in _ticks(plot.low, plot.high, 1 if whole else 0):
         text = Markup('<text x="{:.1f}" y="{}" text-anchor="middle">{:g}</text>')
         yield text.format(plot.x(value), _HEIGHT - 8, round(value, 6) + 0.0)
 
@@ -222,13 +229,14 @@ def _svg(title: str, width: int, height: int, parts: Sequence[Markup]) -> Markup
     return Markup("").join([head.format(width, height, escape(title)), *parts, Markup("</svg>")])
 
 
-def _ticks(low: float, high: float) -> Iterator[float]:
-    """Yield round numbers from low to high, at most `_TICKS` and a few."""
+def _ticks(low: float, high: float, least: float) -> Iterator[float]:
+    """Yield round numbers from low to high, at most `_TICKS` and a few, ``least`` or more apart."""
     if high <= low:
         yield low
         return
     step = 10.0 ** np.floor(np.log10((high - low) / _TICKS))
     step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= _TICKS)
+    step = max(step, least)
     yield from np.arange(np.ceil(low / step) * step, high + step / 1e6, step).tolist()
 
 

@@ -176,7 +176,7 @@ def _identities(material: Material) -> Chart | None:
     series = [Series("identities", "copies", _count(numbers, edges))]
     mean = sum(numbers) / len(numbers)
     note = f"{len(numbers):,} identities have {mean:.1f} copies each on average."
-    return _chart("Copies per identity", note, edges, series, of="identities")
+    return _chart("Copies per identity", note, edges, series, of="identities", whole=True)
 
 
 def _cameras(material: Material) -> Chart | None:
@@ -192,7 +192,9 @@ def _cameras(material: Material) -> Chart | None:
     note = "Images with which to train, by camera."
     if material.tables.product == "probe":
         note = "Rewritten test images, by camera."
-    return _chart("Cameras", note, edges, [s for s in series if s.counts.any()], of="images")
+    return _chart(
+        "Cameras", note, edges, [s for s in series if s.counts.any()], of="images", whole=True
+    )
 
 
 def _families(material: Material) -> Chart | None:
@@ -230,9 +232,10 @@ def _intensities(material: Material) -> Chart | None:
 
 def _chart(
     title: str, note: str, edges: _Numbers, series: Sequence[Series], *, of: str,
-    marks: Sequence[Mark] = (),
+    marks: Sequence[Mark] = (), whole: bool = False,
 ) -> Chart:  # fmt: skip
-    svg = histogram(f"{title}. {note}", edges.tolist(), series, of=of, marks=marks)
+    said = f"{title}. {note}"
+    svg = histogram(said, edges.tolist(), series, of=of, marks=marks, whole=whole)
     there = [each for each in series if each.counts.any()]
     legend = [(each.name, each.style) for each in there] if len(there) > 1 else []
     return Chart(title, note, svg, legend)

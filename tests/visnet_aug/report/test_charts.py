@@ -57,17 +57,19 @@ def test_limits_are_drawn_where_they_are_within_the_axis() -> None:
 
 
 @pytest.mark.parametrize(
-    ("edges", "said"),
+    ("edges", "whole", "said"),
     [
-        ([0.0, 0.5, 1.0], ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
-        ([0.5, 6.5], ["1", "2", "3", "4", "5", "6"]),
-        ([-0.5, 34.5], ["0", "10", "20", "30"]),
-        ([0.0, 1e6], ["0", "200000", "400000", "600000", "800000", "1e+06"]),
+        ([0.0, 0.5, 1.0], False, ["0", "0.2", "0.4", "0.6", "0.8", "1"]),
+        ([0.5, 3.5], True, ["1", "2", "3"]),
+        ([0.5, 6.5], False, ["1", "2", "3", "4", "5", "6"]),
+        ([-0.5, 34.5], True, ["0", "10", "20", "30"]),
+        ([0.0, 1e6], False, ["0", "200000", "400000", "600000", "800000", "1e+06"]),
     ],
 )
-def test_axes_have_round_numbers(edges: list[float], said: list[str]) -> None:
+def test_axes_have_round_numbers(edges: list[float], whole: bool, said: list[str]) -> None:
     series = [Series("all", "copies", np.ones(len(edges) - 1, np.int64))]
-    texts = parse(histogram("title", edges, series, of="images")).iter(f"{SVG}text")
+    svg = histogram("title", edges, series, of="images", whole=whole)
+    texts = parse(svg).iter(f"{SVG}text")
     assert [text.text for text in texts if text.get("text-anchor") == "middle"] == said
 
 

@@ -42,7 +42,7 @@ visnet.sheets = (() => {
   };
 
   const sheet = (title, note, tiles, more, style = "") => make("section", { class: `sheet ${style}`, "aria-label": title },
-    make("header", { class: "subhead" }, make("h3", {}, title), make("p", { class: "quiet" }, note), more),
+    make("header", { class: "subhead" }, make("h2", {}, title), make("p", { class: "quiet" }, note), more),
     make("div", { class: "tiles" }, ...tiles));
 
   const moreLink = (query, count) => make("a", { class: "all", href: visnet.imagesAddress(query) }, `all ${number(count)} →`);
