@@ -8,7 +8,7 @@ that each call one function.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Final
 
 from visnet_aug.manifest import ManifestRow
@@ -32,14 +32,14 @@ def to_json(value: object) -> str:
 
 
 def images_script(
-    material: Material, cell: Cell, masks: Mapping[str, int], measures: Sequence[Measures | None]
+    material: Material, cell: Cell, masks: Sequence[str], measures: Sequence[Measures | None]
 ) -> bytes:
     """Write the script with all that the page needs to know of every image at once.
 
     Args:
         material: The build.
         cell: Size of a place in a sprite sheet.
-        masks: Number of each mask among the sprites, by its path.
+        masks: The masks among the sprites, by path, in their order.
         measures: Of each image that is shown.
     """
     data = {
@@ -80,11 +80,12 @@ def _call(function: str, *arguments: object) -> bytes:
 
 
 def _columns(
-    material: Material, masks: Mapping[str, int], measures: Sequence[Measures | None]
+    material: Material, masks: Sequence[str], measures: Sequence[Measures | None]
 ) -> dict[str, Any]:
     """Describe all images, column by column; a word that many share is there once."""
     rows = material.shown
     entries = [material.entry(row) for row in rows]
+    numbers = {path: number for number, path in enumerate(masks)}
 
     def source(row: ManifestRow) -> int | str:
         """Number of the source among the images, or its path where the set doesn't hold it."""
@@ -114,7 +115,7 @@ def _columns(
         "family": _coded(row.family for row in rows),
         "technique": _coded(row.variant for row in rows),
         "intensity": [row.intensity for row in rows],
-        "mask": [-1 if row.mask is None else masks.get(row.mask, -1) for row in rows],
+        "mask": [-1 if row.mask is None else numbers[row.mask] for row in rows],
         "area": thousandths(lambda entry: entry.area),
         "confidence": thousandths(lambda entry: entry.confidence),
         "verdict": _coded(_verdict(entry) for entry in entries),

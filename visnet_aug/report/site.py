@@ -68,14 +68,14 @@ def write_report(
         advance(len(material.rows), len(material.rows))
     with unpublished(folder) as parts:
         cell = choose_cell((row.width, row.height) for row in material.shown)
-        masks = _masks(material)
+        masks = _mask_sizes(material)
         sheets = _sheets(material, masks)
         with stage("draw") as advance:
             work = partial(draw_sheet, root=root, folder=parts, cell=cell)
             drawn = _draw(work, sheets, workers or default_workers(), advance)
         measures = [of for each in drawn for of in each.measures]
         with stage("write") as advance:
-            _write_scripts(parts, material, cell, masks, measures)
+            _write_scripts(parts, material, cell, list(masks), measures)
             name = publish(folder, parts)
             page = _page(material, measures, drawn, name)
             index = publish_index(folder, name, page)
@@ -83,18 +83,17 @@ def write_report(
     return index
 
 
-def _masks(material: Material) -> Mapping[str, tuple[int, tuple[int, int]]]:
-    """Number the masks of the images that are shown, and note their sizes, by path."""
-    sizes = {row.mask: (row.width, row.height) for row in material.shown if row.mask is not None}
-    return {path: (number, size) for number, (path, size) in enumerate(sizes.items())}
+def _mask_sizes(material: Material) -> Mapping[str, tuple[int, int]]:
+    """Return width and height of the masks of the images that are shown, by path."""
+    return {row.mask: (row.width, row.height) for row in material.shown if row.mask is not None}
 
 
-def _sheets(material: Material, masks: Mapping[str, tuple[int, tuple[int, int]]]) -> list[Sheet]:
+def _sheets(material: Material, masks: Mapping[str, tuple[int, int]]) -> list[Sheet]:
     images = cut_sheets(
         [row.path for row in material.shown],
         [(row.width, row.height) for row in material.shown],
     )
-    return images + cut_sheets(list(masks), [size for _, size in masks.values()], masks=True)
+    return images + cut_sheets(list(masks), list(masks.values()), masks=True)
 
 
 def _draw(
@@ -112,14 +111,13 @@ def _write_scripts(
     parts: Path,
     material: Material,
     cell: Cell,
-    masks: Mapping[str, tuple[int, tuple[int, int]]],
+    masks: Sequence[str],
     measures: Sequence[Measures | None],
 ) -> None:
     templates = resources.files("visnet_aug.report") / "templates"
     for name in (_STYLE, *(f"{script}.js" for script in SCRIPTS)):
         write_file(parts / name, (templates / name).read_bytes())
-    numbers = {path: number for path, (number, _) in masks.items()}
-    write_file(parts / "images.js", images_script(material, cell, numbers, measures))
+    write_file(parts / "images.js", images_script(material, cell, masks, measures))
     for name, data in record_scripts(material.shown):
         write_file(parts / name, data)
 

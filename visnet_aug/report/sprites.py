@@ -104,7 +104,7 @@ class Drawn:
 
 def choose_cell(sizes: Iterable[tuple[int, int]]) -> Cell:
     """Choose a place that suits most images: of the median aspect ratio."""
-    aspect = float(np.median([width / height for width, height in sizes]))
+    aspect = float(np.median([width / height for width, height in sizes] or [1]))
     aspect = min(max(aspect, 1 / _LONGEST), _LONGEST)
     return Cell(_blocks(sqrt(_AREA * aspect)), _blocks(sqrt(_AREA / aspect)))
 

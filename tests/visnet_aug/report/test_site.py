@@ -154,6 +154,16 @@ def test_damaged_tables_are_told(copy_of: CopyOf) -> None:
     assert "build.json: damaged" in page
 
 
+def test_a_manifest_without_images_is_shown_as_such(copy_of: CopyOf) -> None:
+    root = copy_of("set")
+    header = (root / "manifest.csv").read_text().partition("\n")[0]
+    (root / "manifest.csv").write_text(f"{header}\n")
+    page = write_report(root, workers=1).read_text()
+    assert "planned were 47" in page
+    assert "manifest.csv: changed since it was built" in page
+    assert image_paths(page_data(root)) == []
+
+
 def test_a_set_in_shards_is_shown(market: Path, picky: SegmenterFactory, tmp_path: Path) -> None:
     recipe, options = Recipe(images=47), Options(workers=1, shards=3)
     build(market, tmp_path / "out", recipe, options, segmenter=picky)

@@ -82,15 +82,14 @@ visnet.detail = (() => {
     picture.style.setProperty("--aspect", width / height);
     if (store.linkable(i) && store.brightness(i) >= 0) {
       picture.append(make("img", { src: parts.fileAddress(store.path(i)), alt: parts.describe(i), draggable: "false" }));
-      if (width * height < 40000) picture.classList.add("coarse");
     } else {
       picture.append(enlarged(() => parts.picture(i, store.cell)));
     }
-    if (mask.checked && store.mask(i) >= 0) picture.append(enlarged((size) => masked(i, size)));
+    if (mask.checked && store.mask(i) >= 0) picture.append(enlarged(() => maskAlone(i)));
     return make("figure", {}, picture, make("figcaption", {}, caption));
   };
 
-  const masked = (i) => {
+  const maskAlone = (i) => {
     const picture = parts.picture(i, store.cell, { masked: true });
     picture.style.backgroundImage = "none";
     picture.removeAttribute("role");

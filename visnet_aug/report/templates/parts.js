@@ -83,10 +83,10 @@ visnet.parts = (() => {
     return link;
   };
 
-  /** The box of pictures that are `height` CSS pixels high, or as high as the shape of most allows. */
+  /** The box of pictures that are `height` CSS pixels high, as wide as suits most of them. */
   parts.box = (height) => {
-    const aspect = store.cell[0] / store.cell[1];
-    return [Math.round(height * Math.max(aspect, 0.35)), Math.round(Math.min(height, height * 1.6 / Math.max(1, aspect)))];
+    const aspect = Math.min(Math.max(store.cell[0] / store.cell[1], 0.35), 2);
+    return [Math.round(height * aspect), height];
   };
 
   let fading = 0;
