@@ -13,8 +13,12 @@ from urllib.parse import quote
 
 import pytest
 
+from visnet_aug.build.build import Options, build
+from visnet_aug.build.masking import SegmenterFactory
 from visnet_aug.cli.main import main
 from visnet_aug.manifest import ManifestRow, read_manifest
+from visnet_aug.recipe import Recipe
+from visnet_aug.report.site import write_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -85,9 +89,9 @@ def address(row: ManifestRow) -> str:
     return f"#/image/{quote(row.path)}"
 
 
-@pytest.mark.parametrize("build", ["set", "published", "probe"])
-def test_all_views_open(reports: dict[str, Path], open_page: Open, build: str) -> None:
-    page = open_page(reports[build])
+@pytest.mark.parametrize("which", ["set", "published", "probe"])
+def test_all_views_open(reports: dict[str, Path], open_page: Open, which: str) -> None:
+    page = open_page(reports[which])
     for number, view in enumerate(VIEWS, 1):
         page.keyboard.press(str(number))
         page.wait_for_selector(f"#{view}", state="visible")
@@ -326,6 +330,25 @@ def test_pictures_have_the_shape_of_their_images(reports: dict[str, Path], open_
     width, height = picture.evaluate("element => [element.offsetWidth, element.offsetHeight]")
     assert height == 2 * width  # crops of 32×64
     assert picture.evaluate("element => element.style.backgroundPosition") == "0px 0px"
+
+
+def test_masks_of_large_images_are_shown_as_they_are(
+    jpeg: Callable[..., bytes], ellipses: SegmenterFactory, tmp_path: Path, open_page: Open
+) -> None:
+    for folder, pid in (("bounding_box_train", 1), ("query", 2), ("bounding_box_test", 2)):
+        (tmp_path / "src" / folder).mkdir(parents=True)
+        for camid in (1, 2):
+            name = f"{pid:04}_c{camid}s1_000001_00.jpg"
+            (tmp_path / "src" / folder / name).write_bytes(jpeg(camid, (200, 400)))
+    out = tmp_path / "out"
+    build(tmp_path / "src", out, Recipe(images=8), Options(workers=1), segmenter=ellipses)
+    write_report(out, workers=1)
+    row = rows(out, lambda row: row.kind == "augmented")[0]
+    page = open_page(out, address(row))
+    page.keyboard.press("m")
+    page.wait_for_function("document.querySelectorAll('#detail .exact').length === 2")
+    width = "[...document.querySelectorAll('#detail .exact')].every((i) => i.naturalWidth === 200)"
+    page.wait_for_function(width)
 
 
 def test_names_are_never_markup(hostile: Path, open_page: Open) -> None:

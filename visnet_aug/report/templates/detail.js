@@ -85,8 +85,15 @@ visnet.detail = (() => {
     } else {
       picture.append(enlarged(() => parts.picture(i, store.cell)));
     }
-    if (mask.checked && store.mask(i) >= 0) picture.append(enlarged(() => maskAlone(i)));
+    if (mask.checked && store.mask(i) >= 0) picture.append(parts.isReduced(i) ? exactMask(i) : enlarged(() => maskAlone(i)));
     return make("figure", {}, picture, make("figcaption", {}, caption));
+  };
+
+  /** The mask's own file, for images that are larger than what sprites show. */
+  const exactMask = (i) => {
+    const element = make("img", { class: "exact", alt: "" });
+    store.record(i).then((record) => { element.src = parts.fileAddress(record.mask); });
+    return element;
   };
 
   const maskAlone = (i) => {

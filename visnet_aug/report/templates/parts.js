@@ -37,6 +37,9 @@ visnet.parts = (() => {
     return [Math.max(1, Math.floor(width * scale + 0.5)), Math.max(1, Math.floor(height * scale + 0.5))];
   };
 
+  /** Whether an image is larger than its picture in the sheet. */
+  parts.isReduced = (i) => drawnSize(i)[1] < store.size(i)[1];
+
   const cut = (element, address, place, scale) => {
     const [width, height] = store.cell;
     const column = place % store.columns;
