@@ -5,9 +5,9 @@ then forked, before torch has started any thread: the others are there at once a
 memory. Each has one thread for the network, which uses processors better than one process with a
 thread for each of them, and makes the bits of a mask the same on any number of them.
 
-A process has one batch at a time, half a second's work, and gets its next one before the masks of
-the last are noted. Where nothing can be forked, each process loads a network of its own. A GPU is
-used by one process, with threads around it.
+A process has one batch at a time, a quarter of a second's work, and gets its next one before the
+masks of the last are noted. Where nothing can be forked, each process loads a network of its own.
+A GPU is used by one process, with threads around it.
 """
 
 from __future__ import annotations
