@@ -63,7 +63,7 @@ class ConsoleObserver:
     def built(self, result: BuildResult, out: object) -> None:
         """Show the summary of a build or probe."""
         if result.was_there:
-            self._say(f"{out}: finished already; nothing to do")
+            self._say(f"{out}: finished already; nothing to do (visnet-aug verify looks at it)")
         self._out.print(_summary_table(result.summary))
         self._out.print(_counts_table("family", "copies", result.summary.families))
         if result.masks is not None:

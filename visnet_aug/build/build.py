@@ -34,6 +34,7 @@ from visnet_aug.build.masking import (
 from visnet_aug.build.observer import Advance, Observer, Silent
 from visnet_aug.build.output import (
     MANIFEST,
+    TABLES,
     Found,
     check_apart,
     check_masks,
@@ -61,6 +62,7 @@ from visnet_aug.errors import OutputError
 from visnet_aug.files import make_folder, remove_file
 from visnet_aug.manifest import read_manifest
 from visnet_aug.masks.compute import MaskSummary
+from visnet_aug.masks.store import mask_name
 from visnet_aug.recipe import Recipe
 
 
@@ -170,6 +172,9 @@ def build(
         if not options.force:
             check_same(out, found, identity)
         product.check(dataset, recipe)
+        if options.shards is not None:  # minutes before the masks are known
+            everybody = {mask_name(image.split, image.stem) for image in product.to_mask(dataset)}
+            share_out(options.shards, images_by_split(product.plan(dataset, everybody, recipe)))
         with observer.stage("mask") as advance:
             masks = mask_images(product.to_mask(dataset), out, recipe, finder, workers, advance)
         identity |= identify_masks(masks)
@@ -229,9 +234,7 @@ def preview(
     finder = segmenter(recipe.weights, options.device, recipe.masks)
     key = finder.key if finder else None
     if not options.force:
-        wanted = identify(
-            AUGMENTED_SET, dataset, recipe, options.passthrough, options.shards, key
-        )
+        wanted = identify(AUGMENTED_SET, dataset, recipe, options.passthrough, options.shards, key)
         check_same(out, found, wanted)
     masks = look_up_masks(AUGMENTED_SET.to_mask(dataset), out, recipe, key)
     plan = AUGMENTED_SET.plan(dataset, masks.accepted | masks.unknown, recipe)
@@ -307,9 +310,9 @@ def _read(
 
 def _is_whole(out: Path, found: Found) -> bool:
     """Tell whether a build is finished and its files all there, by name, with none beside."""
-    if found.state != "finished":
+    if found.state != "finished" or not all((out / name).exists() for name in TABLES):
         return False
-    return present_files(out, found.folders) - table_paths(found.paths) == found.paths
+    return present_files(out, found.folders) == table_paths(found.paths) | found.paths
 
 
 def _make_files(

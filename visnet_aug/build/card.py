@@ -151,8 +151,14 @@ for image, record, mask in people.to_tuple("jpg;png", "json", "mask.png"):
     ...  # record["pid"], record["camid"], record["family"]
 ```
 
-With Hugging Face's `datasets`, `load_dataset("path/to/this/folder")`; with visnet:
-`visnet-train --manifest manifest.csv --out run`."""
+{datasets} With visnet: `visnet-train --manifest manifest.csv --out run`."""
+
+_DATASETS: Final = """\
+With Hugging Face's `datasets`, `load_dataset("path/to/this/folder")`."""
+
+_NO_DATASETS: Final = """\
+Hugging Face's `datasets` wants the same files in every sample and would leave out images here: some
+are JPEGs, some PNGs."""
 
 _FOLDERS: Final = """\
 - Image folders in Market-1501's layout and names; copies are named `<source>_<copy>_<family>`.
@@ -202,7 +208,11 @@ def dataset_card(build: Conclusion) -> str:
         tags, loading = ("market-1501-layout",), _LOADING_FOLDERS
     else:
         training = [shard for shard, split in build.summary.folders.items() if split == "train"]
-        tags, loading = ("webdataset",), _LOADING_SHARDS.format(last=f"{len(training) - 1:06d}")
+        kinds = {row.path.lower().endswith(".png") for row in build.rows}
+        tags = ("webdataset",)
+        loading = _LOADING_SHARDS.format(
+            last=f"{len(training) - 1:06d}", datasets=_NO_DATASETS if len(kinds) > 1 else _DATASETS
+        )
     return _fill(_SET, build, tags, loading=loading, places=_SHARDS if build.shards else _FOLDERS)
 
 

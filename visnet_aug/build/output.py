@@ -41,9 +41,11 @@ METADATA = "metadata.csv"
 PARQUET = "manifest.parquet"
 REPORT_FOLDER = "report"
 
-SIDECARS = (MANIFEST, RECIPE, BUILD, REJECTED, CARD, CROISSANT, PARQUET)
-"""What a finished build has beside its images and masks, the last one if it was asked for; see
-also `table_paths`."""
+TABLES = (MANIFEST, RECIPE, BUILD, REJECTED, CARD, CROISSANT)
+"""What every finished build has beside its images and masks; see also `table_paths`."""
+
+SIDECARS = (*TABLES, PARQUET)
+"""The same with what there is if it was asked for."""
 
 Identity: TypeAlias = Mapping[str, Any]
 """Which build it is: everything that decides its bytes, as plain JSON values."""
@@ -126,6 +128,8 @@ def claim(root: Path) -> Iterator[None]:
     made = [folder for folder in (root, *root.parents) if not folder.exists()]
     try:
         with hold(root):
+            for name in SIDECARS:  # left by a kill; nobody else is writing
+                remove_file(part_of(root / name))
             yield
     finally:
         rest = [name for name in _names(root) if name != STATE_FOLDER]

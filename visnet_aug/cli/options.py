@@ -110,7 +110,7 @@ PASSTHROUGH = click.option(
 SHARDS = click.option(
     "--shards",
     metavar="N",
-    type=click.IntRange(min=3),
+    type=click.IntRange(min=1),
     help="Write all images as N tar shards for WebDataset, each of one split and with a manifest "
     "beside it, instead of as files; at least one for each split. visnet-train and all other "
     "commands read them. Needs pip install 'visnet[shards]'.",

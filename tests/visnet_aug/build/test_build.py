@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -158,6 +159,30 @@ def test_a_finished_build_is_left_alone(
     assert (result.was_there, result.made, result.found) == (True, 0, 47)
     assert result.summary.total == 47
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "croissant.json", "recipe.yaml", "bounding_box_train/metadata.csv"]
+)
+def test_a_table_that_is_missing_is_made_again(
+    built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path, name: str
+) -> None:
+    out = tmp_path / "aug"
+    shutil.copytree(built, out)
+    (out / name).unlink()
+    result = build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    assert (result.was_there, result.made, result.found) == (False, 0, 47)
+    assert tree(out) == tree(built)
+
+
+def test_a_table_that_was_half_written_at_a_kill_does_not_stay(
+    built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    out = tmp_path / "aug"
+    shutil.copytree(built, out)
+    (out / "manifest.parquet.part").touch()
+    assert build(market, out, RECIPE, Options(workers=1), segmenter=ellipses).was_there
+    assert tree(out) == tree(built)
 
 
 def test_replacing_goes_on_with_the_same_build_if_it_was_interrupted(

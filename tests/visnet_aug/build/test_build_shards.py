@@ -387,3 +387,24 @@ def test_a_finished_builds_shards_are_made_again_where_they_are_harmed(
     result = build(market, out, RECIPE, SHARDS, segmenter=ellipses)
     assert (result.made, result.found) == (6 + 10, 47 - 16)
     assert tree(out) == tree(built)
+
+
+def test_an_impossible_number_is_refused_before_any_mask_is_computed(
+    market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    out = tmp_path / "aug"
+    with pytest.raises(PlanError, match=r"cannot make 48 shards.* ask for 3 to 47"):
+        build(market, out, RECIPE, replace(SHARDS, shards=48), segmenter=ellipses)
+    assert not out.exists()
+
+
+def test_where_some_are_jpegs_and_some_pngs_the_card_sends_nobody_to_datasets(
+    built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    recipe = RECIPE.replace(encoding="png")
+    build(market, tmp_path / "aug", recipe, SHARDS, segmenter=ellipses)
+    mixed, plain = (" ".join((root / "README.md").read_text().split())
+                    for root in (tmp_path / "aug", built))  # fmt: skip
+    assert "`load_dataset(" in plain
+    assert "`load_dataset(" not in mixed
+    assert "some are JPEGs, some PNGs" in mixed
