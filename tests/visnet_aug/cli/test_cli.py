@@ -99,6 +99,7 @@ BAD = [
     ("build --src SRC --out OUT --encoding gif", 2, "encoding: expected match, png or jpeg:Q"),
     ("build --src SRC --out OUT --recipe none.yaml", 2, "cannot read recipe none.yaml: No such"),
     ("build --src SRC --out OUT --recipe BAD", 2, "bad.yaml:2: build.sed: unknown key 'sed'"),
+    ("probe --src SRC --out OUT --ray-address auto", 2, "--ray-address goes with --engine ray"),
     ("build --src none --out OUT", 3, "none: no such folder"),
     ("mask --src SRC/query --out OUT", 3, "did you mean SRC (market1501)?"),
     ("build --src SRC --out OUT --images 3", 4, "cannot make 3 images: 12 originals + 6 query"),
