@@ -286,3 +286,32 @@ assert settings() == before, (before, settings())
         env=environment,
     )
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed on Linux")
+def test_a_process_that_loads_for_one_thread_can_be_forked():
+    """Threads of torch that ran already would be missing in the other process, and waited for."""
+    program = """
+import os
+import cv2, numpy  # which have threads of OpenBLAS, and these know how to be forked
+before = set(os.listdir("/proc/self/task"))
+from visnet_aug.masks.settings import MaskSettings
+from visnet_aug.masks.weights import load_segmenter
+segmenter = load_segmenter("builtin", "cpu", MaskSettings(), threads=1)
+print(len(set(os.listdir("/proc/self/task")) - before), flush=True)
+child = os.fork()
+segmenter.segment([numpy.zeros((128, 64, 3), numpy.uint8)])
+if child == 0:
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    environment = {name: os.environ[name] for name in os.environ if name != "OMP_NUM_THREADS"}
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert result.stdout == "0\n0\n", result.stderr
