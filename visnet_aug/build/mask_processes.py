@@ -94,7 +94,7 @@ def _hand_out(
     def give(connection: Connection) -> None:
         for batch in islice(rest, 1):
             busy.add(connection)
-            with suppress(BrokenPipeError):  # whoever is gone will not answer either
+            with suppress(ConnectionError):  # whoever is gone will not answer either
                 connection.send(batch)
 
     try:
@@ -127,7 +127,7 @@ def _serve(team: Sequence[Connection], load: Callable[[], Segmenter], out: Path)
     """Load the segmenter, and answer each connection of the team in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     lock = share(out)  # open in forked processes, too, as long as they live
-    with suppress(EOFError, BrokenPipeError):  # the main process wants no more, or is gone
+    with suppress(EOFError, ConnectionError):  # the main process wants no more, or is gone
         try:
             segmenter = load()
         except Exception as error:  # noqa: BLE001 (whatever it is, the main process raises it)
