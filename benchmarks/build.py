@@ -3,11 +3,11 @@
     python -m benchmarks.build [--src Market-1501] [--rounds 3] [--json FILE]
 
 In one run, round after round, on the same images: the default build, as a process of its own, with
-and without stored masks; the limit, reading, JPEG decoding, JPEG encoding and writing by as many
-processes, and nothing else; the naive script (``naive.py``) on a sample; Albumentations' transforms
-beside ours for the same effects, on one thread. Medians are printed; on shared machines only ratios
-of one run carry over. Everything is written into fresh folders, deleted at the end: right after a
-large delete, a disk can be ten times slower.
+and without stored masks; verify and inspect on what it made; the limit, reading, JPEG decoding,
+JPEG encoding and writing by as many processes, and nothing else; the naive script (``naive.py``) on
+a sample; Albumentations' transforms beside ours for the same effects, on one thread. Medians are
+printed; on shared machines only ratios of one run carry over. Everything is written into fresh
+folders, deleted at the end: right after a large delete, a disk can be ten times slower.
 """
 
 from __future__ import annotations
@@ -17,17 +17,14 @@ import json
 import multiprocessing
 import os
 import platform
-import re
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import count
 from pathlib import Path
@@ -38,6 +35,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from benchmarks.command import Finished, run
 from benchmarks.transforms import transform_rates
 from visnet_aug.build.local import CHUNK
 from visnet_aug.datasets.drawn.dataset import draw_dataset
@@ -50,28 +48,8 @@ FULL_SIZE = 42_872
 TRANSFORMED = 64
 """Images that the transforms are tried on."""
 
-SAMPLE_SECONDS = 0.5
-"""Between two looks at a build's memory: rare enough to cost it nothing."""
-
-STAGE = re.compile(r"(?P<name>.{12}) +[\d,]+ of (?P<total>[\d,]+) in [\d.]+ s")
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """One build.
-
-    Attributes:
-        out: Its output.
-        seconds: From the start of the process to its end.
-        stages: Seconds to the end of each stage from the end of the one before; the first
-            includes Python's start, the others what is done between stages, the last the exit.
-        peak: Most memory of all its processes at once, in bytes; what they share counts once.
-    """
-
-    out: Path
-    seconds: float
-    stages: Mapping[str, float]
-    peak: int
+LOOKS: dict[str, tuple[str, ...]] = {"verify": (), "verify --quick": ("--quick",), "inspect": ()}
+"""Commands that look at a finished build, with their options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +104,20 @@ def measure(
     src: Path, images: str | None, rounds: int, sample: int, place: Place
 ) -> dict[str, Any]:
     """Run all that is compared, one after the other, several times."""
-    builds: dict[str, list[Build]] = {"no masks": [], "masks": []}
+    builds: dict[str, list[Finished]] = {"no masks": [], "masks": []}
+    looks: dict[str, list[Finished]] = {name: [] for name in LOOKS}
     rates: list[Rates] = []
     rows: list[ManifestRow] = []
     transforms: list[dict[str, tuple[float, float]]] = []
     for number in range(1, rounds + 1):
-        first = run_build(src, images, place.fresh())
-        second = run_build(src, images, place.fresh(), masks_of=first.out)
+        out = place.fresh()
+        first = run_build(src, images, out)
+        second = run_build(src, images, place.fresh(), masks_of=out)
         builds["no masks"].append(first)
         builds["masks"].append(second)
-        rows = rows or read_manifest(first.out / "manifest.csv")
+        for name, options in LOOKS.items():
+            looks[name].append(run(name.split()[0], out, *options))
+        rows = rows or read_manifest(out / "manifest.csv")
         copied = [src / row.source for row in rows if row.kind == "augmented"]
         train = sorted({src / row.source for row in rows if row.split == "train"})
         naive = train[:: max(1, len(train) // sample)][:sample]
@@ -146,12 +128,13 @@ def measure(
             file=sys.stderr,
             flush=True,
         )
-    return summarise(rows, builds, rates, transforms)
+    return summarise(rows, builds, looks, rates, transforms)
 
 
 def summarise(
     rows: Sequence[ManifestRow],
-    builds: Mapping[str, Sequence[Build]],
+    builds: Mapping[str, Sequence[Finished]],
+    looks: Mapping[str, Sequence[Finished]],
     rates: Sequence[Rates],
     transforms: Sequence[Mapping[str, tuple[float, float]]],
 ) -> dict[str, Any]:
@@ -167,7 +150,9 @@ def summarise(
             "python": platform.python_version(),
         },
         "images": {"all": len(rows), "copies": copies, "train_sources": masked},
-        "seconds": {name: median(b.seconds for b in each) for name, each in builds.items()},
+        "seconds": {
+            name: median(b.seconds for b in each) for name, each in {**builds, **looks}.items()
+        },
         "stages": {
             name: {stage: median(b.stages[stage] for b in each) for stage in each[0].stages}
             for name, each in builds.items()
@@ -193,7 +178,9 @@ def summarise(
             for name in transforms[0]
         },
         "rounds": {
-            "builds": {name: [asdict(b) for b in each] for name, each in builds.items()},
+            "commands": {
+                name: [asdict(b) for b in each] for name, each in {**builds, **looks}.items()
+            },
             "rates": [asdict(rate) for rate in rates],
         },
     }
@@ -213,69 +200,14 @@ def median(values: Iterator[float] | Sequence[float]) -> float:
 # Our build
 
 
-def run_build(src: Path, images: str | None, out: Path, masks_of: Path | None = None) -> Build:
+def run_build(src: Path, images: str | None, out: Path, masks_of: Path | None = None) -> Finished:
     """Build into a new folder, with the masks of another build if given."""
     if masks_of is not None:
         out.mkdir()
         shutil.copytree(masks_of / "masks", out / "masks")
         shutil.copy2(masks_of / "masks.csv", out)
         os.sync()
-    command = [sys.executable, "-c", "from visnet_aug.cli.main import main; main()", "build"]
-    command += ["--src", str(src), "--out", str(out)] + (["--images", images] if images else [])
-    stages: dict[str, float] = {}
-    said: list[str] = []
-    start = mark = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stderr is not None
-    with memory_watched(process.pid) as peak:
-        for line in process.stderr:
-            said.append(line)
-            if match := STAGE.match(line):
-                now = time.perf_counter()
-                stages[match["name"].strip()], mark = now - mark, now
-        process.wait()
-    end = time.perf_counter()
-    if process.returncode != 0:
-        raise SystemExit("".join(said))
-    return Build(out, end - start, stages | {"leave": end - mark}, max(peak))
-
-
-@contextmanager
-def memory_watched(session: int) -> Iterator[list[int]]:
-    """Note now and then how much memory the processes of a session take, all together."""
-    seen = [0]
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.wait(SAMPLE_SECONDS):
-            seen.append(memory_of(session))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        yield seen
-    finally:
-        over.set()
-        watcher.join()
-
-
-def memory_of(session: int) -> int:
-    """Return the memory of a session's processes in bytes, shared pages divided among them."""
-    total = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            if os.getsid(int(folder.name)) == session:
-                text = (folder / "smaps_rollup").read_text()
-                total += sum(int(n) for n in re.findall(r"^Pss: +(\d+) kB", text, re.MULTILINE))
-        except OSError:  # it has just ended
-            continue
-    return 1024 * total
+    return run("build", "--src", src, "--out", out, *(("--images", images) if images else ()))
 
 
 # The limit
@@ -352,8 +284,13 @@ def print_results(results: Mapping[str, Any]) -> None:
     print(f"{images['all']:,} images built, {images['copies']:,} of them copies; medians")
     print(f"scaled to {FULL_SIZE:,} images: × {scale:.2f}\n")
     print(f"{'':44}{'here':>10}{'scaled':>10}{'target':>10}")
-    for name, seconds in (("no masks", 45), ("masks", 10)):
-        label = "build, s" + (", masks stored" if name == "masks" else "")
+    for name, label, seconds in (
+        ("no masks", "build, s", 45),
+        ("masks", "build, s, masks stored", 10),
+        ("verify", "verify, s", 30),
+        ("verify --quick", "verify --quick, s", ""),
+        ("inspect", "inspect, s", 20),
+    ):
         print(f"{label:44}{results['seconds'][name]:10.1f}{full[name]:10.1f}{seconds:>10}")
     for label, value, target in (
         ("masks, file to mask, images/s", f"{rates['masks']:,.0f}", "800"),

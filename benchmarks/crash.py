@@ -27,12 +27,13 @@ from pathlib import Path
 import click
 import numpy as np
 
+from benchmarks.command import COMMAND
 from benchmarks.killed import Kill
 
 STAGES = ("read", "mask", "pass through", "render", "write tables")
 LAST = "after the tables"
 
-PLAIN = ("-c", "from visnet_aug.cli.main import main; main()")
+PLAIN = COMMAND[1:]
 KILLED = ("-m", "benchmarks.killed")
 
 COPY = r"_\d+_[a-z_]+\.\w+(\.part)?$"

@@ -3,39 +3,27 @@
     python -m benchmarks.linear [--identities 600] [--to linear.json]
 
 The datasets are drawn. Each build is the real command in processes of its own, masks included,
-into a fresh folder. Its memory is what all of them hold at once, looked up every fifth of a second:
-proportional set sizes, in which a page that several processes share counts once. What one image
-costs is the slope between the smallest build and the largest.
+into a fresh folder. Its memory is what all of them hold at once. What one image costs is the slope
+between the smallest build and the largest.
 """
 
 from __future__ import annotations
 
 import json
 import platform
-import re
-import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
-import psutil
 
+from benchmarks.command import run
 from visnet_aug.datasets.drawn.dataset import draw_dataset
 from visnet_aug.manifest import read_manifest
 from visnet_aug.processes import default_workers
 
 STEPS = (1, 2, 4)
-
-PERIOD = 0.2
-"""Seconds between two looks at the memory; reading it takes a few milliseconds a process."""
-
-COMMAND = (sys.executable, "-c", "from visnet_aug.cli.main import main; main()")
-
-STAGE = re.compile(r"^(?P<name>[a-z][a-z ]{11}) .* in (?P<seconds>[0-9.]+) s$", re.MULTILINE)
-"""The line of a finished stage on the error stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +34,7 @@ class Measured:
         images: In the built set.
         masked: Training images, each masked.
         seconds: From the start of the process to its end.
-        stages: Of these, by stage.
+        stages: Of these, to the end of each stage from the end of the one before.
         peak: Most memory of all processes at once.
         main: Most memory of the main process.
     """
@@ -54,51 +42,22 @@ class Measured:
     images: int
     masked: int
     seconds: float
-    stages: dict[str, float]
+    stages: Mapping[str, float]
     peak: float
     main: float
 
 
 def measure(source: Path, out: Path, workers: int) -> Measured:
     """Build a dataset, and watch the processes that do it."""
-    arguments = ["build", "--src", str(source), "--out", str(out), "--workers", str(workers)]
-    with tempfile.TemporaryFile("w+") as err:
-        start = time.perf_counter()
-        process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=err)
-        peak, main = watch(process)
-        seconds = time.perf_counter() - start
-        err.seek(0)
-        told = err.read()
-    if process.returncode != 0:
-        raise SystemExit(told)
+    took = run("build", "--src", source, "--out", out, "--workers", workers)
     return Measured(
         images=len(read_manifest(out / "manifest.csv")),
         masked=len((out / "masks.csv").read_text().splitlines()) - 1,
-        seconds=seconds,
-        stages={stage["name"].strip(): float(stage["seconds"]) for stage in STAGE.finditer(told)},
-        peak=peak,
-        main=main,
+        seconds=took.seconds,
+        stages=took.stages,
+        peak=took.peak / 2**20,
+        main=took.main / 2**20,
     )
-
-
-def watch(process: subprocess.Popen[bytes]) -> tuple[float, float]:
-    """Wait for a process; return the most memory of its tree and of itself, in MiB."""
-    peak = main = 0.0
-    root = psutil.Process(process.pid)
-    while process.poll() is None:
-        own = held(root)
-        peak = max(peak, own + sum(map(held, root.children(recursive=True))))
-        main = max(main, own)
-        time.sleep(PERIOD)
-    return peak, main
-
-
-def held(process: psutil.Process) -> float:
-    """Return the memory that a process holds, in MiB; none if it has just gone."""
-    try:
-        return float(process.memory_full_info().pss) / 2**20
-    except psutil.Error:
-        return 0.0
 
 
 @click.command()
