@@ -6,22 +6,16 @@ A build killed at any point is finished by the same command, and ends with the s
 from __future__ import annotations
 
 import gc
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from visnet_aug.build.engine import Context, Engine, EngineFactory, Item
-from visnet_aug.build.journal import (
-    Journal,
-    WrittenFile,
-    images_of,
-    journal_path,
-    shard_checksums,
-)
+from visnet_aug.build.engine import Context, EngineFactory
+from visnet_aug.build.journal import shard_checksums
 from visnet_aug.build.local import LocalEngine
+from visnet_aug.build.making import make_files
 from visnet_aug.build.masking import (
     LocalSegmenterFactory,
     SegmenterFactory,
@@ -31,7 +25,7 @@ from visnet_aug.build.masking import (
     look_up_masks,
     mask_images,
 )
-from visnet_aug.build.observer import Advance, Observer, Silent
+from visnet_aug.build.observer import Observer, Silent
 from visnet_aug.build.output import (
     MANIFEST,
     TABLES,
@@ -40,7 +34,6 @@ from visnet_aug.build.output import (
     check_masks,
     check_same,
     claim,
-    clear_way,
     examine,
     present_files,
     release,
@@ -53,13 +46,12 @@ from visnet_aug.build.plan import Plan
 from visnet_aug.build.product import AUGMENTED_SET, Conclusion, Product
 from visnet_aug.build.provenance import identify, identify_masks
 from visnet_aug.build.rows import BuildSummary, find_facts, manifest_rows, summarise
-from visnet_aug.build.shards import check_shards, images_by_split, images_in, share_out
+from visnet_aug.build.shards import check_shards, images_by_split, share_out
 from visnet_aug.build.sidecars import write_sidecars
-from visnet_aug.build.work import Work, lay_out
+from visnet_aug.build.work import lay_out
 from visnet_aug.datasets import read_dataset
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.errors import OutputError
-from visnet_aug.files import make_folder, remove_file
 from visnet_aug.manifest import read_manifest
 from visnet_aug.masks.compute import MaskSummary
 from visnet_aug.masks.store import mask_name
@@ -198,7 +190,7 @@ def build(
                 remove_build(out, found, advance)
             found = Found("fresh")
         context = Context(recipe, out, options.passthrough)
-        before, written = _make_files(work, found, identity, context, workers, observer)
+        before, written = make_files(work, found, identity, context, workers, observer)
         rows = manifest_rows(plan, work.images(written), masks.entries, dataset)
         conclusion = Conclusion(
             product, dataset, recipe, identity, masks, plan, rows, shard_checksums(written.values())
@@ -313,77 +305,3 @@ def _is_whole(out: Path, found: Found) -> bool:
     if found.state != "finished" or not all((out / name).exists() for name in TABLES):
         return False
     return present_files(out, found.folders) == table_paths(found.paths) | found.paths
-
-
-def _make_files(
-    work: Work,
-    found: Found,
-    identity: Mapping[str, Any],
-    context: Context,
-    engine: Engine,
-    observer: Observer,
-) -> tuple[int, dict[str, WrittenFile]]:
-    """Make the files of a plan that are not there yet.
-
-    Returns:
-        How many images were there, and all files by path.
-    """
-    out = context.out
-    clear_way(out, work.folders, work.files)
-    written = _still_sound(out, found, observer)
-    before = sum(1 for _ in images_of(written.values()))
-    with Journal(journal_path(out), identity, found.journal_size) as journal:
-        for folder in work.folders:  # only now that the journal says whose they are
-            make_folder(out / folder)
-        if found.state == "finished":
-            # Files of a finished build are missing: its manifest becomes a journal again.
-            journal.finish(written.values())
-            remove_file(out / MANIFEST)
-        for stage, items in work.stages.items():
-            left = [item for item in items if item.path not in written]
-            with observer.stage(stage) as advance:
-                total = sum(map(images_in, items))
-                _run(left, total, context, engine, journal, written, advance)
-    return before, written
-
-
-def _run(
-    left: Sequence[Item],
-    total: int,
-    context: Context,
-    engine: Engine,
-    journal: Journal,
-    written: dict[str, WrittenFile],
-    advance: Advance,
-) -> None:
-    """Make some files, noting each in the journal and in ``written``; ``total`` counts images."""
-    done = total - sum(map(images_in, left))
-    advance(done, total)
-
-    def finished(files: Sequence[WrittenFile]) -> None:
-        nonlocal done
-        journal.finish(files)
-        written.update((file.path, file) for file in files)
-        done += sum(1 for _ in images_of(files))
-        advance(done, total)
-
-    engine.make_files(
-        left,
-        context,
-        begun=lambda items: journal.begin(item.path for item in items),
-        finished=finished,
-    )
-
-
-def _still_sound(out: Path, found: Found, observer: Observer) -> dict[str, WrittenFile]:
-    """Return the files of an earlier run whose bytes are still what it wrote."""
-    sound: dict[str, WrittenFile] = {}
-    if not found.written:
-        return sound
-    with observer.stage("check") as advance:
-        for number, (path, written) in enumerate(found.written.items(), 1):
-            with suppress(OSError), (out / path).open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() == written.sha256:
-                    sound[path] = written
-            advance(number, len(found.written))
-    return sound
