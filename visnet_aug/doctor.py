@@ -27,6 +27,7 @@ from visnet_aug.opencv_wheels import (
     judge_wheels,
     mend_command,
 )
+from visnet_aug.processes import default_workers
 
 MODULES: Final = MappingProxyType(
     {
@@ -139,9 +140,8 @@ def examine_library(module: str, broken: Mapping[str, str]) -> Finding:
 
 
 def _examine_devices(torch: _Outcome) -> list[Finding]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     flags = _cpu_flags()
-    cpu = f"{cores} usable cores" + (f", {' '.join(flags)}" if flags else "")
+    cpu = f"{default_workers()} usable cores" + (f", {' '.join(flags)}" if flags else "")
     if torch.error is not None:  # the finding for torch says why
         return [Finding("cpu", cpu), Finding("gpu", "unknown: torch cannot be asked")]
     facts = json.loads(torch.output)

@@ -6,14 +6,19 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import wait
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from visnet_aug.errors import WorkerError
+
+WORKER_DIED: Final = (
+    "a worker process died, most often for want of memory; run the same command again, with fewer "
+    "--workers if it happens again"
+)
 
 _Chunk = TypeVar("_Chunk")
 _Result = TypeVar("_Result")
@@ -36,15 +41,22 @@ def default_workers() -> int:
 
 
 def spread(
-    work: Callable[[_Chunk], _Result], chunks: Iterable[_Chunk], workers: int, preload: str
-) -> Iterator[_Result]:
-    """Do work on chunks in processes that look at images.
+    work: Callable[[_Chunk], _Result],
+    chunks: Iterable[_Chunk],
+    workers: int,
+    preload: str | None = None,
+) -> Generator[_Result]:
+    """Do work on chunks in processes that ignore Ctrl-C and end with this one.
+
+    Who may leave before the last result closes the generator: chunks under way are finished then.
 
     Args:
         work: A function that can be pickled.
         chunks: Each one message to a worker, worth some 10 ms of work or more.
         workers: Number of processes; 1 for none but this one.
-        preload: Module that workers are forked with, where the system can fork.
+        preload: Module that workers are forked with, where the system can fork; OpenCV has one
+            thread in each. ``None`` starts them afresh and without OpenCV: there is one server to
+            fork from in a process, and what comes later wants it with its own modules.
 
     Yields:
         What came of each chunk, in order.
@@ -55,11 +67,16 @@ def spread(
     if workers == 1:
         yield from map(work, chunks)
         return
-    pool = ProcessPoolExecutor(workers, worker_context(preload), _start)
+    if preload is None:
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), follow_main)
+    else:
+        pool = ProcessPoolExecutor(workers, worker_context(preload), _start)
     try:
-        yield from pool.map(work, chunks)
+        with deaf_from_birth():
+            results = pool.map(work, chunks)
+        yield from results
     except BrokenProcessPool as error:
-        raise WorkerError("a worker process died; run it again with fewer --workers") from error
+        raise WorkerError(WORKER_DIED) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -104,10 +121,10 @@ def deaf_from_birth() -> Iterator[None]:
 
 def _start() -> None:
     """Prepare a worker process, which leaves Ctrl-C to the main one and ends with it."""
+    follow_main()
     import cv2
 
     cv2.setNumThreads(1)
-    follow_main()
 
 
 def _leave_with_main() -> None:

@@ -36,7 +36,7 @@ ARROWS = {
         "recipe", "build", "verify",
     },
     "preview": {"errors", "files", "datasets", "masks", "backgrounds", "recipe", "build"},
-    "doctor": {"masks", "opencv_wheels"},
+    "doctor": {"processes", "masks", "opencv_wheels"},
     "verify": {
         "processes", "errors", "files", "shards", "manifest", "datasets", "masks", "recipe",
         "build",

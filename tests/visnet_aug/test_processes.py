@@ -13,13 +13,19 @@ from visnet_aug.processes import deaf_from_birth, spread
 
 def test_results_come_in_the_order_of_the_chunks() -> None:
     chunks = [[3, 1], [2], [], [5, 4, 6]]
-    for workers in (1, 2):
-        assert list(spread(sorted, chunks, workers, preload="os")) == [[1, 3], [2], [], [4, 5, 6]]
+    for workers, preload in ((1, None), (2, "os"), (2, None)):
+        assert list(spread(sorted, chunks, workers, preload)) == [[1, 3], [2], [], [4, 5, 6]]
 
 
-def test_a_worker_that_dies_is_said_to_have_died() -> None:
+@pytest.mark.parametrize("preload", ["os", None])
+def test_a_worker_that_dies_is_said_to_have_died(preload: str | None) -> None:
     with pytest.raises(WorkerError, match="fewer --workers"):
-        list(spread(os._exit, [1, 1], 2, preload="os"))
+        list(spread(os._exit, [1, 1], 2, preload))
+
+
+@pytest.mark.parametrize("preload", ["os", None])
+def test_workers_leave_ctrl_c_to_the_main_process(preload: str | None) -> None:
+    assert list(spread(signal.getsignal, [signal.SIGINT] * 2, 2, preload)) == [signal.SIG_IGN] * 2
 
 
 def test_a_process_is_deaf_to_ctrl_c_from_birth_and_this_one_hears_it_later() -> None:

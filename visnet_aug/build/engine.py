@@ -29,11 +29,6 @@ Item: TypeAlias = Planned | Shard
 PRELOAD: Final = "visnet_aug.build.preload"
 """What worker processes of this machine are forked with."""
 
-WORKER_DIED: Final = (
-    "a worker process died, most often for want of memory; run the same command again to go on, "
-    "with fewer --workers if it happens again"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Context:

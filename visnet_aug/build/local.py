@@ -16,13 +16,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from visnet_aug.build.engine import PRELOAD, WORKER_DIED, Context, Engine, Item, chunks
+from visnet_aug.build.engine import PRELOAD, Context, Engine, Item, chunks
 from visnet_aug.build.journal import WrittenFile
 from visnet_aug.build.lock import share
 from visnet_aug.build.mask_processes import run_batches
 from visnet_aug.build.shards import StoppedError
 from visnet_aug.errors import WorkerError
-from visnet_aug.processes import default_workers, follow_main, worker_context
+from visnet_aug.processes import WORKER_DIED, default_workers, follow_main, worker_context
 
 if TYPE_CHECKING:
     from visnet_aug.build.masking import SegmenterSource

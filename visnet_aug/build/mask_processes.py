@@ -22,10 +22,10 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from visnet_aug.build.engine import PRELOAD, WORKER_DIED
+from visnet_aug.build.engine import PRELOAD
 from visnet_aug.build.lock import share
 from visnet_aug.errors import VisnetError, WorkerError
-from visnet_aug.processes import follow_main, worker_context
+from visnet_aug.processes import WORKER_DIED, follow_main, worker_context
 
 if TYPE_CHECKING:
     from visnet_aug.masks.store import MaskEntry

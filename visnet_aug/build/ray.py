@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from visnet_aug.build.engine import WORKER_DIED, Context, Engine, Item, chunks
+from visnet_aug.build.engine import Context, Engine, Item, chunks
 from visnet_aug.build.journal import WrittenFile
 from visnet_aug.build.lock import share
 from visnet_aug.errors import EngineError, VisnetError, WorkerError
-from visnet_aug.processes import default_workers
+from visnet_aug.processes import WORKER_DIED, default_workers
 
 if TYPE_CHECKING:
     from visnet_aug.build.masking import SegmenterSource

@@ -6,16 +6,13 @@ the interpreter's lock most of the time.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
 from visnet_aug.datasets.images import UnusableImage, UsableImage, inspect_image
-from visnet_aug.errors import WorkerError
-from visnet_aug.processes import deaf_from_birth, default_workers, follow_main
+from visnet_aug.processes import default_workers, spread
 
 WORTHWHILE: Final = 4096
 """Files from which on processes save more time than it takes to start them: a third of a second."""
@@ -45,21 +42,11 @@ def inspect_files(
         yield from map(inspect_image, map(Path, paths))
         return
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
-    # Spawned, not forked from a server: there is one server in a process, and rendering starts it
-    # with all that rendering imports.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), follow_main)
-    try:
-        with deaf_from_birth():
-            results = pool.map(_inspect, chunks)
+    # Nothing is preloaded: rendering starts the server with all that rendering imports. Closed
+    # early when the caller stops at an unusable image or the user interrupts.
+    with closing(spread(_inspect, chunks, workers)) as results:
         for found in results:
             yield from found
-    except BrokenProcessPool as error:
-        raise WorkerError(
-            "a worker process died while reading, most often for want of memory; run the same "
-            "command again, with fewer --workers if it happens again"
-        ) from error
-    finally:  # early when the caller stops at an unusable image or the user interrupts
-        pool.shutdown(cancel_futures=True)
 
 
 def _inspect(paths: Sequence[str]) -> list[UsableImage | UnusableImage]:

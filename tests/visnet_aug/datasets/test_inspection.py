@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from visnet_aug import processes
 from visnet_aug.datasets import inspection
 from visnet_aug.datasets.images import UnusableImage, UsableImage, inspect_image
 from visnet_aug.datasets.inspection import inspect_files
@@ -39,12 +40,12 @@ def test_processes_find_what_one_process_finds(
 
 
 def test_few_files_start_no_process(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(inspection, "ProcessPoolExecutor")
+    monkeypatch.delattr(inspection, "spread")
     assert list(inspect_files(paths, workers=8)) == [inspect_image(Path(path)) for path in paths]
 
 
 def test_a_worker_that_dies_is_an_error(paths: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "WORTHWHILE", 0)
-    monkeypatch.setattr(inspection, "follow_main", partial(os._exit, 1))
-    with pytest.raises(WorkerError, match="a worker process died while reading"):
+    monkeypatch.setattr(processes, "follow_main", partial(os._exit, 1))
+    with pytest.raises(WorkerError, match="a worker process died"):
         list(inspect_files(paths, workers=2))

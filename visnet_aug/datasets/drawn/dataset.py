@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final, Literal
 
@@ -28,8 +24,9 @@ from visnet_aug.datasets.drawn.plan import (
     plan_crops,
 )
 from visnet_aug.datasets.drawn.sample import draw_sample
-from visnet_aug.errors import OutputError, RecipeError, WorkerError
+from visnet_aug.errors import OutputError, RecipeError
 from visnet_aug.files import cannot, part_of
+from visnet_aug.processes import default_workers, spread
 
 MASKS: Final = "ground_truth_masks"
 """Folder of the true masks, beside the splits' folders."""
@@ -122,10 +119,6 @@ def _new_folder(out: Path) -> Iterator[Path]:
         part.replace(out)
     except OSError as error:
         raise cannot("written", Path(error.filename or out), error) from error
-    except BrokenProcessPool as error:
-        raise WorkerError(
-            "a worker process died, most often for want of memory; draw again with fewer --workers"
-        ) from error
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -139,7 +132,7 @@ def _make_folders(out: Path) -> None:
 
 
 def _worth(crops: int) -> int:
-    return min(os.cpu_count() or 1, math.ceil(crops / _WORTH_A_PROCESS))
+    return min(default_workers(), math.ceil(crops / _WORTH_A_PROCESS))
 
 
 def _draw_all(
@@ -147,17 +140,9 @@ def _draw_all(
 ) -> None:
     chunks = [crops[start : start + _CHUNK] for start in range(0, len(crops), _CHUNK)]
     draw = partial(_draw_chunk, out=out, seed=seed)
-    if workers == 1:
-        _report(map(draw, chunks), len(crops), progress)
-        return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=_be_one_of_many) as pool:
-        _report(pool.map(draw, chunks), len(crops), progress)
-
-
-def _be_one_of_many() -> None:
-    """Keep a drawing process to one core."""
-    cv2.setNumThreads(1)
+    # Closed before anybody removes the folder that workers write to.
+    with closing(spread(draw, chunks, workers, preload=draw_sample.__module__)) as drawn:
+        _report(drawn, len(crops), progress)
 
 
 def _report(drawn: Iterable[int], total: int, progress: Progress | None) -> None:
