@@ -16,7 +16,7 @@ from visnet_aug import progress
 from visnet_aug.datasets.counts import PUBLISHED, SplitCounts, count_splits, is_published
 
 if TYPE_CHECKING:
-    from visnet_aug.build.build import BuildResult, Preview
+    from visnet_aug.build.build import BuildResult, DryRun
     from visnet_aug.build.observer import Advance
     from visnet_aug.build.plan import Plan
     from visnet_aug.build.rows import BuildSummary
@@ -86,7 +86,7 @@ class ConsoleObserver:
         for damage, count in masks.damaged.items():
             self._say(f"made again: {count:,} × {damage}")
 
-    def previewed(self, result: Preview) -> None:
+    def would_build(self, result: DryRun) -> None:
         """Show what a build would make."""
         masks = result.masks
         self._say(

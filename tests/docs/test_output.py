@@ -23,7 +23,7 @@ LIBRARIES = [re.search(r"(pandas|polars|visnet_aug)", snippet) for snippet in SN
 def aug(market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build a small set."""
     out = tmp_path_factory.mktemp("built") / "aug"
-    build(market, out, Recipe(), Options(workers=1), segmenter=ellipses)
+    build(market, out, Recipe(), Options(workers=1), segmenter_factory=ellipses)
     return out
 
 

@@ -15,12 +15,11 @@ import                               time   resident private memory
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator, MutableMapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+
+from visnet_aug.imports import temporary_entry, without_torch
 
 
 def load_albumentations(torch: bool = True) -> ModuleType:
@@ -40,19 +39,6 @@ def load_albumentations(torch: bool = True) -> ModuleType:
     """
     with ExitStack() as stack:
         stack.enter_context(temporary_entry(os.environ, "NO_ALBUMENTATIONS_UPDATE", "1"))
-        if not torch and "torch" not in sys.modules:
-            # None makes ``import torch`` an ImportError, which Albumentations is prepared for
-            stack.enter_context(temporary_entry(sys.modules, "torch", None))
+        if not torch:
+            stack.enter_context(without_torch())
         return import_module("albumentations")
-
-
-@contextmanager
-def temporary_entry(mapping: MutableMapping[str, Any], key: str, value: object) -> Iterator[None]:
-    """Set one entry of a mapping for a while."""
-    before = {key: mapping[key]} if key in mapping else {}
-    mapping[key] = value
-    try:
-        yield
-    finally:
-        del mapping[key]
-        mapping.update(before)

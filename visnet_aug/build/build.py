@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from visnet_aug.build.engine import Context, EngineFactory
+from visnet_aug.build.engine import Context, Engine, EngineFactory
 from visnet_aug.build.journal import shard_checksums
 from visnet_aug.build.local import LocalEngine
 from visnet_aug.build.making import make_files
@@ -40,13 +40,13 @@ from visnet_aug.build.output import (
     remove_build,
     table_paths,
 )
+from visnet_aug.build.packing import check_count, check_shards
 from visnet_aug.build.parquet import write_parquet
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Plan
-from visnet_aug.build.product import AUGMENTED_SET, Conclusion, Product
+from visnet_aug.build.product import AUGMENTED_SET, Conclusion, Decision, Product
 from visnet_aug.build.provenance import identify, identify_masks
 from visnet_aug.build.rows import BuildSummary, find_facts, manifest_rows, summarise
-from visnet_aug.build.shards import check_shards, images_by_split, share_out
 from visnet_aug.build.sidecars import write_sidecars
 from visnet_aug.build.work import lay_out
 from visnet_aug.datasets import read_dataset
@@ -104,7 +104,7 @@ class BuildResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class DryRun:
     """What a build would do.
 
     Attributes:
@@ -123,8 +123,8 @@ def build(
     options: Options | None = None,
     *,
     product: Product = AUGMENTED_SET,
-    segmenter: SegmenterFactory = find_segmenter,
-    engine: EngineFactory = LocalEngine,
+    segmenter_factory: SegmenterFactory = find_segmenter,
+    engine_factory: EngineFactory = LocalEngine,
     observer: Observer | None = None,
 ) -> BuildResult:
     """Build an augmented set or another product, or finish one that was begun.
@@ -138,8 +138,8 @@ def build(
         recipe: What to make.
         options: How to work.
         product: What of the dataset is masked, and what is made of it.
-        segmenter: Finds the segmenter; tests pass their own.
-        engine: Where the work is done: in processes of this machine, or on a cluster.
+        segmenter_factory: Finds the segmenter; tests pass their own.
+        engine_factory: Says where the work is done: in processes of this machine, or on a cluster.
         observer: Told about progress.
 
     Returns:
@@ -153,66 +153,41 @@ def build(
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
     check_shards(options.shards, options.passthrough)
-    with claim(out), engine(options.workers) as workers, _without_collector():
+    with claim(out), engine_factory(options.workers) as engine, _without_collector():
         found = examine(out)
         dataset, recipe = _read(source, recipe, options, observer)
         dataset = product.select(dataset, recipe)
-        finder = segmenter(recipe.weights, options.device, recipe.masks)
+        segmenter = segmenter_factory(recipe.weights, options.device, recipe.masks)
         identity = identify(
-            product, dataset, recipe, options.passthrough, options.shards, finder.key
+            product, dataset, recipe, options.passthrough, options.shards, segmenter.key
         )
         if not options.force:
             check_same(out, found, identity)
         product.check(dataset, recipe)
         if options.shards is not None:  # minutes before the masks are known
             everybody = {mask_name(image.split, image.stem) for image in product.to_mask(dataset)}
-            share_out(options.shards, images_by_split(product.plan(dataset, everybody, recipe)))
+            check_count(options.shards, product.plan(dataset, everybody, recipe))
         with observer.stage("mask") as advance:
-            masks = mask_images(product.to_mask(dataset), out, recipe, finder, workers, advance)
+            masks = mask_images(product.to_mask(dataset), out, recipe, segmenter, engine, advance)
         identity |= identify_masks(masks)
         if not options.force:
             check_masks(out, found, identity)
             if not masks.computed and _is_whole(out, found):
-                if options.parquet:
-                    write_parquet(out)
-                summary = summarise(read_manifest(out / MANIFEST))
-                return BuildResult(summary, None, 0, summary.total)
+                return _leave(out, options)
         plan = product.plan(dataset, masks.accepted, recipe)
-        work = lay_out(
-            plan,
-            options.shards,
-            recipe.seed,
-            lambda item: find_facts(item, masks.entries, dataset),
-        )
-        observer.planned(plan)
-        if options.force and not (found.state == "unfinished" and found.identity == identity):
-            with observer.stage("remove") as advance:
-                remove_build(out, found, advance)
-            found = Found("fresh")
-        context = Context(recipe, out, options.passthrough)
-        before, written = make_files(work, found, identity, context, workers, observer)
-        rows = manifest_rows(plan, work.images(written), masks.entries, dataset)
-        conclusion = Conclusion(
-            product, dataset, recipe, identity, masks, plan, rows, shard_checksums(written.values())
-        )
-        with observer.stage("write tables") as advance:
-            write_sidecars(out, conclusion)
-            if options.parquet:
-                write_parquet(out)
-            release(out)
-            advance(plan.total, plan.total)
-        return BuildResult(conclusion.summary, masks, plan.total - before, before)
+        decision = Decision(product, dataset, recipe, identity, masks, plan)
+        return _carry_out(decision, out, found, options, engine, observer)
 
 
-def preview(
+def dry_run(
     source: Path,
     out: Path,
     recipe: Recipe,
     options: Options | None = None,
     *,
-    segmenter: LocalSegmenterFactory = find_local_segmenter,
+    segmenter_factory: LocalSegmenterFactory = find_local_segmenter,
     observer: Observer | None = None,
-) -> Preview:
+) -> DryRun:
     """Plan an augmented set without computing masks, downloading or writing; arguments as `build`.
 
     Raises:
@@ -223,17 +198,17 @@ def preview(
     check_shards(options.shards, options.passthrough)
     found = examine(out)
     dataset, recipe = _read(source, recipe, options, observer)
-    finder = segmenter(recipe.weights, options.device, recipe.masks)
-    key = finder.key if finder else None
+    segmenter = segmenter_factory(recipe.weights, options.device, recipe.masks)
+    key = segmenter.key if segmenter else None
     if not options.force:
         wanted = identify(AUGMENTED_SET, dataset, recipe, options.passthrough, options.shards, key)
         check_same(out, found, wanted)
     masks = look_up_masks(AUGMENTED_SET.to_mask(dataset), out, recipe, key)
     plan = AUGMENTED_SET.plan(dataset, masks.accepted | masks.unknown, recipe)
     if options.shards is not None:
-        share_out(options.shards, images_by_split(plan))
+        check_count(options.shards, plan)
     observer.planned(plan)
-    return Preview(plan, masks)
+    return DryRun(plan, masks)
 
 
 def make_masks(
@@ -242,8 +217,8 @@ def make_masks(
     recipe: Recipe,
     options: Options | None = None,
     *,
-    segmenter: SegmenterFactory = find_segmenter,
-    engine: EngineFactory = LocalEngine,
+    segmenter_factory: SegmenterFactory = find_segmenter,
+    engine_factory: EngineFactory = LocalEngine,
     observer: Observer | None = None,
 ) -> MaskSummary:
     """Compute the training images' masks alone, where `build` will look for them.
@@ -253,17 +228,17 @@ def make_masks(
     """
     options, observer = options or Options(), observer or Silent()
     check_apart(source, out)
-    with claim(out), engine(options.workers) as workers:
+    with claim(out), engine_factory(options.workers) as engine:
         if examine(out).state != "fresh":
             raise OutputError(
                 f"{out}: holds a build with its masks; mend those and build again with --force, "
                 "or choose another --out"
             )
         dataset, recipe = _read(source, recipe, options, observer)
-        finder = segmenter(recipe.weights, options.device, recipe.masks)
+        segmenter = segmenter_factory(recipe.weights, options.device, recipe.masks)
         with observer.stage("mask") as advance:
             images = AUGMENTED_SET.to_mask(dataset)
-            return mask_images(images, out, recipe, finder, workers, advance)
+            return mask_images(images, out, recipe, segmenter, engine, advance)
 
 
 @contextmanager
@@ -305,3 +280,45 @@ def _is_whole(out: Path, found: Found) -> bool:
     if found.state != "finished" or not all((out / name).exists() for name in TABLES):
         return False
     return present_files(out, found.folders) == table_paths(found.paths) | found.paths
+
+
+def _leave(out: Path, options: Options) -> BuildResult:
+    """Leave a finished build as it is, except for what is asked for beside it."""
+    if options.parquet:
+        write_parquet(out)
+    summary = summarise(read_manifest(out / MANIFEST))
+    return BuildResult(summary, None, 0, summary.total)
+
+
+def _carry_out(
+    decision: Decision,
+    out: Path,
+    found: Found,
+    options: Options,
+    engine: Engine,
+    observer: Observer,
+) -> BuildResult:
+    """Make the files that were decided on, and then what stands beside them."""
+    dataset, recipe, masks, plan = decision.dataset, decision.recipe, decision.masks, decision.plan
+    work = lay_out(
+        plan,
+        options.shards,
+        recipe.seed,
+        lambda item: find_facts(item, masks.entries, dataset),
+    )
+    observer.planned(plan)
+    if options.force and not (found.state == "unfinished" and found.identity == decision.identity):
+        with observer.stage("remove") as advance:
+            remove_build(out, found, advance)
+        found = Found("fresh")
+    context = Context(recipe, out, options.passthrough)
+    before, written = make_files(work, found, decision.identity, context, engine, observer)
+    rows = manifest_rows(plan, work.images(written), masks.entries, dataset)
+    conclusion = Conclusion(**vars(decision), rows=rows, shards=shard_checksums(written.values()))
+    with observer.stage("write tables") as advance:
+        write_sidecars(out, conclusion)
+        if options.parquet:
+            write_parquet(out)
+        release(out)
+        advance(plan.total, plan.total)
+    return BuildResult(conclusion.summary, masks, plan.total - before, before)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from visnet_aug.build.journal import WrittenFile
+from visnet_aug.build.packing import Shard, images_in
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Planned
-from visnet_aug.build.shards import Shard, images_in
 from visnet_aug.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ class Engine(AbstractContextManager["Engine"], Protocol):
     Whatever ends a call early, an interrupt included, what was being worked on is finished and
     reported first.
     """
+
+    def describe(self) -> str:
+        """Say in a few words what does the work."""
 
     def make_masks(
         self,

@@ -20,7 +20,7 @@ from visnet_aug.build.engine import PRELOAD, Context, Engine, Item, chunks
 from visnet_aug.build.journal import WrittenFile
 from visnet_aug.build.lock import share
 from visnet_aug.build.mask_processes import run_batches
-from visnet_aug.build.shards import StoppedError
+from visnet_aug.build.tars import StoppedError
 from visnet_aug.errors import WorkerError
 from visnet_aug.processes import WORKER_DIED, default_workers, follow_main, worker_context
 
@@ -56,6 +56,10 @@ class LocalEngine(Engine):
 
     def __exit__(self, *_: object) -> None:
         """Leave nothing behind: processes end with the work that they were started for."""
+
+    def describe(self) -> str:
+        """Say how many processes there are."""
+        return f"{self._workers} process{'es' * (self._workers != 1)} of this machine"
 
     def make_masks(
         self,

@@ -12,7 +12,7 @@ from visnet_aug.build.engine import Context, Engine, Item
 from visnet_aug.build.journal import Journal, WrittenFile, images_of, journal_path
 from visnet_aug.build.observer import Advance, Observer
 from visnet_aug.build.output import MANIFEST, Found, clear_way
-from visnet_aug.build.shards import images_in
+from visnet_aug.build.packing import images_in
 from visnet_aug.build.work import Work
 from visnet_aug.files import make_folder, remove_file
 

@@ -68,18 +68,16 @@ class Product(Protocol):
 
 
 @dataclass(frozen=True)
-class Conclusion:
-    """All that is known when the last image is written.
+class Decision:
+    """All that is decided before the first image is written.
 
     Attributes:
-        product: What was made.
+        product: What is made.
         dataset: What of the source takes part.
         recipe: What was asked for.
         identity: Which build it is.
         masks: What the mask stage did.
-        plan: What was to be made.
-        rows: The manifest.
-        shards: Checksums of shards, by path and in its order.
+        plan: What is to be made.
     """
 
     product: Product
@@ -88,6 +86,17 @@ class Conclusion:
     identity: Mapping[str, Any]
     masks: MaskSummary
     plan: Plan
+
+
+@dataclass(frozen=True)
+class Conclusion(Decision):
+    """All that is known when the last image is written.
+
+    Attributes:
+        rows: The manifest.
+        shards: Checksums of shards, by path and in its order.
+    """
+
     rows: Sequence[ManifestRow]
     shards: Mapping[str, str]
 

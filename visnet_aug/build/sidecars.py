@@ -14,9 +14,9 @@ from visnet_aug.build.croissant import describe
 from visnet_aug.build.journal import FOLDER as STATE_FOLDER
 from visnet_aug.build.metadata import metadata_columns, metadata_files
 from visnet_aug.build.output import BUILD, CARD, CROISSANT, MANIFEST, RECIPE, REJECTED
+from visnet_aug.build.packing import shard_tables
 from visnet_aug.build.product import Conclusion
 from visnet_aug.build.provenance import other_versions
-from visnet_aug.build.shards import shard_tables
 from visnet_aug.datasets.record import Dataset
 from visnet_aug.datasets.rejected import RejectedRow, rejected_csv, rejected_images
 from visnet_aug.files import cannot, write_file

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from visnet_aug.build.engine import Item
 from visnet_aug.build.journal import Written, WrittenFile, images_of
+from visnet_aug.build.packing import Shard, pack
 from visnet_aug.build.plan import Plan, Planned
 from visnet_aug.build.rows import Facts
-from visnet_aug.build.shards import Shard, pack
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,12 @@ import numpy as np
 
 from visnet_aug.build.engine import Context, Item
 from visnet_aug.build.journal import Written, WrittenFile, WrittenShard
+from visnet_aug.build.packing import Shard
 from visnet_aug.build.passthrough import pass_through
 from visnet_aug.build.plan import Planned, Task
 from visnet_aug.build.render import Renderer
 from visnet_aug.build.rows import make_row
-from visnet_aug.build.shards import Sample, Shard, StoppedError, write_shard
+from visnet_aug.build.tars import Sample, StoppedError, write_shard
 from visnet_aug.datasets.images import read_again
 from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.files import cannot, write_file

@@ -24,19 +24,43 @@ from visnet_aug.cli.options import (
     TABLE,
     WEIGHTS,
     WORKERS,
-    make_engine,
+    choose_engine,
     make_recipe,
 )
-from visnet_aug.command import as_it_is
+from visnet_aug.command import RESUMED, Resumable, as_it_is, exit_codes
+from visnet_aug.errors import (
+    DatasetError,
+    EngineError,
+    ManifestError,
+    OutputError,
+    PlanError,
+    WeightsError,
+    WorkerError,
+)
 
 if TYPE_CHECKING:
     from visnet_aug.build.passthrough import Passthrough
 
+_EXIT_CODES = exit_codes(
+    DatasetError,
+    PlanError,
+    WeightsError,
+    OutputError,
+    ManifestError,
+    WorkerError,
+    EngineError,
+    interrupted=RESUMED,
+)
+
+
+def _epilog(*examples: str) -> str:
+    return f"{as_it_is('Examples:', *examples)}\n\n{_EXIT_CODES}"
+
 
 @click.command(
+    cls=Resumable,
     short_help="Build an augmented set.",
-    epilog=as_it_is(
-        "Examples:",
+    epilog=_epilog(
         "visnet-aug build --src Market-1501 --out aug",
         "visnet-aug build --src Market-1501 --out aug --images 60000 --seed 7",
         "visnet-aug build --src Market-1501 --out aug --recipe pipelines/market1501-published.yaml",
@@ -114,17 +138,20 @@ def build(
     recipe = make_recipe(recipe_file, changes)
     options = conductor.Options(device, workers, on_error, passthrough, shards, force, parquet)
     observer = ConsoleObserver()
-    workplace = make_engine(engine, ray_address)
+    engines = choose_engine(engine, ray_address)
     if dry_run:
-        observer.previewed(conductor.preview(source, out, recipe, options, observer=observer))
+        observer.would_build(conductor.dry_run(source, out, recipe, options, observer=observer))
         return
-    result = conductor.build(source, out, recipe, options, engine=workplace, observer=observer)
+    result = conductor.build(
+        source, out, recipe, options, engine_factory=engines, observer=observer
+    )
     observer.built(result, out)
 
 
 @click.command(
+    cls=Resumable,
     short_help="Make the masks alone, to be mended before a build.",
-    epilog=as_it_is("Example:", "visnet-aug mask --src Market-1501 --out aug"),
+    epilog=_epilog("visnet-aug mask --src Market-1501 --out aug"),
 )
 @SOURCE
 @LAYOUT
@@ -160,17 +187,19 @@ def mask(
 
     recipe = make_recipe(recipe_file, changes)
     options = conductor.Options(device, workers, on_error)
-    workplace = make_engine(engine, ray_address)
     observer = ConsoleObserver()
+    engines = choose_engine(engine, ray_address)
     observer.masked(
-        conductor.make_masks(source, out, recipe, options, engine=workplace, observer=observer)
+        conductor.make_masks(
+            source, out, recipe, options, engine_factory=engines, observer=observer
+        )
     )
 
 
 @click.command(
+    cls=Resumable,
     short_help="Make test sets with other backgrounds, to measure how much they matter.",
-    epilog=as_it_is(
-        "Examples:",
+    epilog=_epilog(
         "visnet-aug probe --src Market-1501 --out probe",
         "visnet-aug probe --src Market-1501 --out probe --families blur,pattern --sample 100",
     ),
@@ -243,7 +272,7 @@ def probe(
         recipe,
         options,
         product=Probe(sample),
-        engine=make_engine(engine, ray_address),
+        engine_factory=choose_engine(engine, ray_address),
         observer=observer,
     )
     observer.built(result, out)

@@ -1,4 +1,4 @@
-"""Options that several commands share; only click is imported, as in ``cli.py``."""
+"""Options that several commands share, and what is made of them."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ FORCE = click.option(
 )
 
 
-def make_engine(name: str, ray_address: str | None) -> EngineFactory:
+def choose_engine(name: str, ray_address: str | None) -> EngineFactory:
     """Return what starts the engine of that name."""
     if name == "ray":
         from visnet_aug.build.ray import RayEngine

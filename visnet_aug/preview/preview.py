@@ -60,7 +60,7 @@ def preview(
     intensity: float | None = None,
     grid: bool = False,
     device: str = "auto",
-    segmenter: SegmenterFactory = find_segmenter,
+    segmenter_factory: SegmenterFactory = find_segmenter,
 ) -> Preview:
     """Try backgrounds on pictures and write a sheet of them as PNG.
 
@@ -72,7 +72,7 @@ def preview(
         intensity: Strength in 0..1; ``None`` to draw it. A grid has a column for each of several.
         grid: Show each family, or each technique of the one, at rising intensities.
         device: Where the segmenter runs.
-        segmenter: Finds it; tests pass their own.
+        segmenter_factory: Finds it; tests pass their own.
 
     Raises:
         DatasetError: A picture cannot be used; the message says why, and what to do.
@@ -83,7 +83,7 @@ def preview(
     check_target(paths, to)
     tries = Tries(recipe.backgrounds, recipe.seed, family)
     images = [_read(path) for path in paths]
-    found = segmenter(recipe.weights, device, recipe.masks).load().segment(images)
+    found = segmenter_factory(recipe.weights, device, recipe.masks).load().segment(images)
     subjects = [Subject(*each) for each in zip(paths, images, found, strict=True)]
     if grid:
         tables = [_grid(subject, tries.grid(subject), family) for subject in subjects]

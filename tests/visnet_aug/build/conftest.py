@@ -45,7 +45,7 @@ local.CHUNK = 2
 
 if __name__ == "__main__":
     build(Path({source!r}), Path({out!r}), {arguments}, options=Options(workers=2),
-          segmenter=lambda *_: SegmenterSource("ellipses", Ellipses))
+          segmenter_factory=lambda *_: SegmenterSource("ellipses", Ellipses))
 """
 
 

@@ -13,38 +13,33 @@ import subprocess
 import sys
 import tarfile
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.crash import tree
 from benchmarks.killed import Kill
-from visnet_aug.build import shards
-from visnet_aug.build.build import Options, build, preview
+from visnet_aug.build import packing
+from visnet_aug.build.build import Options, build, dry_run
 from visnet_aug.build.engine import Context
 from visnet_aug.build.masking import SegmenterFactory
 from visnet_aug.build.metadata import describe_image
+from visnet_aug.build.packing import Shard, check_count, pack, share_out
 from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.build.plan import Kept, Plan
 from visnet_aug.build.probe import Probe, probe_recipe
 from visnet_aug.build.rows import Facts
-from visnet_aug.build.shards import (
-    Sample,
-    Shard,
-    StoppedError,
-    pack,
-    share_out,
-    write_shard,
-)
+from visnet_aug.build.tars import Sample, StoppedError, write_shard
 from visnet_aug.build.worker import Worker
 from visnet_aug.datasets import read_dataset
 from visnet_aug.errors import OutputError, PlanError, RecipeError
-from visnet_aug.manifest import read_manifest
+from visnet_aug.manifest import ManifestSplit, read_manifest
 from visnet_aug.recipe import Recipe
 from visnet_aug.shards import read_bytes, read_index, shard_of
 
@@ -62,7 +57,7 @@ def built(
 ) -> Path:
     """A build in six shards, to be read only."""
     out = tmp_path_factory.mktemp("sharded") / "aug"
-    result = build(market, out, RECIPE, SHARDS, segmenter=ellipses)
+    result = build(market, out, RECIPE, SHARDS, segmenter_factory=ellipses)
     assert (result.made, result.found, result.was_there) == (47, 0, False)
     return out
 
@@ -73,7 +68,7 @@ def in_files(
 ) -> Path:
     """The same build in files, to be read only."""
     out = tmp_path_factory.mktemp("files") / "aug"
-    build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    build(market, out, RECIPE, Options(workers=1), segmenter_factory=ellipses)
     return out
 
 
@@ -167,7 +162,13 @@ def test_build_json_has_the_checksums(built: Path) -> None:
 def test_the_same_bytes_whatever_the_workers(
     built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path, workers: int
 ) -> None:
-    build(market, tmp_path / "aug", RECIPE, replace(SHARDS, workers=workers), segmenter=ellipses)
+    build(
+        market,
+        tmp_path / "aug",
+        RECIPE,
+        replace(SHARDS, workers=workers),
+        segmenter_factory=ellipses,
+    )
     assert tree(tmp_path / "aug") == tree(built)
 
 
@@ -188,14 +189,10 @@ def test_a_doubled_suffix_is_none_of_the_key(market: Path, built: Path) -> None:
     st.integers(1, 80),
 )  # fmt: skip
 def test_shards_are_shared_out_so_that_the_largest_are_small(
-    sizes: dict[str, int], count: int
+    sizes: dict[ManifestSplit, int], count: int
 ) -> None:
-    splits = {split: range(size) for split, size in sizes.items()}
-    if not len(sizes) <= count <= sum(sizes.values()):
-        with pytest.raises(PlanError, match=f"ask for {len(sizes)} to "):
-            share_out(count, splits)  # type: ignore[arg-type]
-        return
-    shares = share_out(count, splits)  # type: ignore[arg-type]
+    assume(len(sizes) <= count <= sum(sizes.values()))
+    shares = share_out(count, sizes)
     assert sum(shares.values()) == count
     assert all(1 <= shares[split] <= size for split, size in sizes.items())
     largest = max(sizes[split] / shares[split] for split in sizes)
@@ -203,9 +200,23 @@ def test_shards_are_shared_out_so_that_the_largest_are_small(
         assert shares[split] == 1 or size / (shares[split] - 1) >= largest
 
 
-def test_a_splits_shards_are_even_and_shuffled(market: Path) -> None:
+@pytest.fixture(scope="module")
+def plan(market: Path) -> Plan:
+    """All 30 images of three splits as they are."""
     records = read_dataset(market).records
-    plan = Plan(tuple(Kept(record, f"{record.split}/{record.name}") for record in records), (), "")
+    return Plan(tuple(Kept(record, f"{record.split}/{record.name}") for record in records), (), "")
+
+
+@pytest.mark.parametrize(("count", "possible"), [(2, False), (3, True), (30, True), (31, False)])
+def test_each_split_needs_a_shard_and_each_shard_an_image(
+    plan: Plan, count: int, possible: bool
+) -> None:
+    told = r"each of train, query, gallery needs one.* ask for 3 to 30"
+    with nullcontext() if possible else pytest.raises(PlanError, match=told):
+        check_count(count, plan)
+
+
+def test_a_splits_shards_are_even_and_shuffled(plan: Plan) -> None:
 
     def packed(seed: int) -> tuple[Shard, ...]:
         return pack(plan, 7, seed, lambda image: Facts("", None))
@@ -256,28 +267,32 @@ def test_links_cannot_be_in_a_tar(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path, passthrough: Passthrough
 ) -> None:
     options = Options(shards=6, passthrough=passthrough)
-    for refused in (build, preview):
+    for refused in (build, dry_run):
         with pytest.raises(RecipeError, match=f"--shards with --passthrough {passthrough}"):
-            refused(market, tmp_path / "aug", RECIPE, options, segmenter=ellipses)
+            refused(market, tmp_path / "aug", RECIPE, options, segmenter_factory=ellipses)
     assert not (tmp_path / "aug").exists()
 
 
 def test_without_webdataset_it_is_said_how_to_get_it(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shards, "find_spec", lambda name: None)
+    monkeypatch.setattr(packing, "find_spec", lambda name: None)
     with pytest.raises(RecipeError, match=r"pip install 'visnet\[shards\]'"):
-        build(market, tmp_path / "aug", RECIPE, SHARDS, segmenter=ellipses)
+        build(market, tmp_path / "aug", RECIPE, SHARDS, segmenter_factory=ellipses)
 
 
 @pytest.mark.parametrize("count", [2, 48])
 def test_a_number_of_shards_that_cannot_be_is_refused(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path, count: int
 ) -> None:
-    for refused in (preview, build):
+    for refused in (dry_run, build):
         with pytest.raises(PlanError, match=f"cannot make {count} shards: .* ask for 3 to 47"):
             refused(
-                market, tmp_path / "aug", RECIPE, replace(SHARDS, shards=count), segmenter=ellipses
+                market,
+                tmp_path / "aug",
+                RECIPE,
+                replace(SHARDS, shards=count),
+                segmenter_factory=ellipses,
             )
 
 
@@ -288,13 +303,13 @@ def test_another_number_of_shards_is_another_build(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path, there: int | None, here: int | None
 ) -> None:
     out = tmp_path / "aug"
-    build(market, out, RECIPE, Options(workers=1, shards=there), segmenter=ellipses)
+    build(market, out, RECIPE, Options(workers=1, shards=there), segmenter_factory=ellipses)
     options = Options(workers=1, shards=here)
     with pytest.raises(OutputError, match="shards is"):
-        build(market, out, RECIPE, options, segmenter=ellipses)
-    build(market, out, RECIPE, replace(options, force=True), segmenter=ellipses)
+        build(market, out, RECIPE, options, segmenter_factory=ellipses)
+    build(market, out, RECIPE, replace(options, force=True), segmenter_factory=ellipses)
     fresh = tmp_path / "fresh"
-    build(market, fresh, RECIPE, options, segmenter=ellipses)
+    build(market, fresh, RECIPE, options, segmenter_factory=ellipses)
     assert tree(out) == tree(fresh)
 
 
@@ -302,10 +317,10 @@ def test_a_foreign_file_beside_shards_is_refused_and_kept(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     out = tmp_path / "aug"
-    build(market, out, RECIPE, replace(SHARDS, workers=1), segmenter=ellipses)
+    build(market, out, RECIPE, replace(SHARDS, workers=1), segmenter_factory=ellipses)
     (out / "shards/mine.tar").write_bytes(b"mine")
     with pytest.raises(OutputError, match=r"mine\.tar: not of this build"):
-        build(market, out, RECIPE, replace(SHARDS, force=True), segmenter=ellipses)
+        build(market, out, RECIPE, replace(SHARDS, force=True), segmenter_factory=ellipses)
     assert (out / "shards/mine.tar").read_bytes() == b"mine"
     assert (out / "shards/train-000000.tar").exists()
 
@@ -313,7 +328,7 @@ def test_a_foreign_file_beside_shards_is_refused_and_kept(
 def test_a_probe_can_be_in_shards(market: Path, ellipses: SegmenterFactory, tmp_path: Path) -> None:
     recipe = probe_recipe(Recipe(), ["blur", "noise"])
     options = Options(workers=1, shards=6)
-    build(market, tmp_path / "probe", recipe, options, product=Probe(), segmenter=ellipses)
+    build(market, tmp_path / "probe", recipe, options, product=Probe(), segmenter_factory=ellipses)
     rows = read_manifest(tmp_path / "probe/manifest.csv")
     assert Counter(row.split for row in rows) == {
         "query": 6, "gallery": 9, "probe-query": 12, "probe-gallery": 18,
@@ -344,7 +359,7 @@ from visnet_aug.build import build
 from visnet_aug.build.masking import SegmenterSource
 
 arm(__name__)
-build.build.__kwdefaults__["segmenter"] = lambda *_: SegmenterSource("ellipses", Ellipses)
+build.build.__kwdefaults__["segmenter_factory"] = lambda *_: SegmenterSource("ellipses", Ellipses)
 if __name__ == "__main__":
     main()
 """
@@ -373,7 +388,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
         assert process.returncode == -signal.SIGKILL, process.stderr
         assert not (out / "manifest.csv").exists()
     flip(out / "shards/train-000001.tar")
-    result = build(market, out, RECIPE, SHARDS, segmenter=ellipses)
+    result = build(market, out, RECIPE, SHARDS, segmenter_factory=ellipses)
     assert (result.made, result.found) == (10, 37)
     assert tree(out) == tree(built)
 
@@ -384,7 +399,7 @@ def test_a_finished_builds_shards_are_made_again_where_they_are_harmed(
     out = shutil.copytree(built, tmp_path / "aug")
     (out / "shards/query-000000.tar").unlink()
     flip(out / "shards/train-000001.tar")
-    result = build(market, out, RECIPE, SHARDS, segmenter=ellipses)
+    result = build(market, out, RECIPE, SHARDS, segmenter_factory=ellipses)
     assert (result.made, result.found) == (6 + 10, 47 - 16)
     assert tree(out) == tree(built)
 
@@ -394,7 +409,7 @@ def test_an_impossible_number_is_refused_before_any_mask_is_computed(
 ) -> None:
     out = tmp_path / "aug"
     with pytest.raises(PlanError, match=r"cannot make 48 shards.* ask for 3 to 47"):
-        build(market, out, RECIPE, replace(SHARDS, shards=48), segmenter=ellipses)
+        build(market, out, RECIPE, replace(SHARDS, shards=48), segmenter_factory=ellipses)
     assert not out.exists()
 
 
@@ -402,7 +417,7 @@ def test_where_some_are_jpegs_and_some_pngs_the_card_sends_nobody_to_datasets(
     built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     recipe = RECIPE.replace(encoding="png")
-    build(market, tmp_path / "aug", recipe, SHARDS, segmenter=ellipses)
+    build(market, tmp_path / "aug", recipe, SHARDS, segmenter_factory=ellipses)
     mixed, plain = (" ".join((root / "README.md").read_text().split())
                     for root in (tmp_path / "aug", built))  # fmt: skip
     assert "`load_dataset(" in plain

@@ -51,7 +51,7 @@ def test_the_card_says_how_the_set_was_made(
     says_not: list[str],
 ) -> None:
     recipe = Recipe.model_validate({"images": 33, **changes})
-    build(market, tmp_path / "aug", recipe, Options(workers=1), segmenter=ellipses)
+    build(market, tmp_path / "aug", recipe, Options(workers=1), segmenter_factory=ellipses)
     card = (tmp_path / "aug" / "README.md").read_text()
     _, header, body = card.split("---\n", 2)
     assert yaml.safe_load(header)["pretty_name"] in body

@@ -31,7 +31,7 @@ from visnet_aug.build.masking import SegmenterSource
 
 arm(__name__)
 local.CHUNK = 2
-build.build.__kwdefaults__["segmenter"] = lambda *_: SegmenterSource("ellipses", Ellipses)
+build.build.__kwdefaults__["segmenter_factory"] = lambda *_: SegmenterSource("ellipses", Ellipses)
 if __name__ == "__main__":
     main()
 """
@@ -45,7 +45,7 @@ def built(
 ) -> dict[str, str]:
     """What an uninterrupted build makes."""
     out = tmp_path_factory.mktemp("built") / "aug"
-    build(market, out, RECIPE, Options(workers=2), segmenter=ellipses)
+    build(market, out, RECIPE, Options(workers=2), segmenter_factory=ellipses)
     return tree(out)
 
 
@@ -87,7 +87,7 @@ def test_killed_in_every_stage_by_turns_a_build_ends_with_the_same_bytes(
         else:
             assert code == -signal.SIGKILL, err
         assert not (out / "manifest.csv").exists()
-    result = build(market, out, RECIPE, Options(workers=2), segmenter=ellipses)
+    result = build(market, out, RECIPE, Options(workers=2), segmenter_factory=ellipses)
     assert result.masks is not None
     assert result.found > 0
     assert tree(out) == built
@@ -100,7 +100,7 @@ def test_a_second_build_into_the_folder_is_refused_and_harms_nothing(
     with hold(out):
         for command in (build, make_masks):
             with pytest.raises(OutputError, match=r"aug: process \d+ is at work in it"):
-                command(market, out, RECIPE, segmenter=ellipses)
+                command(market, out, RECIPE, segmenter_factory=ellipses)
         assert sorted(tree(out)) == [".visnet", ".visnet/lock"]
-    build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    build(market, out, RECIPE, Options(workers=1), segmenter_factory=ellipses)
     assert tree(out) == built

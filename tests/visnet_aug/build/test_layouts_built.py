@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.build.build import Options, build, preview
+from visnet_aug.build.build import Options, build, dry_run
 from visnet_aug.build.masking import SegmenterFactory
 from visnet_aug.build.probe import Probe, probe_recipe
 from visnet_aug.datasets.market1501 import MARKET1501
@@ -106,7 +106,7 @@ def test_whatever_the_layout_the_output_is_market1501s_and_tells_its_sources(
     source: Source, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     out = tmp_path / "aug"
-    result = build(source.root, out, source.recipe, ALONE, segmenter=ellipses)
+    result = build(source.root, out, source.recipe, ALONE, segmenter_factory=ellipses)
     rows = read_manifest(out / "manifest.csv")
     kept = {row.source: row for row in rows if row.kind == "original"}
     read = 6 if source.layout == "pattern" else 12
@@ -128,33 +128,39 @@ def test_auto_and_the_layouts_name_are_one_build(
     source: Source, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     out = tmp_path / "aug"
-    build(source.root, out, source.recipe, ALONE, segmenter=ellipses)
+    build(source.root, out, source.recipe, ALONE, segmenter_factory=ellipses)
     explicit = source.recipe.replace(layout=source.layout)
-    assert build(source.root, out, explicit, ALONE, segmenter=ellipses).was_there
+    assert build(source.root, out, explicit, ALONE, segmenter_factory=ellipses).was_there
     recorded = load_recipe(out / "recipe.yaml")
-    assert build(source.root, out, recorded, ALONE, segmenter=ellipses).was_there
-    assert preview(source.root, out, explicit, ALONE, segmenter=ellipses).plan.tasks
+    assert build(source.root, out, recorded, ALONE, segmenter_factory=ellipses).was_there
+    assert dry_run(source.root, out, explicit, ALONE, segmenter_factory=ellipses).plan.tasks
 
 
 def test_where_a_dataset_lies_says_nothing_to_a_build_but_where_in_it_does(
     tmp_path: Path, jpeg: Callable[..., bytes], ellipses: SegmenterFactory
 ) -> None:
     recipe = make_pattern(tmp_path / "set", jpeg)
-    build(tmp_path / "set", tmp_path / "aug", recipe, ALONE, segmenter=ellipses)
+    build(tmp_path / "set", tmp_path / "aug", recipe, ALONE, segmenter_factory=ellipses)
     moved = shutil.copytree(tmp_path / "set", tmp_path / "elsewhere")
-    build(moved, tmp_path / "again", recipe, ALONE, segmenter=ellipses)
+    build(moved, tmp_path / "again", recipe, ALONE, segmenter_factory=ellipses)
     assert files(tmp_path / "again") == files(tmp_path / "aug")
     image = next((moved / "1").iterdir())
     image.rename(image.with_stem("1-another"))
     with pytest.raises(OutputError, match="holds another build: source is"):
-        build(moved, tmp_path / "aug", recipe, ALONE, segmenter=ellipses)
+        build(moved, tmp_path / "aug", recipe, ALONE, segmenter_factory=ellipses)
 
 
 def test_copies_are_replayed_by_any_of_their_names(
     tmp_path: Path, jpeg: Callable[..., bytes], ellipses: SegmenterFactory
 ) -> None:
     out = tmp_path / "aug"
-    build(tmp_path / "set", out, make_msmt17(tmp_path / "set", jpeg), ALONE, segmenter=ellipses)
+    build(
+        tmp_path / "set",
+        out,
+        make_msmt17(tmp_path / "set", jpeg),
+        ALONE,
+        segmenter_factory=ellipses,
+    )
     rows = read_manifest(out / "manifest.csv")
     copy = next(row for row in rows if row.kind == "augmented")
     kept = next(row for row in rows if row.kind == "original" and row.source == copy.source)
@@ -172,7 +178,7 @@ def test_the_published_composition_finds_its_sources_by_src(
     root, out = tmp_path / "set", tmp_path / "aug"
     recipe = make_table(root, jpeg).replace(composition="published", images=12)
     shunned = root / "all of them/0.jpg"
-    build(root, out, recipe, ALONE, segmenter=shunning(shunned))
+    build(root, out, recipe, ALONE, segmenter_factory=shunning(shunned))
     verdict = verify(out, source=root, workers=1)
     assert (verdict.sound, verdict.uncompared) == (True, 0)
     (copy, *_) = (row for row in read_manifest(out / "manifest.csv") if row.kind == "augmented")
@@ -186,7 +192,9 @@ def test_two_originals_of_one_file_are_found(
     tmp_path: Path, jpeg: Callable[..., bytes], ellipses: SegmenterFactory
 ) -> None:
     out = tmp_path / "aug"
-    build(tmp_path / "set", out, make_table(tmp_path / "set", jpeg), ALONE, segmenter=ellipses)
+    build(
+        tmp_path / "set", out, make_table(tmp_path / "set", jpeg), ALONE, segmenter_factory=ellipses
+    )
     with (out / "manifest.csv").open() as file:
         header, *rows = csv.reader(file)
     first, second = [row for row in rows if row[6] == "original" and row[1] == "gallery"][:2]
@@ -202,5 +210,12 @@ def test_no_probe_without_test_images(
 ) -> None:
     recipe = probe_recipe(make_pattern(tmp_path / "set", jpeg))
     with pytest.raises(PlanError, match="has neither query nor gallery, which a probe is made of"):
-        build(tmp_path / "set", tmp_path / "p", recipe, ALONE, product=Probe(), segmenter=ellipses)
+        build(
+            tmp_path / "set",
+            tmp_path / "p",
+            recipe,
+            ALONE,
+            product=Probe(),
+            segmenter_factory=ellipses,
+        )
     assert not (tmp_path / "p").exists()

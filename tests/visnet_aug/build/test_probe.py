@@ -54,12 +54,19 @@ def probed(
 def make(
     source: Path,
     out: Path,
-    segmenter: SegmenterFactory,
+    segmenter_factory: SegmenterFactory,
     recipe: Recipe = RECIPE,
     sample: int | None = None,
     workers: int = 1,
 ) -> None:
-    build(source, out, recipe, Options(workers=workers), product=Probe(sample), segmenter=segmenter)
+    build(
+        source,
+        out,
+        recipe,
+        Options(workers=workers),
+        product=Probe(sample),
+        segmenter_factory=segmenter_factory,
+    )
 
 
 def test_a_probe_is_the_test_images_and_a_version_of_each_for_each_family(
@@ -186,7 +193,7 @@ def test_a_finished_probe_is_left_alone(
     probed: Path, market: Path, ellipses: SegmenterFactory
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in probed.rglob("*")}
-    assert build(market, probed, RECIPE, product=Probe(), segmenter=ellipses).was_there
+    assert build(market, probed, RECIPE, product=Probe(), segmenter_factory=ellipses).was_there
     assert {path: path.stat().st_mtime_ns for path in probed.rglob("*")} == before
 
 
@@ -256,20 +263,20 @@ def test_a_probe_and_a_build_refuse_each_others_folders(
 ) -> None:
     before = tree(probed)
     with pytest.raises(OutputError, match='command is "probe" there and "build" here'):
-        build(market, probed, RECIPE, segmenter=ellipses)
+        build(market, probed, RECIPE, segmenter_factory=ellipses)
     with pytest.raises(OutputError, match="sample is null there and 1 here"):
         make(market, probed, ellipses, sample=1)
     assert tree(probed) == before
 
     out, options = tmp_path / "aug", Options(workers=1)
-    build(market, out, RECIPE, options, segmenter=ellipses)
+    build(market, out, RECIPE, options, segmenter_factory=ellipses)
     with pytest.raises(OutputError, match='command is "build" there and "probe" here'):
         make(market, out, ellipses)
     built = tree(out)
     again = replace(options, force=True)
-    build(market, out, RECIPE, again, product=Probe(), segmenter=ellipses)
+    build(market, out, RECIPE, again, product=Probe(), segmenter_factory=ellipses)
     assert not (out / "bounding_box_train").exists()
-    build(market, out, RECIPE, again, segmenter=ellipses)
+    build(market, out, RECIPE, again, segmenter_factory=ellipses)
     left = tree(out)
     assert {path for path in left if path not in built} == {
         path for path in before if path.startswith("masks/")
@@ -284,7 +291,7 @@ def test_replacing_leaves_what_stands_beside_a_version(
     make(market, out, ellipses, probe_recipe(RECIPE, ["blur"]))
     (out / "blur" / "notes.txt").write_text("mine")
     recipe = probe_recipe(RECIPE, ["noise"])
-    build(market, out, recipe, options, product=Probe(), segmenter=ellipses)
+    build(market, out, recipe, options, product=Probe(), segmenter_factory=ellipses)
     assert [path.name for path in (out / "blur").iterdir()] == ["notes.txt"]
 
 
@@ -295,7 +302,7 @@ def test_a_mended_mask_is_used(market: Path, ellipses: SegmenterFactory, tmp_pat
     with pytest.raises(OutputError, match=r"1 mask was edited .* such as query/0011_c1s1"):
         make(market, out, ellipses, recipe)
     options = Options(workers=1, force=True)
-    build(market, out, recipe, options, product=Probe(), segmenter=ellipses)
+    build(market, out, recipe, options, product=Probe(), segmenter_factory=ellipses)
     rewritten = decoded(out / "noise/query/0011_c1s1_001111_00_1_noise.png")
     assert (rewritten == decoded(out / "query/0011_c1s1_001111_00.jpg")).all()
 

@@ -70,7 +70,7 @@ def built(
 ) -> dict[str, str]:
     """What the local engine makes."""
     out = tmp_path_factory.mktemp("built") / "aug"
-    build(market, out, RECIPE, Options(workers=1), segmenter=ellipses)
+    build(market, out, RECIPE, Options(workers=1), segmenter_factory=ellipses)
     return tree(out)
 
 
@@ -95,7 +95,14 @@ def test_the_bytes_are_those_of_the_local_engine(
     workers: int | None,
 ) -> None:
     out = tmp_path / "aug"
-    build(market, out, RECIPE, Options(workers=workers), segmenter=ellipses, engine=RayEngine)
+    build(
+        market,
+        out,
+        RECIPE,
+        Options(workers=workers),
+        segmenter_factory=ellipses,
+        engine_factory=RayEngine,
+    )
     assert tree(out) == built
 
 
@@ -105,8 +112,15 @@ def test_shards_are_those_of_the_local_engine(
 ) -> None:
     pytest.importorskip("webdataset", reason="webdataset is not installed")
     options = Options(workers=1, shards=4)
-    build(market, tmp_path / "local", RECIPE, options, segmenter=ellipses)
-    build(market, tmp_path / "ray", RECIPE, options, segmenter=ellipses, engine=RayEngine)
+    build(market, tmp_path / "local", RECIPE, options, segmenter_factory=ellipses)
+    build(
+        market,
+        tmp_path / "ray",
+        RECIPE,
+        options,
+        segmenter_factory=ellipses,
+        engine_factory=RayEngine,
+    )
     assert tree(tmp_path / "ray") == tree(tmp_path / "local")
 
 
@@ -145,7 +159,9 @@ def test_lost_workers_cost_nothing_but_time(
 ) -> None:
     out = tmp_path / "aug"
     observer = Watching(stage, kill_workers)
-    build(market, out, RECIPE, segmenter=ellipses, engine=RayEngine, observer=observer)
+    build(
+        market, out, RECIPE, segmenter_factory=ellipses, engine_factory=RayEngine, observer=observer
+    )
     assert tree(out) == built
 
 
@@ -158,9 +174,9 @@ def test_an_interrupted_build_is_gone_on_with(
         raise KeyboardInterrupt
 
     out = tmp_path / "aug"
-    run = partial(build, market, out, RECIPE, segmenter=ellipses)
+    run = partial(build, market, out, RECIPE, segmenter_factory=ellipses)
     with pytest.raises(KeyboardInterrupt):
-        run(engine=RayEngine, observer=Watching(stage, interrupt))
+        run(engine_factory=RayEngine, observer=Watching(stage, interrupt))
     result = run(options=Options(workers=1))  # by either engine
     assert result.masks is not None
     assert result.masks.reused > 0
@@ -188,7 +204,13 @@ def test_errors_come_back_as_themselves(
         make([gone])
     broken = SegmenterSource("broken", Unloadable)
     with pytest.raises(WeightsError, match=r"broken\.pt: not weights"):
-        build(market, tmp_path / "aug", RECIPE, segmenter=lambda *_: broken, engine=RayEngine)
+        build(
+            market,
+            tmp_path / "aug",
+            RECIPE,
+            segmenter_factory=lambda *_: broken,
+            engine_factory=RayEngine,
+        )
 
 
 @pytest.mark.usefixtures("cluster")
@@ -198,13 +220,25 @@ def test_a_worker_that_always_dies_is_one_clear_error(
     monkeypatch.setattr(engines, "RETRIES", 1)
     deadly = SegmenterSource("deadly", partial(os._exit, 1))
     with pytest.raises(WorkerError, match="run the same command again"):
-        build(market, tmp_path / "aug", RECIPE, segmenter=lambda *_: deadly, engine=RayEngine)
+        build(
+            market,
+            tmp_path / "aug",
+            RECIPE,
+            segmenter_factory=lambda *_: deadly,
+            engine_factory=RayEngine,
+        )
 
 
 @pytest.mark.usefixtures("cluster")
 def test_each_actor_is_a_process(market: Path, tmp_path: Path) -> None:
     loud = SegmenterSource("loud", partial(Loud, peers=2, place=tmp_path))
-    build(market, tmp_path / "aug", RECIPE, segmenter=lambda *_: loud, engine=RayEngine)
+    build(
+        market,
+        tmp_path / "aug",
+        RECIPE,
+        segmenter_factory=lambda *_: loud,
+        engine_factory=RayEngine,
+    )
     assert len(list(tmp_path.glob("*.here"))) == 2
 
 
@@ -220,7 +254,7 @@ from visnet_aug.build import build
 from visnet_aug.build.masking import SegmenterSource
 from visnet_aug.cli.main import main
 
-build.build.__kwdefaults__["segmenter"] = lambda *_: SegmenterSource("ellipses", Ellipses)
+build.build.__kwdefaults__["segmenter_factory"] = lambda *_: SegmenterSource("ellipses", Ellipses)
 main()
 """
 

@@ -20,7 +20,7 @@ def finished(
     market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     out = tmp_path_factory.mktemp("finished") / "aug"
-    build(market, out, Recipe(images=34), Options(workers=1), segmenter=ellipses)
+    build(market, out, Recipe(images=34), Options(workers=1), segmenter_factory=ellipses)
     return out
 
 

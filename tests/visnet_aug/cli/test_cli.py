@@ -25,9 +25,9 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def ready(monkeypatch: pytest.MonkeyPatch, ellipses: SegmenterFactory) -> None:
     """Let commands use the segmenter that needs no network."""
-    for name in ("build", "preview", "make_masks"):
+    for name in ("build", "dry_run", "make_masks"):
         function = getattr(conductor, name)
-        monkeypatch.setitem(function.__kwdefaults__, "segmenter", ellipses)
+        monkeypatch.setitem(function.__kwdefaults__, "segmenter_factory", ellipses)
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -276,7 +276,7 @@ def finish_slowly(journal, written):  # so that no machine is done before the si
     time.sleep(0.05)
 
 Journal.finish = finish_slowly
-build.build.__kwdefaults__["segmenter"] = lambda *_: SegmenterSource("ellipses", Ellipses)
+build.build.__kwdefaults__["segmenter_factory"] = lambda *_: SegmenterSource("ellipses", Ellipses)
 sys.argv = ["visnet-aug", "build", "--src", {source!r}, "--out", {out!r}, "--images", "3000",
             "--workers", "2"]
 

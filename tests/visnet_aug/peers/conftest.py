@@ -21,11 +21,11 @@ def sets(
 ) -> dict[str, Path]:
     """A default build, the published composition, a probe and shards, to be read only."""
     root, options = tmp_path_factory.mktemp("sets"), Options(workers=1)
-    build(market, root / "default", RECIPE, options, segmenter=ellipses)
+    build(market, root / "default", RECIPE, options, segmenter_factory=ellipses)
     published = Recipe(composition="published", images=18 + 20)
-    build(market, root / "published", published, options, segmenter=ellipses)
+    build(market, root / "published", published, options, segmenter_factory=ellipses)
     two = probe_recipe(RECIPE, ["blur", "noise"])
-    build(market, root / "probe", two, options, product=Probe(), segmenter=ellipses)
+    build(market, root / "probe", two, options, product=Probe(), segmenter_factory=ellipses)
     shards = Options(workers=1, shards=5)
-    build(market, root / "shards", RECIPE, shards, segmenter=ellipses)
+    build(market, root / "shards", RECIPE, shards, segmenter_factory=ellipses)
     return {path.name: path for path in root.iterdir()}

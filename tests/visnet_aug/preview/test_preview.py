@@ -109,7 +109,7 @@ def test_a_sheet_is_written_whole(
     picture: Path, tmp_path: Path, ellipses: SegmenterFactory, grid: bool
 ) -> None:
     to = tmp_path / "sheet.png"
-    made = preview([picture], to, Recipe(), grid=grid, segmenter=ellipses)
+    made = preview([picture], to, Recipe(), grid=grid, segmenter_factory=ellipses)
     with Image.open(to) as written:
         assert written.format == "PNG"
         np.testing.assert_array_equal(np.array(written), np.array(made.sheet))
@@ -133,13 +133,13 @@ def finding(reason: Reason) -> SegmenterFactory:
 def test_a_mask_that_a_build_would_reject_is_told_with_its_reason(
     picture: Path, tmp_path: Path, reason: Reason
 ) -> None:
-    made = preview([picture], tmp_path / "to.png", Recipe(), segmenter=finding(reason))
+    made = preview([picture], tmp_path / "to.png", Recipe(), segmenter_factory=finding(reason))
     (line,) = made.lines()
     assert f"a build would make no copies: {REASONS[reason]}" in line
 
 
 def test_where_nobody_is_found_nothing_is_spared(picture: Path, tmp_path: Path) -> None:
-    made = preview([picture], tmp_path / "to.png", Recipe(), segmenter=finding("no_person"))
+    made = preview([picture], tmp_path / "to.png", Recipe(), segmenter_factory=finding("no_person"))
     assert not made.subjects[0].mask.any()
     assert next(made.lines()).endswith("nobody was found; so nothing was spared here")
 
@@ -160,7 +160,7 @@ def test_a_picture_that_no_build_could_use_is_refused_with_the_remedy(
     bad = tmp_path / "bad.png"
     make(bad)  # type: ignore[operator]
     with pytest.raises(DatasetError, match=rf"bad\.png: .*{says}"):
-        preview([picture, bad], tmp_path / "to.png", Recipe(), segmenter=ellipses)
+        preview([picture, bad], tmp_path / "to.png", Recipe(), segmenter_factory=ellipses)
     assert not (tmp_path / "to.png").exists()
 
 
@@ -171,5 +171,5 @@ def test_a_picture_is_never_written_over(
     before = picture.read_bytes()
     for to in (picture, tmp_path / "link.png", tmp_path / "x" / ".." / "person.png"):
         with pytest.raises(OutputError, match="is one of the pictures"):
-            preview([picture], to, Recipe(), segmenter=ellipses)
+            preview([picture], to, Recipe(), segmenter_factory=ellipses)
     assert picture.read_bytes() == before

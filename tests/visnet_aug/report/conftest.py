@@ -52,7 +52,14 @@ def reports(
     root = tmp_path_factory.mktemp("reports")
     for name, recipe in RECIPES.items():
         product = Probe() if name == "probe" else AUGMENTED_SET
-        build(market, root / name, recipe, Options(workers=1), product=product, segmenter=picky)
+        build(
+            market,
+            root / name,
+            recipe,
+            Options(workers=1),
+            product=product,
+            segmenter_factory=picky,
+        )
         write_report(root / name, workers=1)
     return {name: root / name for name in RECIPES}
 

@@ -244,8 +244,37 @@ def test_the_command_that_is_copied_replays_the_image(
     assert (left.value.code or 0, "the same bytes" in capsys.readouterr().out) == (0, True)
 
 
+@pytest.mark.parametrize("which", ["set", "published", "probe", "sample"])
+def test_links_find_as_many_images_as_they_say(
+    reports: dict[str, Path], open_page: Open, tmp_path: Path, which: str
+) -> None:
+    root = reports.get(which) or shutil.copytree(reports["set"], tmp_path / "out")
+    if which == "sample":
+        write_report(root, sample=10, workers=1)
+    page = open_page(root)
+    links: dict[str, str] = {}
+    for view in ("masks", "rejected", "families"):
+        page.goto(page.url.partition("#")[0] + f"#/{view}")
+        page.wait_for_selector(f"#{view}", state="visible")
+        found = page.locator(f"#{view} .subhead .all").all()
+        links |= {str(link.get_attribute("href")): link.inner_text() for link in found}
+    assert len(links) >= 6
+    for query, said in links.items():
+        page.goto(page.url.partition("#")[0] + query)
+        number = re.match(r"[\d,]+", page.inner_text("#found"))
+        assert number is not None
+        assert said == f"all {number[0]} →"
+        assert number[0] != "0"
+    if which != "published":  # with a mask once, not again for each of its copies
+        accepted = sum(row.mask is not None and row.kind == "original" for row in rows(root))
+        usable = "#/images?mask=usable&order=confidence&kind=original"
+        assert which == "sample" or links[usable] == f"all {accepted} →"
+
+
 def test_without_originals_the_page_says_so(reports: dict[str, Path], open_page: Open) -> None:
     row = rows(reports["published"], lambda row: row.kind == "augmented")[0]
+    page = open_page(reports["published"])
+    assert "Copies stand without their originals" in page.inner_text("#overview .lede")
     page = open_page(reports["published"], address(row))
     assert f"{row.source} is not in this set" in page.inner_text("#detail-note")
     assert page.locator("#detail-pictures figure").count() == 1
@@ -341,7 +370,7 @@ def test_masks_of_large_images_are_shown_as_they_are(
             name = f"{pid:04}_c{camid}s1_000001_00.jpg"
             (tmp_path / "src" / folder / name).write_bytes(jpeg(camid, (200, 400)))
     out = tmp_path / "out"
-    build(tmp_path / "src", out, Recipe(images=8), Options(workers=1), segmenter=ellipses)
+    build(tmp_path / "src", out, Recipe(images=8), Options(workers=1), segmenter_factory=ellipses)
     write_report(out, workers=1)
     row = rows(out, lambda row: row.kind == "augmented")[0]
     page = open_page(out, address(row))

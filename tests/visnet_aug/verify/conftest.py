@@ -38,7 +38,7 @@ def builds(
     for name, recipe in RECIPES.items():
         product = Probe() if name == "probe" else AUGMENTED_SET
         options = Options(workers=1)
-        build(market, root / name, recipe, options, product=product, segmenter=ellipses)
+        build(market, root / name, recipe, options, product=product, segmenter_factory=ellipses)
     return {name: root / name for name in RECIPES}
 
 

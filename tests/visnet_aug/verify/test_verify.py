@@ -63,7 +63,7 @@ def test_links_are_as_good_as_copies(
 ) -> None:
     out = tmp_path / "out"
     options = Options(workers=1, passthrough=passthrough)
-    build(market, out, Recipe(images=32), options, segmenter=ellipses)
+    build(market, out, Recipe(images=32), options, segmenter_factory=ellipses)
     assert problems(out) == {}
     if passthrough == "symlink":
         (out / QUERY).unlink()

@@ -31,7 +31,7 @@ def sharded(
     market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     out = tmp_path_factory.mktemp("sharded") / "aug"
-    build(market, out, Recipe(images=30 + 17), OPTIONS, segmenter=ellipses)
+    build(market, out, Recipe(images=30 + 17), OPTIONS, segmenter_factory=ellipses)
     return out
 
 
@@ -46,10 +46,10 @@ def test_a_published_build_and_a_probe_are_sound(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     published = Recipe(images=18 + 15, composition="published")
-    build(market, tmp_path / "published", published, OPTIONS, segmenter=ellipses)
+    build(market, tmp_path / "published", published, OPTIONS, segmenter_factory=ellipses)
     assert verify(tmp_path / "published", source=market, workers=1).problems == []
     recipe = probe_recipe(Recipe())
-    build(market, tmp_path / "probe", recipe, OPTIONS, product=Probe(), segmenter=ellipses)
+    build(market, tmp_path / "probe", recipe, OPTIONS, product=Probe(), segmenter_factory=ellipses)
     assert verify(tmp_path / "probe", workers=1).problems == []
 
 
