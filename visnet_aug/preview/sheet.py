@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from visnet_aug.backgrounds.effect import Image as Picture
 from visnet_aug.backgrounds.effect import Mask
+from visnet_aug.masks.look import LINE, OUTLINE, PERSON, TINT, mark
 
 Colour: TypeAlias = tuple[int, int, int]
 
@@ -35,11 +36,7 @@ INK: Final[Colour] = (28, 30, 34)
 GREY: Final[Colour] = (112, 116, 124)
 WARNING: Final[Colour] = (190, 62, 12)
 
-TINT: Final = (24, 70, 190)
-"""A blue that few backgrounds have."""
-
 TINT_SHARE: Final = 0.45
-OUTLINE: Final = (255, 214, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +127,7 @@ def size_of(shape: tuple[int, int]) -> tuple[int, int]:
 
 
 def outline(picture: Picture, mask: Mask) -> Image.Image:
-    """Show a person on a sheet: the background tinted, and a line around the person.
-
-    The line lies wholly in the background: the person is shown untouched.
+    """Show a person on a sheet, as ``masks/look.py`` has it.
 
     Args:
         picture: RGB uint8, H×W×3.
@@ -141,12 +136,12 @@ def outline(picture: Picture, mask: Mask) -> Image.Image:
     image = np.array(fit(picture))
     height, width = image.shape[:2]
     person = cv2.resize(mask.view(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    regions = mark(person > 0)
     # The grey background keeps its structure, so that a missed leg shows under the tint.
     grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
     tinted = ((1 - TINT_SHARE) * grey + TINT_SHARE * np.array(TINT)).astype(np.uint8)
-    shown = np.where(person[..., None] > 0, image, tinted)
-    around = cv2.dilate(person, np.ones((3, 3), np.uint8))
-    shown[around > person] = OUTLINE
+    shown = np.where(regions[..., None] == PERSON, image, tinted)
+    shown[regions == LINE] = OUTLINE
     return Image.fromarray(shown)
 
 

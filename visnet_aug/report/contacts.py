@@ -80,7 +80,7 @@ class Group:
         key: Names it for machines.
         title: Names it for people.
         note: A sentence about it.
-        count: How many there are in all.
+        count: How many masks there are in all, each once, however many copies it served.
         examples: Some of them.
     """
 
@@ -92,12 +92,34 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Contacts:
+    """All contact sheets.
+
+    Attributes:
+        families: Examples of every family.
+        people: People before different backgrounds; see `people`.
+        masks: Masks that were used.
+        rejected: Images without a usable mask.
+    """
+
+    families: Sequence[Family]
+    people: Sequence[Sequence[ManifestRow]]
+    masks: Sequence[Group]
+    rejected: Sequence[Group]
+
+
+@dataclass(frozen=True, slots=True)
 class Unusable:
     """Files of the source that could not be used for one reason."""
 
     reason: str
     remedy: str
     files: Sequence[RejectedRow]
+
+
+def choose_contacts(material: Material) -> Contacts:
+    """Choose what all contact sheets show."""
+    return Contacts(families(material), people(material), masks(material), rejected_masks(material))
 
 
 def families(material: Material) -> list[Family]:

@@ -32,28 +32,33 @@ def to_json(value: object) -> str:
 
 
 def images_script(
-    material: Material, cell: Cell, masks: Sequence[str], measures: Sequence[Measures | None]
+    material: Material,
+    sheets: contacts.Contacts,
+    cell: Cell,
+    masks: Sequence[str],
+    measures: Sequence[Measures | None],
 ) -> bytes:
     """Write the script with all that the page needs to know of every image at once.
 
     Args:
         material: The build.
+        sheets: What its contact sheets show.
         cell: Size of a place in a sprite sheet.
         masks: The masks among the sprites, by path, in their order.
         measures: Of each image that is shown.
     """
     data = {
         "out": str(material.root),
-        "product": material.tables.product,
-        "keepsOriginals": bool(material.sources),
+        "keepsOriginals": material.keeps_originals,
         "cell": [cell.width, cell.height],
         "columns": COLUMNS,
         "perSheet": PER_SHEET,
         "perChunk": PER_CHUNK,
         "families": material.families,
+        "styles": [material.style(family) for family in material.families],
         "maskReasons": contacts.MASK_REASONS,
         "images": _columns(material, masks, measures),
-        **_sheets(material),
+        **_sheets(material, sheets),
     }
     return _call("images", data)
 
@@ -139,7 +144,7 @@ def _verdict(entry: MaskEntry | None) -> str | None:
     return (entry.reason or "usable") if entry.accepted else f"none: {entry.reason}"
 
 
-def _sheets(material: Material) -> dict[str, Any]:
+def _sheets(material: Material, sheets: contacts.Contacts) -> dict[str, Any]:
     """Describe the contact sheets by the numbers of their images."""
 
     def places(rows: Iterable[ManifestRow]) -> list[int]:
@@ -166,11 +171,11 @@ def _sheets(material: Material) -> dict[str, Any]:
                     for technique in family.techniques
                 ],
             }
-            for family in contacts.families(material)
+            for family in sheets.families
         ],
-        "people": [places(one) for one in contacts.people(material)],
-        "maskSheets": [_group(group, places) for group in contacts.masks(material)],
-        "rejectedSheets": [_group(group, places) for group in contacts.rejected_masks(material)],
+        "people": [places(one) for one in sheets.people],
+        "maskSheets": [_group(group, places) for group in sheets.masks],
+        "rejectedSheets": [_group(group, places) for group in sheets.rejected],
     }
 
 

@@ -41,11 +41,6 @@ class Material:
         """All images."""
         return self.tables.rows
 
-    @property
-    def sampled(self) -> bool:
-        """Whether some images are not shown."""
-        return len(self.shown) < len(self.rows)
-
     @cached_property
     def places(self) -> Mapping[str, int]:
         """The number of each image that is shown, by path."""
@@ -55,6 +50,11 @@ class Material:
     def sources(self) -> Mapping[str, ManifestRow]:
         """The originals in the set, by the path that they have in the source dataset."""
         return {row.source: row for row in self.rows if row.kind == "original"}
+
+    @cached_property
+    def keeps_originals(self) -> bool:
+        """Whether every copy stands beside the image that it was made of."""
+        return all(row.source in self.sources for row in self.rows if row.kind == "augmented")
 
     @cached_property
     def copies(self) -> Sequence[ManifestRow]:

@@ -85,7 +85,7 @@ class Overview:
         arithmetic: How the number came about, in a sentence.
         classes: What masks are of: ``person``, unless the recipe says otherwise.
         masks: Images with a usable mask, and images that one was looked for in.
-        keeps_originals: Whether copies stand beside their sources.
+        keeps_originals: Whether every copy stands beside the image that it was made of.
         changes: Name, default and value of the settings that are not the default.
         recipe: ``recipe.yaml`` as it is.
         facts: Names and values of what tells this set from others.
@@ -160,7 +160,7 @@ def overview(material: Material) -> Overview:
         arithmetic=str(report.get("arithmetic", "")),
         classes=tables.recipe.masks.classes if tables.recipe else PERSON,
         masks=(accepted, len(used)),
-        keeps_originals=bool(material.sources),
+        keeps_originals=material.keeps_originals,
         changes=_recipe_changes(material.tables.recipe),
         recipe=_text(material.root / RECIPE),
         facts=list(_facts(report)),

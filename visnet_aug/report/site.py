@@ -66,6 +66,7 @@ def write_report(
     with stage("read tables") as advance:
         material = read_material(root, sample)
         advance(len(material.rows), len(material.rows))
+    chosen = contacts.choose_contacts(material)
     with unpublished(folder) as parts:
         cell = choose_cell((row.width, row.height) for row in material.shown)
         masks = _mask_sizes(material)
@@ -75,9 +76,9 @@ def write_report(
             drawn = _draw(work, sheets, workers or default_workers(), advance)
         measures = [of for each in drawn for of in each.measures]
         with stage("write") as advance:
-            _write_scripts(parts, material, cell, list(masks), measures)
+            _write_scripts(parts, material, chosen, cell, list(masks), measures)
             name = publish(folder, parts)
-            page = _page(material, measures, drawn, name)
+            page = _page(material, chosen, measures, drawn, name)
             index = publish_index(folder, name, page)
             advance(len(material.shown), len(material.shown))
     return index
@@ -110,6 +111,7 @@ def _draw(
 def _write_scripts(
     parts: Path,
     material: Material,
+    chosen: contacts.Contacts,
     cell: Cell,
     masks: Sequence[str],
     measures: Sequence[Measures | None],
@@ -117,13 +119,14 @@ def _write_scripts(
     templates = resources.files("visnet_aug.report") / "templates"
     for name in (_STYLE, *(f"{script}.js" for script in SCRIPTS)):
         write_file(parts / name, (templates / name).read_bytes())
-    write_file(parts / "images.js", images_script(material, cell, masks, measures))
+    write_file(parts / "images.js", images_script(material, chosen, cell, masks, measures))
     for name, data in record_scripts(material.shown):
         write_file(parts / name, data)
 
 
 def _page(
     material: Material,
+    chosen: contacts.Contacts,
     measures: Sequence[Measures | None],
     drawn: Sequence[Drawn],
     parts: str,
@@ -144,9 +147,9 @@ def _page(
         "scripts": SCRIPTS,
         "set": overview(material),
         "shown": len(material.shown),
-        "families": contacts.families(material),
+        "families": chosen.families,
         "styles": {family: material.style(family) for family in material.families},
-        "rejected": contacts.rejected_masks(material),
+        "rejected": chosen.rejected,
         "unusable": contacts.unusable_files(material),
         "charts": distributions.charts(material),
         "changes": distributions.changes(material, measures),

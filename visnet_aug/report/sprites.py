@@ -23,6 +23,7 @@ from PIL import Image
 from visnet_aug.datasets.images import DECODER_ERRORS
 from visnet_aug.errors import OutputError
 from visnet_aug.files import write_file
+from visnet_aug.masks.look import OUTLINE, TINT, mark
 from visnet_aug.masks.person import Mask
 from visnet_aug.masks.store import read_mask
 from visnet_aug.report.measures import Measures, Picture, measure
@@ -44,12 +45,9 @@ _LONGEST: Final = 3.0
 _QUALITY: Final = [cv2.IMWRITE_JPEG_QUALITY, 70]
 """1.7 kB a Market-1501 crop, and no difference to be seen beside the original's own."""
 
-_TINT: Final = (46, 92, 214)
-"""A blue that few backgrounds have."""
-
-_OUTLINE: Final = (255, 214, 0)
+_COLOURS: Final = (0, 0, 0, *TINT, *OUTLINE)
 _OPACITIES: Final = bytes((0, 150, 255))
-"""Of person, background and outline in a sheet of masks, whose colours are numbered so."""
+"""Of person, background and line in a sheet of masks, whose colours are numbered as `mark` does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,11 +156,11 @@ def _draw_masks(sheet: Sheet, root: Path, folder: Path, cell: Cell) -> Drawn:
     unseen = []
     for place, (path, size) in enumerate(zip(sheet.paths, sheet.sizes, strict=True)):
         try:
-            _put(page, place, _mark(read_mask(root / path), cell.fit(*size)), cell)
+            _put(page, place, mark(_fit(read_mask(root / path), cell.fit(*size))), cell)
         except OutputError as error:
             unseen.append((path, str(error)))
     image = Image.fromarray(page[..., 0], "P")
-    image.putpalette([0, 0, 0, *_TINT, *_OUTLINE])
+    image.putpalette(_COLOURS)
     data = io.BytesIO()
     image.save(data, "PNG", bits=2, transparency=_OPACITIES)
     write_file(folder / sheet.name, data.getvalue())
@@ -198,17 +196,12 @@ def _read_small(data: bytes, size: tuple[int, int]) -> Picture:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _mark(mask: Mask, size: tuple[int, int]) -> Picture:
-    """Number the pixels of a mask at a size: 0 the person, 1 the background, 2 next to the person.
-
-    The outline lies wholly in the background: every pixel of the person is shown untouched.
-    """
-    grey = mask.astype(np.float32)
-    if mask.shape[::-1] != size:
-        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    person = (grey >= 0.5).astype(np.uint8)
-    around = cv2.dilate(person, np.ones((3, 3), np.uint8))
-    return np.asarray(1 - person + (around - person), np.uint8)
+def _fit(mask: Mask, size: tuple[int, int]) -> Mask:
+    """Bring a mask to a size."""
+    if mask.shape[::-1] == size:
+        return mask
+    grey = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return np.asarray(grey >= 0.5, np.bool_)
 
 
 def _reason(error: Exception) -> str:

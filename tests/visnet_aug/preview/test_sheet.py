@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from visnet_aug.masks.look import OUTLINE
 from visnet_aug.preview.sheet import (
     FIRST,
     INK,
     LABELS,
     MARGIN,
     NARROWEST,
-    OUTLINE,
     PAPER,
     PLACE,
     Cell,

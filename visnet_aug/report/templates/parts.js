@@ -19,7 +19,8 @@ visnet.parts = (() => {
   parts.words = (name) => name.replaceAll("_", " ");
   parts.number = (value) => value.toLocaleString("en");
 
-  parts.style = (family) => `f${store.families.indexOf(family) % 10}`;
+  /** The class that colours a family. */
+  parts.style = (family) => store.styles[store.families.indexOf(family)];
 
   /** The address of a file of the set, seen from the page. */
   parts.fileAddress = (path) => `../${path.split("/").map(encodeURIComponent).join("/")}`;

@@ -45,7 +45,12 @@ visnet.sheets = (() => {
     make("header", { class: "subhead" }, make("h2", {}, title), make("p", { class: "quiet" }, note), more),
     make("div", { class: "tiles" }, ...tiles));
 
-  const moreLink = (query, count) => make("a", { class: "all", href: visnet.imagesAddress(query) }, `all ${number(count)} →`);
+  /** A link to all images of a kind, with as many as it finds. */
+  const moreLink = (query) => make("a", { class: "all", href: visnet.imagesAddress(query) },
+    `all ${number(store.matching(query).length)} →`);
+
+  /** The same, of images that masks were made of: copies share the mask of their source, which is enough where it is there. */
+  const maskLink = (query) => moreLink({ ...query, kind: store.keepsOriginals ? "original" : "" });
 
   const sheets = {};
 
@@ -109,7 +114,7 @@ visnet.sheets = (() => {
         words(technique.name).replaceAll("+", " + "),
         `${number(technique.copies)} copies, intensity ${technique.weakest.toFixed(2)} to ${technique.strongest.toFixed(2)}`,
         technique.examples.map((i, k) => pair(i, among, drawn(i, technique.drawn[k]))),
-        moreLink({ family: family.name, technique: technique.name }, technique.copies),
+        moreLink({ family: family.name, technique: technique.name }),
         parts.style(family.name))));
   };
 
@@ -118,10 +123,12 @@ visnet.sheets = (() => {
     const among = store.maskSheets.flatMap((group) => group.examples);
     document.getElementById("mask-sheets").replaceChildren(
       make("p", { class: "quiet" }, "Under each: its share of the image, and how sure the segmenter is."),
-      ...store.maskSheets.map((group) => sheet(group.title, group.note,
+      ...store.maskSheets.map((group) => sheet(group.title, note(group),
         group.examples.map((i) => single(i, among, true)),
-        moreLink(maskQuery(group.key), group.count))));
+        maskLink(maskQuery(group.key)))));
   };
+
+  const note = (group) => `${number(group.count)} mask${group.count === 1 ? "" : "s"}${group.note && `, ${group.note}`}`;
 
   const maskQuery = (key) => {
     if (key.startsWith("camera")) return { camera: key.slice(6), mask: "usable" };
@@ -137,7 +144,7 @@ visnet.sheets = (() => {
       `${number(group.count)} image${group.count === 1 ? "" : "s"}: ${group.note}`
         + (group.examples.length ? "" : "; they are not in this set"),
       group.examples.map((i) => single(i, among, false)),
-      group.examples.length ? moreLink({ mask: `none: ${group.key}` }, group.count) : null)));
+      group.examples.length ? maskLink({ mask: `none: ${group.key}` }) : null)));
   };
 
   return sheets;

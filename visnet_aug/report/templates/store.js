@@ -83,8 +83,11 @@ visnet.store = (() => {
     kind: (wanted) => (i) => store.kind(i) === wanted,
     family: (wanted) => (i) => store.family(i) === wanted,
     technique: (wanted) => (i) => store.technique(i) === wanted,
-    mask: (wanted) => (wanted === "none" ? (i) => (store.verdict(i) ?? "none").startsWith("none")
-      : (i) => store.verdict(i) === wanted),
+    mask: (wanted) => {
+      const unusable = (i) => (store.verdict(i) ?? "none").startsWith("none");
+      if (wanted === "none") return unusable;
+      return wanted === "usable" ? (i) => !unusable(i) : (i) => store.verdict(i) === wanted;
+    },
     q: (wanted) => {
       const words = wanted.toLowerCase().split(/\s+/).filter(Boolean);
       return (i) => words.every((word) => text(i).includes(word));
@@ -94,11 +97,17 @@ visnet.store = (() => {
   /** The names of what can be asked for. */
   store.filters = Object.keys(TESTS);
 
-  /** The numbers of the images that a query (an object of filters and an order) asks for. */
-  store.select = (query) => {
+  /** The numbers of the images that the filters of a query ask for. */
+  store.matching = (query) => {
     const tests = store.filters.filter((name) => query[name]).map((name) => TESTS[name](query[name]));
     const found = [];
     for (let i = 0; i < store.count; i++) if (tests.every((test) => test(i))) found.push(i);
+    return found;
+  };
+
+  /** The same in the order that the query asks for. */
+  store.select = (query) => {
+    const found = store.matching(query);
     const order = (query.order ?? "").replace(/^-/, "");
     if (order in ORDERS) {
       const falling = query.order.startsWith("-") ? -1 : 1;
