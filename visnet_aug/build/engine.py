@@ -49,7 +49,8 @@ class Engine(AbstractContextManager["Engine"], Protocol):
     """Does the work of one build; entered before the first of it and left after the last.
 
     Whatever ends a call early, an interrupt included, what was being worked on is finished and
-    reported first.
+    reported first. What would take long may be dropped instead: it is then not reported, and made
+    again by the next run.
     """
 
     def describe(self) -> str:

@@ -51,6 +51,9 @@ PATIENCE: Final = 2.0
 CONNECT: Final = 5.0
 """Seconds for a cluster to answer; Ray itself would try for minutes."""
 
+QUIET: Final = {"log_to_driver": False, "logging_level": logging.ERROR}
+"""How Ray is asked to leave the terminal alone."""
+
 OBJECT_STORE: Final = 128 * 2**20
 """Bytes of Ray's object store where it is started for one build: hardly anything goes there."""
 
@@ -76,7 +79,7 @@ class RayEngine(Engine):
         """Connect; a program that is connected already stays so.
 
         Raises:
-            EngineError: Ray is not installed, or no cluster answers.
+            EngineError: Ray is not installed, no cluster answers, or it cannot be used.
         """
         try:
             self._ray = import_module("ray")
@@ -92,27 +95,59 @@ class RayEngine(Engine):
         if self._ours:
             self._ray.shutdown()
 
+    def describe(self) -> str:
+        """Say how large the cluster is."""
+        return f"Ray, {self._workers or self._count('CPU')} at work at once"
+
     def _connect(self) -> None:
+        """Join the cluster that is named, or else this machine's; where there is none, start one.
+
+        A cluster that is there and cannot be joined, such as one of another version of Ray, is an
+        error: a Ray on this machine alone would not be what was asked for.
+        """
         address = self._address or os.environ.get("RAY_ADDRESS")
-        quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if self._address:
+            named, instead = f"--ray-address {address}", "leave the option out"
+        elif address:
+            named, instead = f"RAY_ADDRESS={address}", "unset the variable"
+        else:
+            self._join_or_start()
+            return
         try:
             _check_answers(address)
-            self._ray.init(address or "auto", **quiet)
+            self._ray.init(address, **QUIET)
         except (OSError, RuntimeError, ValueError) as error:
-            if address is not None:
-                raise EngineError(
-                    f"--ray-address {address}: no Ray cluster can be reached "
-                    f"({_first_line(error)}); start one there (ray start --head), or leave the "
-                    "option out to have one started for this build"
-                ) from error
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+            raise EngineError(
+                f"{named}: no Ray cluster can be reached ({_one_line(error)}); start one there "
+                f"(ray start --head), or {instead} to have one started for this build"
+            ) from error
+
+    def _join_or_start(self) -> None:
+        try:
+            self._ray.init("auto", **QUIET)
+        except ConnectionError:  # there is none
+            self._start()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise EngineError(
+                f"--engine ray: this machine's cluster cannot be joined ({_one_line(error)}); end "
+                "it (ray stop), or name another by --ray-address"
+            ) from error
+
+    def _start(self) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
             self._ray.init(
                 "local",
                 num_cpus=self._workers or default_workers(),
                 object_store_memory=OBJECT_STORE,
                 include_dashboard=False,
-                **quiet,
+                **QUIET,
             )
+        except Exception as error:  # Ray raises this very class where a part does not start
+            raise EngineError(
+                f"--engine ray: Ray cannot be started here ({_one_line(error)}); start one "
+                "(ray start --head) and name it by --ray-address, or leave the option out"
+            ) from error
 
     def make_masks(
         self,
@@ -262,6 +297,10 @@ def _check_answers(address: str | None) -> None:
     where = urlsplit(address if address and "://" in address else f"//{address or ''}")
     if where.hostname and where.port:
         socket.create_connection((where.hostname, where.port), CONNECT).close()
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
 
 
 def _first_line(error: Exception) -> str:

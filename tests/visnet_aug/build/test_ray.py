@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -246,6 +246,83 @@ def test_without_ray_there_is_one_clear_line(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(EngineError, match=r"pip install 'visnet\[ray\]'"), RayEngine():
         pytest.fail("there is no Ray")
+
+
+@pytest.fixture
+def ray_that(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Let Ray's ``init`` raise what is said for an address; return the addresses it is given."""
+
+    def say(**errors: Exception) -> list[str]:
+        asked: list[str] = []
+
+        def init(address: str, **_: object) -> None:
+            asked.append(address)
+            if address in errors:
+                raise errors[address]
+
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
+        monkeypatch.setattr(ray, "shutdown", lambda: None)
+        monkeypatch.setattr(ray, "init", init)
+        monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        return asked
+
+    return say
+
+
+NOBODY = ConnectionError("Could not find any running Ray instance.")
+MISMATCH = RuntimeError("Version mismatch: The cluster was started with:\n    Ray: 1.0\n")
+
+
+def test_a_ray_is_started_where_there_is_none(ray_that: Callable[..., list[str]]) -> None:
+    asked = ray_that(auto=NOBODY)
+    with RayEngine():
+        assert asked == ["auto", "local"]
+
+
+@pytest.mark.parametrize(
+    ("errors", "told"),
+    [
+        (
+            {"auto": MISMATCH},
+            r"cannot be joined \(Version mismatch: The cluster was started with: Ray: 1\.0",
+        ),
+        (
+            {"auto": NOBODY, "local": Exception("timed out")},
+            r"cannot be started here \(timed out\)",
+        ),
+    ],
+)
+def test_a_ray_that_cannot_be_used_is_one_clear_line(
+    ray_that: Callable[..., list[str]], errors: dict[str, Exception], told: str
+) -> None:
+    asked = ray_that(**errors)
+    with pytest.raises(EngineError, match=f"--engine ray: .*{told}"), RayEngine():
+        pytest.fail("there is no Ray")
+    assert asked == list(errors)
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "told"),
+    [
+        ("there", None, "--ray-address there: .*leave the option out"),
+        (None, "there", "RAY_ADDRESS=there: .*unset the variable"),
+        ("there", "elsewhere", "--ray-address there: .*leave the option out"),
+    ],
+)
+def test_whoever_named_a_cluster_is_told_how_to_do_without(
+    ray_that: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    option: str | None,
+    variable: str | None,
+    told: str,
+) -> None:
+    asked = ray_that(there=NOBODY)
+    if variable:
+        monkeypatch.setenv("RAY_ADDRESS", variable)
+    with pytest.raises(EngineError, match=told), RayEngine(address=option):
+        pytest.fail("there is no Ray")
+    assert asked == ["there"]
 
 
 COMMAND = """
