@@ -29,14 +29,14 @@ class _Cuhk03NP(NamedLayout):
             return f"{' and '.join(inside)}, each with {self.signs}"
         return super().recognise(root)
 
-    def list(self, root: Path) -> Listing:
+    def list_files(self, root: Path) -> Listing:
         inside = [folder for folder in BOXES if (root / folder).is_dir()]
         if inside:
             raise DatasetError(
                 f"{root}: CUHK03-NP has the same people twice, by a detector's boxes and by hand; "
                 f"give --src {' or '.join(str(root / folder) for folder in inside)}"
             )
-        return super().list(root)
+        return super().list_files(root)
 
 
 CUHK03NP: Final = _Cuhk03NP(

@@ -106,14 +106,7 @@ class Layout(Protocol):
     def name(self) -> str:
         """Its name in recipes."""
 
-    @property
-    def signs(self) -> str:
-        """What it is known by, for a person."""
-
-    def recognise(self, root: Path) -> str | None:
-        """Say why a folder is of this layout; ``None`` if it isn't."""
-
-    def list(self, root: Path) -> Listing:
+    def list_files(self, root: Path) -> Listing:
         """List the images.
 
         Args:
@@ -122,6 +115,17 @@ class Layout(Protocol):
         Raises:
             DatasetError: The folder is not of this layout, or a file that describes it is damaged.
         """
+
+
+class Recognisable(Layout, Protocol):
+    """A layout that a folder says itself; those of a table or a pattern are said by a person."""
+
+    @property
+    def signs(self) -> str:
+        """What it is known by, for a person."""
+
+    def recognise(self, root: Path) -> str | None:
+        """Say why a folder is of this layout; ``None`` if it isn't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,7 @@ class NamedLayout:
             return None
         return f"{', '.join(self.folders.values())} with names like {own[0]}"
 
-    def list(self, root: Path) -> Listing:
+    def list_files(self, root: Path) -> Listing:
         """List the three folders.
 
         Raises:

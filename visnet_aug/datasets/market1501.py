@@ -26,8 +26,8 @@ MORE_DISTRACTORS: Final = "images"
 class _Market1501(NamedLayout):
     """Says when the 500,000 further distractors are there, and left out."""
 
-    def list(self, root: Path) -> Listing:
-        listing = super().list(root)
+    def list_files(self, root: Path) -> Listing:
+        listing = super().list_files(root)
         if not (root / MORE_DISTRACTORS).is_dir():
             return listing
         note = (

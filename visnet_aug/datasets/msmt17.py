@@ -73,7 +73,7 @@ class Msmt17:
         version, train, test = found
         return f"lists such as list_train.txt beside {train} and {test} ({version})"
 
-    def list(self, root: Path) -> Listing:
+    def list_files(self, root: Path) -> Listing:
         """Read the lists.
 
         Raises:

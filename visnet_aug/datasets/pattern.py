@@ -67,17 +67,12 @@ class Pattern:
     expression: str
 
     name = "pattern"
-    signs = f"paths that match an expression such as {_EXAMPLE}"
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:
         return compile_pattern(self.expression)
 
-    def recognise(self, root: Path) -> str | None:
-        """Say that somebody has said so."""
-        return f"--pattern {self.expression}"
-
-    def list(self, root: Path) -> Listing:
+    def list_files(self, root: Path) -> Listing:
         """List all images below a folder.
 
         Raises:

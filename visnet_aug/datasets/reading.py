@@ -83,7 +83,7 @@ def read_layout(
             is unusable and ``on_error`` is ``stop``.
         WorkerError: A worker process died.
     """
-    listing = layout.list(root)
+    listing = layout.list_files(root)
     todo = _name(listing)
     records: list[ImageRecord] = []
     rejected: list[RejectedImage] = []

@@ -8,7 +8,7 @@ from typing import Final
 from visnet_aug.datasets import AUTO, LAYOUTS
 from visnet_aug.datasets.cuhk03np import CUHK03NP
 from visnet_aug.datasets.dukemtmcreid import DUKEMTMCREID
-from visnet_aug.datasets.layout import Layout, folders_near
+from visnet_aug.datasets.layout import Layout, Recognisable, folders_near
 from visnet_aug.datasets.market1501 import MARKET1501
 from visnet_aug.datasets.msmt17 import MSMT17
 from visnet_aug.datasets.pattern import Pattern, compile_pattern
@@ -16,7 +16,13 @@ from visnet_aug.datasets.table import Table, find_table
 from visnet_aug.datasets.veri776 import VERI776
 from visnet_aug.errors import DatasetError, RecipeError
 
-RECOGNISABLE: Final[tuple[Layout, ...]] = (MARKET1501, DUKEMTMCREID, MSMT17, CUHK03NP, VERI776)
+RECOGNISABLE: Final[tuple[Recognisable, ...]] = (
+    MARKET1501,
+    DUKEMTMCREID,
+    MSMT17,
+    CUHK03NP,
+    VERI776,
+)
 """Layouts that a folder can be recognised by."""
 
 
@@ -55,7 +61,7 @@ def find_layout(
     raise DatasetError(f"{name}: unknown layout; known are {', '.join(LAYOUTS)}")
 
 
-def recognise(root: Path) -> tuple[Layout, str]:
+def recognise(root: Path) -> tuple[Recognisable, str]:
     """Recognise the layout of a folder.
 
     Returns:
@@ -83,5 +89,5 @@ def recognise(root: Path) -> tuple[Layout, str]:
     )
 
 
-def _recognised(root: Path) -> list[tuple[Layout, str]]:
+def _recognised(root: Path) -> list[tuple[Recognisable, str]]:
     return [(layout, why) for layout in RECOGNISABLE if (why := layout.recognise(root))]

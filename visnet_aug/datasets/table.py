@@ -42,13 +42,8 @@ class Table:
     file: Path
 
     name = "table"
-    signs = f"a CSV file with the columns {', '.join(REQUIRED)}"
 
-    def recognise(self, root: Path) -> str | None:
-        """Say that somebody has said so."""
-        return f"--table {self.file}"
-
-    def list(self, root: Path) -> Listing:
+    def list_files(self, root: Path) -> Listing:
         """Read the table.
 
         Raises:

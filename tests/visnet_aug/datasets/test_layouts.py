@@ -311,12 +311,8 @@ class TestNames:
 
         class Labelled:
             name = "labelled"
-            signs = ""
 
-            def recognise(self, root: Path) -> str | None:
-                return None
-
-            def list(self, root: Path) -> Listing:
+            def list_files(self, root: Path) -> Listing:
                 entries = [Entry(path, "train", path, label) for path, label in labels]
                 return Listing(entries, 0, {"train": root}, required=("train",))
 
