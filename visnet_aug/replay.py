@@ -8,21 +8,23 @@ whether the record is as complete as it claims to be.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import cv2
 import numpy as np
 
 from visnet_aug.backgrounds.registry import make_family
 from visnet_aug.backgrounds.settings import draw_variant
+from visnet_aug.build.build_json import BUILD, read_build_json
 from visnet_aug.build.finished import check_finished, mask_of, source_stem, stem_of
-from visnet_aug.build.output import BUILD, MANIFEST, RECIPE, differences
+from visnet_aug.build.output import MANIFEST, RECIPE, differences
 from visnet_aug.build.provenance import rendering_versions
 from visnet_aug.build.render import Rendered, Renderer, draw_params
 from visnet_aug.datasets.images import decode_rgb
@@ -115,7 +117,7 @@ class Replayer:
             source: The source dataset; needed where the output doesn't hold its sources.
 
         Raises:
-            OutputError: The folder holds no finished build.
+            OutputError: The folder holds no finished build, or one of another version's format.
             ManifestError: The manifest is damaged.
             RecipeError: The recipe is.
             DatasetError: ``source`` is no folder.
@@ -124,6 +126,9 @@ class Replayer:
         if source is not None and not source.is_dir():
             raise DatasetError(f"{source}: no such folder; give the source dataset's")
         self._root, self._source = root, source
+        self._built: Mapping[str, Any] = {}
+        with suppress(OSError, ValueError):  # it is needed to explain what differs, if anything
+            self._built = read_build_json(root)
         self._recipe = load_recipe(root / RECIPE)
         self._rows = {row.path: row for row in read_manifest(root / MANIFEST)}
         self._kept = {row.source: row for row in self._rows.values() if row.kind == "original"}
@@ -136,12 +141,10 @@ class Replayer:
     @cached_property
     def _other_versions(self) -> str:
         """What of the libraries is not as it was when the set was built."""
-        import json
-
         try:
-            there = json.loads((self._root / BUILD).read_bytes())["identity"]["versions"]
+            there = self._built["identity"]["versions"]
             return "; ".join(differences(there, rendering_versions()))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (KeyError, TypeError, AttributeError):
             return f"{BUILD} doesn't say which versions it was built with"
 
     def find(self, names: Sequence[str]) -> list[ManifestRow]:

@@ -2,7 +2,7 @@
 
 A folder goes through four states: ``fresh`` (nothing but perhaps masks), ``unfinished`` (a
 journal), ``finished`` (a manifest, no journal), and, with ``--force``, back to fresh. Only what
-a journal or a manifest lists is ever removed.
+a journal or a manifest lists is ever removed, and what tells of it: tables, and the report's page.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from visnet_aug.build.build_json import BUILD, read_build_json
 from visnet_aug.build.journal import FOLDER as STATE_FOLDER
 from visnet_aug.build.journal import (
     Written,
@@ -33,13 +34,14 @@ from visnet_aug.shards import shard_of, table_of
 
 MANIFEST = "manifest.csv"
 RECIPE = "recipe.yaml"
-BUILD = "build.json"
 REJECTED = "rejected.csv"
 CARD = "README.md"
 CROISSANT = "croissant.json"
 METADATA = "metadata.csv"
 PARQUET = "manifest.parquet"
 REPORT_FOLDER = "report"
+REPORT_PAGE = "index.html"
+TIMINGS = "timings.json"
 
 TABLES = (MANIFEST, RECIPE, BUILD, REJECTED, CARD, CROISSANT)
 """What every finished build has beside its images and masks; see also `table_paths`."""
@@ -291,6 +293,8 @@ def remove_build(root: Path, found: Found, advance: Advance) -> None:
             then), or something cannot be removed.
     """
     clear_way(root, found.folders, found.paths)
+    for name in (REPORT_PAGE, TIMINGS):  # first, as they tell of all the rest
+        remove_file(root / REPORT_FOLDER / name)
     for number, path in enumerate(sorted(found.paths), 1):
         remove_file(root / path)
         advance(number, len(found.paths))
@@ -319,8 +323,8 @@ def _examine_finished(root: Path) -> Found:
     from visnet_aug.manifest import read_manifest
 
     try:
-        report = json.loads((root / BUILD).read_bytes())
-        identity, shards = report["identity"], dict(report.get("shards", {}))
+        report = read_build_json(root)
+        identity, shards = report["identity"], dict(report["shards"])
     except (ValueError, KeyError, TypeError) as error:
         raise OutputError(
             f"{root / BUILD}: damaged; restore it, or choose another --out"

@@ -10,10 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from visnet_aug.build.build_json import BUILD, FORMAT
 from visnet_aug.build.croissant import describe
 from visnet_aug.build.journal import FOLDER as STATE_FOLDER
 from visnet_aug.build.metadata import metadata_columns, metadata_files
-from visnet_aug.build.output import BUILD, CARD, CROISSANT, MANIFEST, RECIPE, REJECTED
+from visnet_aug.build.output import CARD, CROISSANT, MANIFEST, RECIPE, REJECTED
 from visnet_aug.build.packing import shard_tables
 from visnet_aug.build.product import Conclusion
 from visnet_aug.build.provenance import other_versions
@@ -24,9 +25,6 @@ from visnet_aug.manifest import write_manifest
 from visnet_aug.masks.compute import MaskSummary
 from visnet_aug.masks.store import mask_name
 from visnet_aug.recipe import dump_recipe
-
-FORMAT = 1
-"""Of ``build.json``; raised when a reader of an earlier one would misread it."""
 
 
 def write_sidecars(out: Path, build: Conclusion) -> None:

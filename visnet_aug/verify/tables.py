@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from visnet_aug.build.build_json import BUILD, read_build_json
 from visnet_aug.build.finished import check_finished, mask_of, stem_of
-from visnet_aug.build.output import BUILD, MANIFEST, PARQUET, RECIPE, REJECTED
+from visnet_aug.build.output import MANIFEST, PARQUET, RECIPE, REJECTED
 from visnet_aug.build.parquet import is_true
 from visnet_aug.build.provenance import identify_masks
 from visnet_aug.datasets.rejected import RejectedRow, read_rejected
@@ -86,7 +86,8 @@ def read_tables(root: Path) -> Tables:
     """Read all tables; what is damaged is a problem, unless nothing can be told without it.
 
     Raises:
-        OutputError: The folder holds no finished build, or a table cannot be read at all.
+        OutputError: The folder holds no finished build, or one of another version's format; or a
+            table cannot be read at all.
         ManifestError: The manifest is damaged.
     """
     check_finished(root)
@@ -114,7 +115,7 @@ def read_tables(root: Path) -> Tables:
 
 def _read_report(root: Path, problems: list[Problem]) -> Mapping[str, Any] | None:
     try:
-        report = {"shards": {}} | json.loads((root / BUILD).read_bytes())  # once there were none
+        report = read_build_json(root)
         damaged = [name for name, kind in _PARTS.items() if not isinstance(report[name], kind)]
         if damaged:
             raise ValueError(f"unusable {damaged[0]}")
@@ -123,7 +124,7 @@ def _read_report(root: Path, problems: list[Problem]) -> Mapping[str, Any] | Non
     except (ValueError, TypeError, KeyError) as error:
         problems.append(Problem("tables", f"{BUILD}: damaged ({type(error).__name__}: {error})"))
     else:
-        return report  # type: ignore[no-any-return]
+        return report
     return None
 
 
@@ -142,7 +143,7 @@ def _changed(root: Path, report: Mapping[str, Any], problems: list[Problem]) -> 
 
 
 def _product(report: Mapping[str, Any] | None, rows: Sequence[ManifestRow]) -> ProductName:
-    """Tell what was made; builds made before a probe was possible don't say so."""
+    """Tell what was made, by the rows where ``build.json`` doesn't say so."""
     command = (report or {"identity": {}})["identity"].get("command")
     if command == "probe" or any(row.split in PROBE_SPLITS for row in rows):
         return "probe"

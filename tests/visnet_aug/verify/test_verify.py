@@ -71,13 +71,6 @@ def test_links_are_as_good_as_copies(
         assert problems(out) == {"missing": [f"{QUERY}: a link to nothing"]}
 
 
-def test_builds_from_before_the_probe_are_read(copy_of: CopyOf) -> None:
-    root = copy_of("match")
-    edit_json(root / "build.json", lambda report: report["identity"].pop("command"))
-    assert verify(root, workers=1).product == "build"
-    assert problems(root) == {}
-
-
 def test_what_is_found_does_not_depend_on_the_processes(copy_of: CopyOf) -> None:
     root = copy_of("match")
     for path in sorted((root / "query").iterdir())[::2]:
