@@ -9,10 +9,6 @@ from visnet_aug import errors as aug_errors
 from visnet_aug.command import INTERRUPTED
 from visnet_aug.errors import VisnetError
 from visnet_model import errors as model_errors
-from visnet_model.errors import ModelError
-
-BASES = (VisnetError, ModelError)
-"""Errors that are never raised themselves."""
 
 
 def exit_codes() -> str:
@@ -34,6 +30,6 @@ def error_classes() -> Iterator[type[VisnetError]]:
                 isinstance(thing, type)
                 and issubclass(thing, VisnetError)
                 and thing.__module__ == module.__name__
-                and thing not in BASES
+                and thing is not VisnetError
             ):
                 yield thing

@@ -1,19 +1,22 @@
 """What all commands share: errors to exit codes, epilogs that stay as they are written.
 
-Only click is imported: help must come at once.
+Beside the errors only click is imported: help must come at once.
 """
 
 from __future__ import annotations
 
 import sys
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
-from visnet_aug.errors import VisnetError
+from visnet_aug.errors import RecipeError, VisnetError
 
 INTERRUPTED: Final = 130
 """Exit code after Ctrl-C, as shells have it."""
+
+RESUMED: Final = "interrupted; the same command goes on where it stopped"
+"""What a `Resumable` command says after Ctrl-C."""
 
 CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 """Settings of every command."""
@@ -22,6 +25,23 @@ CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 10
 def as_it_is(title: str, *lines: str) -> str:
     """Make a part of an epilog whose lines click does not fill (the backspace tells it so)."""
     return "\n".join(("\b", title, *(f"  {line}" for line in lines)))
+
+
+def exit_codes(*errors: type[VisnetError], one: str = "", interrupted: str = "interrupted") -> str:
+    """Make the part of an epilog that lists exit codes, in the errors' own words.
+
+    Args:
+        errors: What the command can end with, beside the `RecipeError` that any command can.
+        one: What 1 means, if the command uses it.
+        interrupted: What 130 means.
+    """
+    meanings = {0: "done"} | ({1: one} if one else {})
+    kinds: list[type[VisnetError]] = [RecipeError, *errors]
+    for error in sorted(kinds, key=lambda error: error.exit_code):
+        meaning = (error.__doc__ or "").partition("\n")[0].rstrip(".")
+        meanings[error.exit_code] = meaning[:1].lower() + meaning[1:]
+    meanings[INTERRUPTED] = interrupted
+    return as_it_is("Exit codes:", *(f"{code:<5}{text}" for code, text in meanings.items()))
 
 
 def completion(name: str) -> str:
@@ -33,18 +53,29 @@ def completion(name: str) -> str:
     )
 
 
-def run(command: click.Command, name: str, interrupted: str = "interrupted") -> NoReturn:
+class Resumable(click.Command):
+    """A command that goes on where it was interrupted, and says so."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            click.echo(err=True)  # as click does: the terminal's line says ^C
+            raise click.Abort(RESUMED) from error
+
+
+def run(command: click.Command, name: str) -> NoReturn:
     """Run a command as a console script: one line an error, and its exit code.
 
     Args:
         command: What to run.
         name: Of the console script.
-        interrupted: What to say after Ctrl-C.
     """
     try:
         code = command.main(prog_name=name, standalone_mode=False) or 0
-    except click.exceptions.Abort:
-        code = _complain(name, interrupted, INTERRUPTED)
+    except click.Abort as error:
+        code = _complain(name, str(error) or "interrupted", INTERRUPTED)
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else name
         code = _complain(name, f"{error.format_message()} See {path} --help.", error.exit_code)

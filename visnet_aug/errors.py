@@ -1,7 +1,8 @@
 """Every error a user can cause, each with its documented exit code.
 
 The command line prints ``str(error)`` on one line and leaves with ``error.exit_code``; a
-traceback therefore always means a bug of ours. ``visnet-aug --help`` lists the codes. Three are
+traceback therefore always means a bug of ours. Every ``--help`` lists its command's codes,
+in the words of the first lines below. Three are
 not of these classes alone: 1 is also ``doctor``'s when it found something wrong, 2 is also click's
 for unusable arguments, and 130 is an interrupt.
 """
@@ -16,22 +17,23 @@ class VisnetError(Exception):
 
 
 class RecipeError(VisnetError):
-    """A recipe or the value of an option cannot be used."""
+    """An argument, an option or a recipe cannot be used."""
 
     exit_code = 2
 
 
 class DatasetError(VisnetError):
-    """The source dataset cannot be used, or one of its images and ``--on-error`` is ``stop``.
+    """The source dataset, or an image, cannot be used.
 
-    It is missing, misplaced, empty, or changed while it was in use.
+    It is missing, misplaced, empty, damaged (a build's, with ``--on-error stop`` only), or changed
+    while it was in use.
     """
 
     exit_code = 3
 
 
 class PlanError(VisnetError):
-    """The number of images asked for cannot be made from what there is."""
+    """The number of images or identities asked for cannot be made from what there is."""
 
     exit_code = 4
 
@@ -43,10 +45,10 @@ class WeightsError(VisnetError):
 
 
 class OutputError(VisnetError):
-    """The output folder cannot be used.
+    """An output folder or file cannot be used.
 
-    It cannot be written or read, something in it is damaged, or it holds what must not be
-    overwritten: other files, or another build.
+    It cannot be written or read, something in it is damaged, it holds no finished build where one
+    is wanted, or it holds what must not be overwritten: other files, or another build.
     """
 
     exit_code = 6
@@ -65,6 +67,6 @@ class WorkerError(VisnetError):
 
 
 class EngineError(VisnetError):
-    """Ray is asked for and not installed, or its cluster cannot be reached or fails."""
+    """An engine cannot be used: Ray is not installed, or its cluster cannot be reached or fails."""
 
     exit_code = 9

@@ -12,7 +12,11 @@ from visnet_aug.errors import VisnetError
 
 
 class ModelError(VisnetError):
-    """Base of all errors of this package: one line that says what, where and what to do."""
+    """Something that is needed is missing: a package, or a device's memory.
+
+    The base of all other errors of this package, too: one line that says what, where and what to
+    do.
+    """
 
 
 class DataError(ModelError):

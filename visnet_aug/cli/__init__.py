@@ -1,5 +1,5 @@
 """``visnet-aug``: parse, make a recipe, call one function, turn errors into exit codes.
 
-Only click is imported at the top of these files: help must come at once, and a command imports what
-it needs.
+At the top of these files click is imported, each other, and what is as light (errors, the names of
+layouts): help must come at once, and a command imports what it needs.
 """

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from visnet_aug.cli.options import WORKERS
-from visnet_aug.command import as_it_is
+from visnet_aug.command import as_it_is, exit_codes
+from visnet_aug.errors import DatasetError, ManifestError, OutputError, WorkerError
 
 _SOURCE = click.option(
     "--src",
@@ -28,14 +29,12 @@ _SOURCE = click.option(
                 "visnet-aug verify aug --quick",
                 "visnet-aug verify aug --json > verdict.json",
             ),
-            as_it_is(
-                "Exit codes:",
-                "0    sound",
-                "1    something is wrong; the report says what",
-                "3    --src is no folder",
-                "6    OUT holds no finished build or probe",
-                "7    the manifest is damaged",
-                "8    a worker process died",
+            exit_codes(
+                DatasetError,
+                OutputError,
+                ManifestError,
+                WorkerError,
+                one="something is wrong; the report says what",
             ),
         )
     ),
@@ -86,14 +85,11 @@ def verify(
                 "visnet-aug replay aug 0002_c1s1_000451_03 --to again",
                 "visnet-aug replay aug 0002_c1s1_000451_03 --to tries --family blur --intensity 1",
             ),
-            as_it_is(
-                "Exit codes:",
-                "0    the bytes agree with file and checksum, or it is a variation",
-                "1    they don't",
-                "2    no such copy or family",
-                "3    the source is missing or another",
-                "6    OUT holds no finished build or probe, or a mask cannot be read",
-                "7    the manifest is damaged",
+            exit_codes(
+                DatasetError,
+                OutputError,
+                ManifestError,
+                one="the bytes do not agree with the file or its checksum",
             ),
         )
     ),

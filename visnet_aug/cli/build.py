@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -34,6 +35,7 @@ from visnet_aug.errors import (
     ManifestError,
     OutputError,
     PlanError,
+    VisnetError,
     WeightsError,
     WorkerError,
 )
@@ -41,26 +43,20 @@ from visnet_aug.errors import (
 if TYPE_CHECKING:
     from visnet_aug.build.passthrough import Passthrough
 
-_EXIT_CODES = exit_codes(
-    DatasetError,
-    PlanError,
-    WeightsError,
-    OutputError,
-    ManifestError,
-    WorkerError,
-    EngineError,
-    interrupted=RESUMED,
-)
+_MASKING = (DatasetError, WeightsError, OutputError, ManifestError, WorkerError, EngineError)
+"""What making masks can end with."""
 
 
-def _epilog(*examples: str) -> str:
-    return f"{as_it_is('Examples:', *examples)}\n\n{_EXIT_CODES}"
+def _epilog(errors: Sequence[type[VisnetError]], *examples: str) -> str:
+    codes = exit_codes(*errors, interrupted=RESUMED)
+    return f"{as_it_is('Examples:', *examples)}\n\n{codes}"
 
 
 @click.command(
     cls=Resumable,
     short_help="Build an augmented set.",
     epilog=_epilog(
+        (*_MASKING, PlanError),
         "visnet-aug build --src Market-1501 --out aug",
         "visnet-aug build --src Market-1501 --out aug --images 60000 --seed 7",
         "visnet-aug build --src Market-1501 --out aug --recipe pipelines/market1501-published.yaml",
@@ -151,7 +147,7 @@ def build(
 @click.command(
     cls=Resumable,
     short_help="Make the masks alone, to be mended before a build.",
-    epilog=_epilog("visnet-aug mask --src Market-1501 --out aug"),
+    epilog=_epilog(_MASKING, "visnet-aug mask --src Market-1501 --out aug"),
 )
 @SOURCE
 @LAYOUT
@@ -200,6 +196,7 @@ def mask(
     cls=Resumable,
     short_help="Make test sets with other backgrounds, to measure how much they matter.",
     epilog=_epilog(
+        (*_MASKING, PlanError),
         "visnet-aug probe --src Market-1501 --out probe",
         "visnet-aug probe --src Market-1501 --out probe --families blur,pattern --sample 100",
     ),

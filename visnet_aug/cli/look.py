@@ -7,7 +7,14 @@ from pathlib import Path
 import click
 
 from visnet_aug.cli.options import DEVICE, RECIPE, SEED, WEIGHTS, WORKERS, make_recipe
-from visnet_aug.command import as_it_is
+from visnet_aug.command import as_it_is, exit_codes
+from visnet_aug.errors import (
+    DatasetError,
+    ManifestError,
+    OutputError,
+    WeightsError,
+    WorkerError,
+)
 
 
 @click.command(
@@ -19,13 +26,7 @@ from visnet_aug.command import as_it_is
                 "visnet-aug inspect aug --open",
                 "visnet-aug inspect aug --sample 5000",
             ),
-            as_it_is(
-                "Exit codes:",
-                "0    the page is there",
-                "6    OUT holds no finished build or probe, or the page cannot be written",
-                "7    the manifest is damaged",
-                "8    a worker process died",
-            ),
+            exit_codes(OutputError, ManifestError, WorkerError),
         )
     ),
 )
@@ -69,14 +70,7 @@ def inspect(out: Path, open_it: bool, sample: int | None, workers: int | None) -
                 "visnet-aug preview crop.jpg --grid --to tries.png",
                 "visnet-aug preview crop.jpg --grid --family pattern --to tries.png",
             ),
-            as_it_is(
-                "Exit codes:",
-                "0    the sheet is there, whatever was found in the pictures",
-                "2    unusable arguments or recipe, or no such family",
-                "3    a picture that no build could use; the message says why",
-                "5    unusable segmenter weights",
-                "6    FILE.png cannot be written, or is one of the pictures",
-            ),
+            exit_codes(DatasetError, WeightsError, OutputError),
         )
     ),
 )

@@ -12,21 +12,27 @@ from visnet_aug.cli.audit import replay, verify
 from visnet_aug.cli.build import build, mask, probe
 from visnet_aug.cli.look import inspect, preview
 from visnet_aug.cli.options import WORKERS
-from visnet_aug.command import CONTEXT, as_it_is, completion, run
+from visnet_aug.command import CONTEXT, as_it_is, completion, exit_codes, run
+from visnet_aug.errors import (
+    DatasetError,
+    EngineError,
+    ManifestError,
+    OutputError,
+    PlanError,
+    WeightsError,
+    WorkerError,
+)
 
-_EXIT_CODES = as_it_is(
-    "Exit codes:",
-    "0    done",
-    "1    doctor or verify found something wrong, or replay other bytes",
-    "2    unusable arguments or recipe",
-    "3    unusable source dataset or picture, or an unusable image with --on-error stop",
-    "4    the number of images, or of identities of a probe, cannot be made",
-    "5    unusable segmenter weights",
-    "6    the output folder cannot be used, or holds another build or probe",
-    "7    a damaged manifest",
-    "8    a worker process died, most often for want of memory",
-    "9    Ray is not installed, or its cluster cannot be reached or fails",
-    "130  interrupted; build, probe and mask go on where they stopped if run again",
+_EXIT_CODES = exit_codes(
+    DatasetError,
+    PlanError,
+    WeightsError,
+    OutputError,
+    ManifestError,
+    WorkerError,
+    EngineError,
+    one="doctor or verify found something wrong, or replay other bytes",
+    interrupted="interrupted; build, probe and mask go on where they stopped if run again",
 )
 
 
@@ -60,10 +66,15 @@ def cli(context: click.Context) -> None:
 
 @cli.command(
     short_help="Draw a dataset of made-up people.",
-    epilog=as_it_is(
-        "Examples:",
-        "visnet-aug draw --out drawn",
-        "visnet-aug draw --out drawn --like market1501",
+    epilog="\n\n".join(
+        (
+            as_it_is(
+                "Examples:",
+                "visnet-aug draw --out drawn",
+                "visnet-aug draw --out drawn --like market1501",
+            ),
+            exit_codes(OutputError, WorkerError, interrupted="interrupted; nothing is left of it"),
+        )
     ),
 )
 @click.option(
@@ -112,7 +123,10 @@ def draw(
 
 
 @cli.command(
-    short_help="Check this installation.", epilog=as_it_is("Example:", "visnet-aug doctor")
+    short_help="Check this installation.",
+    epilog="\n\n".join(
+        (as_it_is("Example:", "visnet-aug doctor"), exit_codes(one="something is wrong"))
+    ),
 )
 @click.option(
     "--weights",
@@ -136,4 +150,4 @@ for command in (preview, build, mask, probe, inspect, verify, replay):
 
 def main() -> None:
     """Run the command line; the console script's entry point."""
-    run(cli, "visnet-aug", "interrupted; the same command goes on where it stopped")
+    run(cli, "visnet-aug")

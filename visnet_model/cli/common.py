@@ -1,6 +1,6 @@
 """What the four commands share: exit codes, epilogs and options.
 
-Only click is imported at the top: help must come at once.
+Beside the errors only click is imported at the top: help must come at once.
 """
 
 from __future__ import annotations
@@ -14,24 +14,10 @@ from visnet_aug.command import as_it_is, completion
 if TYPE_CHECKING:
     import torch
 
-EXIT_CODES = as_it_is(
-    "Exit codes:",
-    "0    done",
-    "2    unusable arguments or settings",
-    "3    the manifest or its images cannot be used for this",
-    "4    unusable checkpoint",
-    "5    unusable backbone weights",
-    "6    a file or folder cannot be written",
-    "7    a damaged manifest",
-    "8    training cannot go on: a loss is not finite",
-    "9    an export that is not its network",
-    "130  interrupted",
-)
 
-
-def epilog(command: str, *examples: str) -> str:
+def epilog(command: str, codes: str, *examples: str) -> str:
     """Make a command's epilog: examples, exit codes, and how to get completion."""
-    return "\n\n".join((as_it_is("Examples:", *examples), EXIT_CODES, completion(command)))
+    return "\n\n".join((as_it_is("Examples:", *examples), codes, completion(command)))
 
 
 device_option = click.option(

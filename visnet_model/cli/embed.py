@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from visnet_aug.command import CONTEXT, as_it_is, run
+from visnet_aug.command import CONTEXT, as_it_is, exit_codes, run
+from visnet_aug.errors import ManifestError, OutputError
 from visnet_model.cli.common import (
     batch_size_option,
     choose_device,
@@ -16,6 +17,7 @@ from visnet_model.cli.common import (
     epilog,
     precision_option,
 )
+from visnet_model.errors import CheckpointError, DataError, ModelError
 
 if TYPE_CHECKING:
     import torch
@@ -45,6 +47,13 @@ _FILE = as_it_is(
             _FILE,
             epilog(
                 NAME,
+                exit_codes(
+                    ModelError,
+                    DataError,
+                    CheckpointError,
+                    OutputError,
+                    ManifestError,
+                ),
                 "visnet-embed --checkpoint runs/market/best.pt crops/ --to crops.npz",
                 "visnet-embed --checkpoint visnet.safetensors a.jpg b.jpg --to two.npz",
                 "visnet-embed --checkpoint runs/market/best.pt --manifest aug/manifest.csv "
@@ -151,7 +160,6 @@ def _read_manifest(manifest: Path, splits: tuple[str, ...]) -> tuple[ImageTable,
     import numpy as np
 
     from visnet_model.data.table import read_tables
-    from visnet_model.errors import DataError
     from visnet_model.export.images import join_tables
 
     tables = read_tables(manifest)
@@ -183,7 +191,6 @@ def _find(images: tuple[Path, ...], on_error: OnError) -> ImageTable:
 def _check(table: ImageTable, on_error: OnError) -> Any:
     """Return which images are usable, and name the others."""
     from visnet_aug.progress import stage
-    from visnet_model.errors import DataError
     from visnet_model.export.images import check_images
 
     with stage("check") as advance:
@@ -196,8 +203,6 @@ def _check(table: ImageTable, on_error: OnError) -> Any:
 
 def _report(unusable: Iterable[Unusable], on_error: OnError) -> None:
     """Name what is left out, or stop at it."""
-    from visnet_model.errors import DataError
-
     for image in unusable:
         if on_error == "stop":
             raise DataError(str(image))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from visnet_aug.command import CONTEXT, run
+from visnet_aug.command import CONTEXT, exit_codes, run
+from visnet_aug.errors import ManifestError, OutputError
 from visnet_model.cli.common import (
     batch_size_option,
     choose_device,
@@ -16,6 +17,7 @@ from visnet_model.cli.common import (
     epilog,
     precision_option,
 )
+from visnet_model.errors import CheckpointError, DataError, ModelError, TrainingError
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +45,14 @@ PAPER_IDENTITIES = 751
     context_settings=CONTEXT,
     epilog=epilog(
         NAME,
+        exit_codes(
+            ModelError,
+            DataError,
+            CheckpointError,
+            OutputError,
+            ManifestError,
+            TrainingError,
+        ),
         "visnet-eval --checkpoint runs/market/best.pt",
         "visnet-eval --checkpoint runs/market/best.pt --manifest aug/manifest.csv --flip --rerank",
         "visnet-eval --checkpoint runs/market/best.pt --probe probe/manifest.csv",
@@ -146,7 +156,6 @@ def _complexity(checkpoint: Path | None) -> str:
     """Set Table III beside our numbers."""
     from importlib.util import find_spec
 
-    from visnet_model.errors import ModelError
     from visnet_model.network.complexity import complexity_table, measure_complexity
     from visnet_model.network.visnet import VisNet
     from visnet_model.training.checkpoint import load_network
@@ -172,7 +181,6 @@ def _describe(loaded: LoadedNetwork) -> dict[str, Any]:
 
 def _recorded_manifest(loaded: LoadedNetwork, checkpoint: Path) -> Path:
     """Return the manifest that a network was trained on, if it is still that."""
-    from visnet_model.errors import DataError
     from visnet_model.provenance import sha256_of
 
     if not loaded.manifest.is_file():

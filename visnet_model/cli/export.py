@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from visnet_aug.command import CONTEXT, run
+from visnet_aug.command import CONTEXT, exit_codes, run
+from visnet_aug.errors import OutputError
 from visnet_model.cli.common import epilog
+from visnet_model.errors import CheckpointError, ExportError
 
 if TYPE_CHECKING:
     from visnet_model.export.description import Description
@@ -24,6 +26,7 @@ LOWEST_OPSET = 18
     context_settings=CONTEXT,
     epilog=epilog(
         NAME,
+        exit_codes(CheckpointError, OutputError, ExportError),
         "visnet-export --checkpoint runs/market/best.pt --format onnx --to visnet.onnx --normalise",
         "visnet-export --checkpoint runs/market/best.pt --format safetensors "
         "--to visnet.safetensors",

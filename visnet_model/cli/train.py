@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from visnet_aug.command import CONTEXT, INTERRUPTED, run
+from visnet_aug.command import CONTEXT, INTERRUPTED, exit_codes, run
+from visnet_aug.errors import ManifestError, OutputError
 from visnet_model.cli.common import choose_device, device_option, epilog
+from visnet_model.errors import CheckpointError, DataError, ModelError, TrainingError, WeightsError
 
 if TYPE_CHECKING:
     from visnet_model.config import TrainConfig
@@ -50,6 +52,16 @@ def _size(
     context_settings=CONTEXT,
     epilog=epilog(
         NAME,
+        exit_codes(
+            ModelError,
+            DataError,
+            CheckpointError,
+            WeightsError,
+            OutputError,
+            ManifestError,
+            TrainingError,
+            interrupted="interrupted; --resume goes on where it stopped",
+        ),
         "visnet-train --manifest aug/manifest.csv --out runs/market",
         "visnet-train --manifest aug/manifest.csv --out runs/market --init imagenet",
         "visnet-train --manifest aug/manifest.csv --out runs/small --backbone resnet18 "

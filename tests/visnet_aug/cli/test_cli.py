@@ -258,6 +258,30 @@ def test_doctor_leaves_with_1_if_something_is_wrong(
     assert (str(problem) in text) == (problem is not None)
 
 
+def test_ctrl_c_ends_drawing_with_one_line_and_nothing_left(tmp_path: Path) -> None:
+    """Its workers hear nothing of it: their tracebacks would stand among the errors."""
+    main = "from visnet_aug.cli.main import main; main()"
+    out = tmp_path / "drawn"
+    process = subprocess.Popen(
+        [sys.executable, "-c", main, "draw", "--out", str(out), "--like", "market1501",
+         "--workers", "2"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell's background jobs, CI among them, inherit an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    while process.poll() is None and not any(tmp_path.glob("drawn.part/*/*.jpg")):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.split("\n")) == (
+        130, ["", "visnet-aug: error: interrupted", ""],
+    )  # fmt: skip
+    assert not any(tmp_path.iterdir())
+
+
 INTERRUPTED = """
 import sys
 import time
