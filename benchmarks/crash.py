@@ -146,12 +146,16 @@ class Builds:
 
 
 def tree(root: Path) -> dict[str, str]:
-    """Map every file and folder below a folder to its checksum, a folder to nothing."""
+    """Map every file and folder of a set to its checksum, a folder to nothing.
+
+    The folder ``report`` is no part of a set: it tells how long the build took.
+    """
     return {
         path.relative_to(root).as_posix(): (
             sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         )
         for path in sorted(root.rglob("*"))
+        if path.relative_to(root).parts[0] != "report"
     }
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -34,15 +33,10 @@ class ConsoleObserver:
 
     def __init__(self) -> None:
         self._out = Console(highlight=False)
-        self.seconds: dict[str, float] = {}
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[Advance]:
-        """Show one stage, and note its time."""
-        start = time.perf_counter()
-        with progress.stage(name) as advance:
-            yield advance
-        self.seconds[name] = time.perf_counter() - start
+    def stage(self, name: str) -> AbstractContextManager[Advance]:
+        """Show one stage."""
+        return progress.stage(name)
 
     def read(self, dataset: Dataset) -> None:
         """Show what was read, beside the published counts if it is Market-1501."""
@@ -68,7 +62,7 @@ class ConsoleObserver:
         self._out.print(_counts_table("family", "copies", result.summary.families))
         if result.masks is not None:
             self.masked(result.masks)
-            self._out.print(_times_table(self.seconds))
+            self._out.print(_times_table(result.seconds))
         if result.found and result.made:
             self._say(f"{result.found:,} files of an earlier run, {result.made:,} of this")
 

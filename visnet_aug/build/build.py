@@ -6,9 +6,9 @@ A build killed at any point is finished by the same command, and ends with the s
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -48,6 +48,7 @@ from visnet_aug.build.product import AUGMENTED_SET, Conclusion, Decision, Produc
 from visnet_aug.build.provenance import identify, identify_masks
 from visnet_aug.build.rows import BuildSummary, find_facts, manifest_rows, summarise
 from visnet_aug.build.sidecars import write_sidecars
+from visnet_aug.build.timings import Stopwatch, write_timings
 from visnet_aug.build.work import lay_out
 from visnet_aug.datasets import read_dataset
 from visnet_aug.datasets.record import Dataset
@@ -90,12 +91,14 @@ class BuildResult:
         masks: What the mask stage did; ``None`` if the build was there already.
         made: Files written by this run.
         found: Files that an earlier run had finished.
+        seconds: How long each stage of this run took.
     """
 
     summary: BuildSummary
     masks: MaskSummary | None
     made: int
     found: int
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def was_there(self) -> bool:
@@ -150,12 +153,12 @@ def build(
             output folder cannot be used, or a worker process died. What was finished until then
             is kept and found by the next run.
     """
-    options, observer = options or Options(), observer or Silent()
+    options, watch = options or Options(), Stopwatch(observer or Silent())
     check_apart(source, out)
     check_shards(options.shards, options.passthrough)
     with claim(out), engine_factory(options.workers) as engine, _without_collector():
         found = examine(out)
-        dataset, recipe = _read(source, recipe, options, observer)
+        dataset, recipe = _read(source, recipe, options, watch)
         dataset = product.select(dataset, recipe)
         segmenter = segmenter_factory(recipe.weights, options.device, recipe.masks)
         identity = identify(
@@ -167,7 +170,7 @@ def build(
         if options.shards is not None:  # minutes before the masks are known
             everybody = {mask_name(image.split, image.stem) for image in product.to_mask(dataset)}
             check_count(options.shards, product.plan(dataset, everybody, recipe))
-        with observer.stage("mask") as advance:
+        with watch.stage("mask") as advance:
             masks = mask_images(product.to_mask(dataset), out, recipe, segmenter, engine, advance)
         identity |= identify_masks(masks)
         if not options.force:
@@ -176,7 +179,7 @@ def build(
                 return _leave(out, options)
         plan = product.plan(dataset, masks.accepted, recipe)
         decision = Decision(product, dataset, recipe, identity, masks, plan)
-        return _carry_out(decision, out, found, options, engine, observer)
+        return _carry_out(decision, out, found, options, engine, watch)
 
 
 def dry_run(
@@ -296,7 +299,7 @@ def _carry_out(
     found: Found,
     options: Options,
     engine: Engine,
-    observer: Observer,
+    watch: Stopwatch,
 ) -> BuildResult:
     """Make the files that were decided on, and then what stands beside them."""
     dataset, recipe, masks, plan = decision.dataset, decision.recipe, decision.masks, decision.plan
@@ -306,19 +309,21 @@ def _carry_out(
         recipe.seed,
         lambda item: find_facts(item, masks.entries, dataset),
     )
-    observer.planned(plan)
+    watch.planned(plan)
     if options.force and not (found.state == "unfinished" and found.identity == decision.identity):
-        with observer.stage("remove") as advance:
+        with watch.stage("remove") as advance:
             remove_build(out, found, advance)
         found = Found("fresh")
     context = Context(recipe, out, options.passthrough)
-    before, written = make_files(work, found, decision.identity, context, engine, observer)
+    before, written = make_files(work, found, decision.identity, context, engine, watch)
     rows = manifest_rows(plan, work.images(written), masks.entries, dataset)
     conclusion = Conclusion(**vars(decision), rows=rows, shards=shard_checksums(written.values()))
-    with observer.stage("write tables") as advance:
+    with watch.stage("write tables") as advance:
         write_sidecars(out, conclusion)
         if options.parquet:
             write_parquet(out)
         release(out)
         advance(plan.total, plan.total)
-    return BuildResult(conclusion.summary, masks, plan.total - before, before)
+    made = plan.total - before
+    write_timings(out, watch.timings(out, engine, masks=masks.computed, made=made, found=before))
+    return BuildResult(conclusion.summary, masks, made, before, watch.seconds)

@@ -13,7 +13,9 @@ from visnet_aug.build.finished import SOURCE_SPLITS
 from visnet_aug.build.output import RECIPE
 from visnet_aug.build.plan import PUBLISHED_RATIO
 from visnet_aug.build.rows import summarise
+from visnet_aug.build.timings import Timings, read_timings
 from visnet_aug.datasets.counts import PUBLISHED
+from visnet_aug.errors import OutputError
 from visnet_aug.masks.settings import PERSON
 from visnet_aug.recipe import Recipe
 from visnet_aug.report.material import Material
@@ -91,6 +93,8 @@ class Overview:
         facts: Names and values of what tells this set from others.
         versions: Libraries, with their versions.
         checksums: Name, checksum, and whether the file still has it.
+        timings: How long it took; ``None`` if that is not known.
+        untimed: Why it is not known, if there is more to say than that nothing says so.
         problems: What is wrong with the tables.
     """
 
@@ -111,6 +115,8 @@ class Overview:
     facts: Sequence[tuple[str, str]]
     versions: Sequence[tuple[str, str]]
     checksums: Sequence[tuple[str, str, bool]]
+    timings: Timings | None
+    untimed: str
     problems: Sequence[Problem]
 
     @property
@@ -148,6 +154,7 @@ def overview(material: Material) -> Overview:
     accepted = sum(entry.accepted for name, entry in tables.entries.items() if name in used)
     market = _is_market(material)
     lines = list(_lines(material, report, market))
+    timings, untimed = _timings(material.root)
     return Overview(
         product=tables.product,
         lines=lines,
@@ -166,6 +173,8 @@ def overview(material: Material) -> Overview:
         facts=list(_facts(report)),
         versions=_versions(report),
         checksums=list(_checksums(material, report)),
+        timings=timings,
+        untimed=untimed,
         problems=tables.problems,
     )
 
@@ -252,6 +261,13 @@ def _checksums(material: Material, report: Mapping[str, Any]) -> Iterator[tuple[
     changed = {problem.text.partition(":")[0] for problem in material.tables.problems}
     for name, digest in report.get("sha256", {}).items():
         yield name, str(digest), name not in changed
+
+
+def _timings(root: Path) -> tuple[Timings | None, str]:
+    try:
+        return read_timings(root), ""
+    except OutputError as error:
+        return None, str(error)
 
 
 def _text(path: Path) -> str:

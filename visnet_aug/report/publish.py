@@ -14,9 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from visnet_aug.build.output import REPORT_PAGE
 from visnet_aug.files import PART_SUFFIX, cannot, make_folder, remove_file, write_file
-
-INDEX: Final = "index.html"
 
 _FOLDER: Final = re.compile(r"page-([0-9a-f]{12}|new)")
 _PART: Final = r"(images|masks|records)-\d{4,}\.(jpg|png|js)|[a-z]+\.(js|css)"
@@ -81,11 +80,11 @@ def publish_index(folder: Path, name: str, page: bytes) -> Path:
     Raises:
         OutputError: Something cannot be written or removed.
     """
-    write_file(folder / INDEX, page, durable=True)
+    write_file(folder / REPORT_PAGE, page, durable=True)
     for other in sorted(folder.iterdir()):
         if other.name != name and _FOLDER.fullmatch(other.name) and other.is_dir():
             _remove_parts(other)
-    return folder / INDEX
+    return folder / REPORT_PAGE
 
 
 def _remove_parts(parts: Path) -> None:

@@ -75,7 +75,7 @@ def in_files(
 def test_the_output_is_shards_with_their_tables_instead_of_folders(built: Path) -> None:
     assert sorted(path.name for path in built.iterdir()) == [
         "README.md", "build.json", "croissant.json", "manifest.csv", "masks", "masks.csv",
-        "recipe.yaml", "rejected.csv", "shards",
+        "recipe.yaml", "rejected.csv", "report", "shards",
     ]  # fmt: skip
     there = sorted(path.name for path in (built / "shards").iterdir())
     assert there == sorted(f"{tar}.{suffix}" for tar in TARS for suffix in ("csv", "tar"))

@@ -98,7 +98,9 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, jpeg: Callable[..., b
 
 def files(root: Path) -> dict[str, bytes]:
     return {
-        str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()
+        str(path.relative_to(root)): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and path.parent != root / "report"
     }
 
 

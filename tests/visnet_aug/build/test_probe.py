@@ -37,7 +37,7 @@ FOLDERS: dict[Split, str] = {
 
 
 def tree(root: Path) -> dict[str, bytes]:
-    files = (path for path in root.rglob("*") if path.is_file())
+    files = (path for path in root.rglob("*") if path.is_file() and path.parent != root / "report")
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
@@ -74,7 +74,7 @@ def test_a_probe_is_the_test_images_and_a_version_of_each_for_each_family(
 ) -> None:
     assert sorted(path.name for path in probed.iterdir()) == sorted(
         ("README.md", "bounding_box_test", "build.json", "croissant.json", "manifest.csv", "masks",
-         "masks.csv", "query", "recipe.yaml", "rejected.csv", *FAMILIES)
+         "masks.csv", "query", "recipe.yaml", "rejected.csv", "report", *FAMILIES)
     )  # fmt: skip
     rows = read_manifest(probed / "manifest.csv")
     files = {path for path in tree(probed) if "/" in path and not path.startswith("masks/")}

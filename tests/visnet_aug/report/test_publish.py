@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from visnet_aug.build.output import REPORT_PAGE
 from visnet_aug.errors import OutputError
-from visnet_aug.report.publish import INDEX, publish, publish_index, unpublished
+from visnet_aug.report.publish import publish, publish_index, unpublished
 
 
 def report(folder: Path, text: str) -> str:
@@ -23,7 +24,7 @@ def names(folder: Path) -> set[str]:
 
 
 def whole(name: str) -> set[str]:
-    return {INDEX, name, f"{name}/images-0000.jpg", f"{name}/page.js"}
+    return {REPORT_PAGE, name, f"{name}/images-0000.jpg", f"{name}/page.js"}
 
 
 def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
@@ -32,7 +33,7 @@ def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
     second = report(tmp_path, "two")
     assert second != first
     assert names(tmp_path) == whole(second)
-    assert (tmp_path / INDEX).read_text() == f"see {second}"
+    assert (tmp_path / REPORT_PAGE).read_text() == f"see {second}"
 
 
 def test_the_same_report_has_the_same_name_and_is_mended(tmp_path: Path) -> None:

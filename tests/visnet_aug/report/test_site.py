@@ -113,8 +113,9 @@ def test_the_same_build_gives_the_same_files(copy_of: CopyOf, reports: dict[str,
     write_report(root, workers=1)
     assert tree(root / "report") == first
     before = tree(reports["set"] / "report")
-    there = {name for name in before if not name.endswith(("index.html", "images.js"))}
-    assert there  # but for the folder's own name, which both of these hold
+    its_own = ("index.html", "images.js", "timings.json")  # the folder's name, the build's time
+    there = {name for name in before if not name.endswith(its_own)}
+    assert there
     assert {Path(name).name for name in there} <= {Path(name).name for name in first}
 
 
@@ -129,6 +130,36 @@ def test_a_sample_shows_whole_sisterhoods_and_counts_all(copy_of: CopyOf) -> Non
     assert shown == {row.path for row in rows if row.source in sources}
     assert f"a sample of {len(shown)} images" in page
     assert ">47<" in page
+
+
+def times_told(root: Path) -> str:
+    """What the page says about how long the build took."""
+    page = write_report(root, workers=1).read_text()
+    part = page.partition("How long it took</h2>")[2].partition("</div>")[0]
+    return re.sub(r"<[^>]*>|\s+", " ", part)
+
+
+def test_the_page_tells_how_long_it_took_if_that_is_known(
+    copy_of: CopyOf, reports: dict[str, Path]
+) -> None:
+    root = copy_of("set")
+    assert "Nothing beside this set says so" in times_told(root)
+    path = root / "report/timings.json"
+    shutil.copy(reports["set"] / "report/timings.json", path)
+    data = path.read_bytes()
+    said = times_told(root)
+    assert path.read_bytes() == data  # though the rest of the folder was replaced
+    for words in ("read", "render", "masks/s", "images/s", "47 images and 12 masks", "1 process"):
+        assert words in said
+    assert "last run alone" not in said
+    path.write_text(json.dumps(json.loads(data) | {"made": 2, "found": 45, "masks": 0}))
+    said = times_told(root)
+    assert "runs before it, which did not come to their end, had made 45 images" in said
+    assert "masks/s" not in said
+    path.write_text(json.dumps(json.loads(data) | {"manifest": "0" * 64}))
+    assert "of another build" in times_told(root)
+    path.write_bytes(data[:-20])
+    assert "damaged" in times_told(root)
 
 
 def test_files_that_cannot_be_shown_are_told(copy_of: CopyOf) -> None:
