@@ -16,6 +16,9 @@ from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import WeightsError
 from visnet_aug.masks.person import PersonMask, Reason
 
+LOST = 60.0
+"""Seconds after which a process that was waited for is taken for lost."""
+
 
 class Fake:
     """Looks at one image after the other."""
@@ -81,7 +84,9 @@ class Loud(Ellipses):
         me = os.getpid()
         if self._place is not None:  # wait until as many processes are at work
             (self._place / f"{me}.here").touch()
+            end = time.monotonic() + LOST
             while len(list(self._place.glob("*.here"))) < self._peers:
+                assert time.monotonic() < end, f"fewer than {self._peers} processes have come"
                 time.sleep(0.001)
         return [replace(found, confidence=me / 10**6) for found in super().segment(images)]
 

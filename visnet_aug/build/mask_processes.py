@@ -127,7 +127,7 @@ def _serve(team: Sequence[Connection], load: Callable[[], Segmenter], out: Path)
     """Load the segmenter, and answer each connection of the team in a process of its own."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     lock = share(out)  # open in forked processes, too, as long as they live
-    with suppress(EOFError, ConnectionError):  # the main process wants no more, or is gone
+    with suppress(ConnectionError):  # the main process is gone
         try:
             segmenter = load()
         except Exception as error:  # noqa: BLE001 (whatever it is, the main process raises it)
@@ -143,7 +143,7 @@ def _serve(team: Sequence[Connection], load: Callable[[], Segmenter], out: Path)
                 finally:
                     os._exit(0)  # what this process was forked from is not its to tidy up
         _answer(team[0], team, segmenter, out)
-        for _ in used[1:]:
+        for _ in used[1:]:  # the main process waits for this one, and so for all
             os.wait()
     if lock is not None:
         lock.close()
@@ -160,12 +160,13 @@ def _answer(
             other.close()
     follow_main()
     worker = MaskWorker(segmenter, out)
-    while True:
-        batch = connection.recv()
-        answer: list[MaskEntry] | Exception
-        try:
-            answer = worker.mask(batch)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the main process raises it)
-            answer = error
-            answer.add_note(traceback.format_exc())
-        connection.send(answer)
+    with suppress(EOFError, ConnectionError):  # no more is wanted, or the main process is gone
+        while True:
+            batch = connection.recv()
+            answer: list[MaskEntry] | Exception
+            try:
+                answer = worker.mask(batch)
+            except Exception as error:  # noqa: BLE001 (whatever it is, the main process raises it)
+                answer = error
+                answer.add_note(traceback.format_exc())
+            connection.send(answer)

@@ -34,7 +34,7 @@ def pass_through(source: Path, data: bytes, target: Path, how: Passthrough) -> N
 
     Args:
         source: The file.
-        data: Its bytes, for where they cannot be cloned or linked.
+        data: Its bytes as they were read, which a copy has even if the source was changed since.
         target: Where it goes; the folder must exist.
         how: ``copy``, ``hardlink`` or ``symlink``.
 
@@ -50,21 +50,25 @@ def pass_through(source: Path, data: bytes, target: Path, how: Passthrough) -> N
 
 
 def _clone_or_write(file: BinaryIO, source: Path, data: bytes) -> None:
-    if not _cloned(file, source):
+    if not _cloned(file, source, data):
         file.write(data)
 
 
-def _cloned(file: BinaryIO, source: Path) -> bool:
+def _cloned(file: BinaryIO, source: Path, data: bytes) -> bool:
+    """Clone a file, if that can be done and gives what was read of it before."""
     folder = source.parent
     if fcntl is None or folder in _unclonable:
         return False
     try:
         with source.open("rb") as original:
             fcntl.ioctl(file.fileno(), FICLONE, original.fileno())
+            if original.read() == data:
+                return True
     except OSError:  # another file system, or one that cannot: each has its own error number
         _unclonable.add(folder)
         return False
-    return True
+    file.truncate(0)  # somebody has changed the source since
+    return False
 
 
 def _link(target: Path, link: Callable[[], None], how: Passthrough) -> None:

@@ -59,9 +59,9 @@ def run(
     return sorted(log.entries, key=lambda entry: entry.stem)
 
 
-def pids(entries: Sequence[MaskEntry]) -> set[float]:
+def pids(entries: Sequence[MaskEntry]) -> set[int]:
     """Return the processes that `Loud` segmenters were in."""
-    return {entry.confidence for entry in entries}
+    return {round(entry.confidence * 10**6) for entry in entries}
 
 
 def files(out: Path) -> dict[str, bytes]:
@@ -86,6 +86,16 @@ def test_processes_are_as_many_as_asked_for(
     waiting = partial(Loud, peers=2, place=tmp_path)
     assert len(pids(run(batches, tmp_path, waiting, workers=2))) == 2
     assert len(pids(run(batches, tmp_path, Loud, workers=1))) == 1
+
+
+@pytest.mark.parametrize("can_fork", [True, False])
+def test_no_process_outlives_the_stage(
+    batches: list[MaskBatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_fork: bool
+) -> None:
+    monkeypatch.setattr(mask_processes, "_CAN_FORK", can_fork)
+    for pid in pids(run(batches, tmp_path, partial(Loud, peers=3, place=tmp_path), workers=3)):
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
 
 
 def test_a_gpu_is_used_by_one_process(batches: list[MaskBatch], tmp_path: Path) -> None:
@@ -130,7 +140,7 @@ def test_a_killed_process_is_one_clear_error_and_loses_its_own_batch_alone(
 ) -> None:
     def kill() -> None:
         if len(log.entries) == BATCH:
-            os.kill(round(log.entries[0].confidence * 10**6), signal.SIGKILL)
+            os.kill(pids(log.entries).pop(), signal.SIGKILL)
 
     log = Log(kill)
     with pytest.raises(WorkerError, match=r"a worker process died.*run the same command again"):

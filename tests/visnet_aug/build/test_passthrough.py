@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,20 @@ def test_a_file_is_cloned_where_the_file_system_can(
     pass_through(source, b"pixels", tmp_path / "out.jpg", "copy")
     assert [call[1] for call in calls] == [passthrough.FICLONE]
     assert (tmp_path / "out.jpg").read_bytes() == b""  # only the pretended clone wrote
+
+
+def test_a_source_that_changes_before_it_is_cloned_gives_what_was_read(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.chmod(0o600)
+    source.write_bytes(b"other pixels")
+    monkeypatch.setattr(
+        passthrough.fcntl,
+        "ioctl",
+        lambda to, _, of: os.pwrite(to, os.pread(of, 99, 0), 0),  # as a clone leaves a file
+    )
+    pass_through(source, b"pixels", tmp_path / "out.jpg", "copy")
+    assert (tmp_path / "out.jpg").read_bytes() == b"pixels"
 
 
 @pytest.mark.parametrize("how", ["hardlink", "symlink"])
