@@ -45,8 +45,8 @@ def inspect(out: Path, open_it: bool, sample: int | None, workers: int | None) -
 
     It shows every image beside its source, with mask, record and the command that makes it again,
     to be filtered and searched; contact sheets of all techniques, from weak to strong; masks; what
-    was rejected, and why; distributions and image statistics; recipe, versions and checksums. It
-    needs no server and no network, and links to the images in OUT.
+    was rejected, and why; distributions and image statistics; recipe, versions, timings and
+    checksums. It needs no server and no network, and links to the images in OUT.
     """
     import webbrowser
 
