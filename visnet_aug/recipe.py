@@ -1,7 +1,7 @@
 """What to build: one frozen recipe, the ``build:`` section of a pipeline file.
 
-Everything that decides the built bytes is in the recipe; what only decides how the work is done
-(workers, device, ...) is not.
+Everything that decides the bytes of images is in the recipe; how they are kept (shards, links) and
+how the work is done (workers, device, ...) are not.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ _OfLayout: TypeAlias = Annotated[
 
 
 class Recipe(BaseModel):
-    """Everything that decides a build's bytes, beside the source images.
+    """Everything that decides the images of a build, beside the source and masks mended by hand.
 
     The defaults are the project's main job: Market-1501 to 42,872 images, with all originals
     kept, and copies with the very JPEG tables of their sources.

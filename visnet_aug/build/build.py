@@ -61,7 +61,7 @@ from visnet_aug.recipe import Recipe
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How a build works, as opposed to what it makes: nothing here changes an image's bytes.
+    """How a build works and keeps its images: nothing here changes an image's bytes.
 
     Attributes:
         device: For the segmenter: ``auto`` or a torch device.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from visnet_aug import __version__
+from visnet_aug.build.passthrough import Passthrough
 from visnet_aug.manifest import ManifestSplit
 from visnet_aug.masks.settings import PERSON
 from visnet_aug.shards import SUFFIX
@@ -37,6 +38,12 @@ _ENCODINGS: Final = {
     "png": "Copies are PNGs, whatever their sources are.",
 }
 
+_UNTOUCHED: Final[Mapping[Passthrough, str]] = {
+    "copy": "were copied byte for byte",
+    "hardlink": "are hard links to the source's own files",
+    "symlink": "are symbolic links to the source's own files",
+}
+
 _WIDTH: Final = 100
 """Of lines, for those who read the card in a terminal."""
 
@@ -52,9 +59,7 @@ done to it.
 
 ## How it was made
 
-{making}
-
-Query and gallery were copied byte for byte, and no identity of theirs is in training.
+{making}{untouched}
 
 ## Loading
 
@@ -78,9 +83,9 @@ Query and gallery were copied byte for byte, and no identity of theirs is in tra
 
 ## Make it again
 
-    visnet-aug build --src <the source dataset> --out <folder> --recipe recipe.yaml
+{again}
 
-With the versions in `build.json` the bytes are the same. To cite the method:
+To cite the method:
 
 *{citation}*
 """
@@ -120,15 +125,13 @@ they are to stand untouched in every one.
 
 ## Make it again
 
-    visnet-aug probe --src <the source dataset> --out <folder> --recipe recipe.yaml{sample}
-
-With the versions in `build.json` the bytes are the same.
+{again}
 """
 
 _LOADING_FOLDERS: Final = """\
-Market-1501's layout and names, so that re-identification code bases (torchreid, fast-reid, NVIDIA
-TAO) read the folder as it is. With Hugging Face's `datasets` (`pid`, `camid`, `family` and others
-are columns):
+Market-1501's layout and names, so that re-identification code bases read the folder as it is:
+tested with torchreid's own reader, and with the name patterns that fast-reid and NVIDIA TAO
+publish. With Hugging Face's `datasets` (`pid`, `camid`, `family` and others are columns):
 
 ```python
 from datasets import load_dataset
@@ -213,14 +216,15 @@ def dataset_card(build: Conclusion) -> str:
         loading = _LOADING_SHARDS.format(
             last=f"{len(training) - 1:06d}", datasets=_NO_DATASETS if len(kinds) > 1 else _DATASETS
         )
-    return _fill(_SET, build, tags, loading=loading, places=_SHARDS if build.shards else _FOLDERS)
+    places = _SHARDS if build.shards else _FOLDERS
+    untouched = _describe_untouched(build)
+    return _fill(_SET, build, tags, loading=loading, places=places, untouched=untouched)
 
 
-def probe_card(build: Conclusion, sample: int | None) -> str:
-    """Write the card of a probe as Markdown; ``sample`` is how many identities were drawn."""
-    option = f" --sample {sample}" if sample else ""
+def probe_card(build: Conclusion) -> str:
+    """Write the card of a probe as Markdown."""
     places = _SHARDS if build.shards else _PROBE_FOLDERS
-    return _fill(_PROBE, build, ("evaluation", "background-bias"), sample=option, places=places)
+    return _fill(_PROBE, build, ("evaluation", "background-bias"), places=places)
 
 
 def _fill(template: str, build: Conclusion, tags: tuple[str, ...], **more: str) -> str:
@@ -237,6 +241,7 @@ def _fill(template: str, build: Conclusion, tags: tuple[str, ...], **more: str) 
         version=__version__,
         counts=_COUNTS.format(splits=splits, arithmetic=build.plan.arithmetic, families=families),
         making=_describe_making(build),
+        again=_describe_command(build),
         files=_FILES,
         licence=_LICENCE.format(terms=TERMS),
         citation=CITATION,
@@ -248,13 +253,13 @@ def _fill(template: str, build: Conclusion, tags: tuple[str, ...], **more: str) 
 def _header(build: Conclusion, tags: tuple[str, ...]) -> str:
     """Write the part that machines read."""
     searched = build.recipe.masks.classes
-    people = "person" if searched == PERSON else "object"
+    what = "person" if searched == PERSON else "object"
     header: dict[str, Any] = {
         "pretty_name": build.product.title,
         "license": "other",
         "license_name": "terms-of-the-source-dataset",
         "task_categories": ["image-feature-extraction"],
-        "tags": [f"{people}-re-identification", "background-augmentation", *tags],
+        "tags": [f"{what}-re-identification", "background-augmentation", *tags],
         "size_categories": [size_class(build.summary.total)],
         "configs": [{"config_name": "default", "data_files": list(_data_files(build))}],
     }
@@ -303,6 +308,37 @@ def _describe_making(build: Conclusion) -> str:
     quality = recipe.encoding.removeprefix("jpeg:")
     drawn += _ENCODINGS.get(recipe.encoding, f"Copies are JPEGs of quality {quality}, 4:2:0.")
     return "\n\n".join(textwrap.fill(text, _WIDTH) for text in (f"{found}.", drawn))
+
+
+def _describe_untouched(build: Conclusion) -> str:
+    """Say how the test images got here, in a paragraph of its own if there are any."""
+    tested = [split for split in ("query", "gallery") if split in build.summary.splits]
+    if not tested:
+        return ""
+    how = _UNTOUCHED[build.identity["passthrough"]]
+    return f"\n\nThe {' and '.join(tested)} images {how}, and no identity of theirs is in training."
+
+
+def _describe_command(build: Conclusion) -> str:
+    """Say which command makes the same bytes again, and with what."""
+    identity, recipe = build.identity, build.recipe
+    options = "".join(
+        f" --{name} {identity[name]}"
+        for name in ("sample", "shards", "passthrough")
+        if identity.get(name) not in (None, "copy")
+    )
+    needed = ["the versions in `build.json`"]
+    if recipe.table is not None:
+        needed.append(f"the table `{recipe.table}` in the source's folder")
+    if recipe.weights != "builtin":
+        needed.append(f"the weights `{PurePath(recipe.weights).name}`")
+    if build.masks.edited:
+        needed.append("`masks/` and `masks.csv`, mended by hand, copied into the folder before")
+    with_these = textwrap.fill(f"The bytes are the same with {'; '.join(needed)}.", _WIDTH)
+    return (
+        f"    visnet-aug {identity['command']} --src <the source dataset> --out <folder> "
+        f"--recipe recipe.yaml{options}\n\n{with_these}"
+    )
 
 
 def _list(counts: Mapping[str, int]) -> str:

@@ -41,7 +41,8 @@ def probe_recipe(recipe: Recipe, families: Collection[str] = ()) -> Recipe:
     """Reduce a recipe to what a probe takes from it, so that equal probes have equal recipes.
 
     Args:
-        recipe: A build's; its number of images, composition and weights say nothing to a probe.
+        recipe: A build's; its number of images, its composition and the
+                families' shares say nothing to a probe.
         families: The families to make versions of, enabled in the recipe or not; all enabled
             ones if there are none.
 
@@ -147,7 +148,7 @@ class Probe:
 
     def card(self, build: Conclusion) -> str:
         """Write the probe's card, which says what it is not for."""
-        return probe_card(build, self.sample)
+        return probe_card(build)
 
 
 def _draw_sample(test: Sequence[ImageRecord], count: int, seed: int) -> list[ImageRecord]:

@@ -39,20 +39,18 @@ def write_sidecars(out: Path, build: Conclusion) -> None:
     staged = out / STATE_FOLDER / MANIFEST
     write_manifest(staged, build.rows)
     columns = metadata_columns(build.rows)
-    files = metadata_files(build.rows, columns)
-    checksums = {MANIFEST: _sha256(staged.read_bytes())}
-    checksums |= {name: _sha256(data) for name, data in files.items()}
-    files |= {
+    tables = metadata_files(build.rows, columns)
+    checksums = {MANIFEST: _sha256(staged.read_bytes()), **_checksums(tables)}
+    others = {
         RECIPE: dump_recipe(build.recipe).encode(),
         REJECTED: rejected_csv(_rejected(build.dataset, build.masks)),
         CARD: build.product.card(build).encode(),
         CROISSANT: describe(build, columns, checksums).encode(),
         **shard_tables(build.rows),
     }
-    checksums |= {name: _sha256(data) for name, data in files.items()}
-    report = _build_json(build, checksums)
-    files[BUILD] = f"{json.dumps(report, indent=2)}\n".encode()
-    for name, data in files.items():
+    report = _build_json(build, checksums | _checksums(others))
+    others[BUILD] = f"{json.dumps(report, indent=2)}\n".encode()
+    for name, data in (tables | others).items():
         write_file(out / name, data, durable=True)
     try:
         staged.replace(out / MANIFEST)
@@ -95,6 +93,10 @@ def _build_json(build: Conclusion, checksums: Mapping[str, str]) -> dict[str, An
         "sha256": dict(sorted(checksums.items())),
         "shards": build.shards,
     }
+
+
+def _checksums(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: _sha256(data) for name, data in files.items()}
 
 
 def _sha256(data: bytes) -> str:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
+from PIL import Image
 
-from visnet_aug.build.build import Options, build
+from visnet_aug.build.build import Options, build, make_masks
 from visnet_aug.build.card import size_class
 from visnet_aug.build.masking import SegmenterFactory
-from visnet_aug.recipe import Recipe
+from visnet_aug.recipe import Recipe, load_recipe
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,71 @@ def test_the_card_says_how_the_set_was_made(
     assert all(words in making for words in says), making
     assert not any(words in making for words in says_not), making
     assert max(map(len, body.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    ("options", "test_images", "says", "says_not"),
+    [
+        (Options(), True, ["The query and gallery images were copied byte"], ["link", "--pass"]),
+        (
+            Options(passthrough="symlink"),
+            True,
+            ["are symbolic links to", "--recipe recipe.yaml --passthrough symlink The bytes"],
+            ["byte for byte"],
+        ),
+        (Options(shards=3), True, ["--recipe recipe.yaml --shards 3 The bytes"], ["--passthrough"]),
+        (
+            Options(),
+            False,
+            ["the table `labels.csv`"],
+            ["query images", "gallery images", "byte for byte"],
+        ),
+    ],
+    ids=["files", "links", "shards", "training images alone, by a table"],
+)
+def test_the_card_says_what_is_true_of_this_set(
+    market: Path,
+    ellipses: SegmenterFactory,
+    tmp_path: Path,
+    options: Options,
+    test_images: bool,
+    says: list[str],
+    says_not: list[str],
+) -> None:
+    source, recipe = market, Recipe()
+    if not test_images:
+        source, recipe = tmp_path / "crops", Recipe(table="labels.csv")
+        shutil.copytree(market / "bounding_box_train", source)
+        rows = [f"{path.name},{path.name[:4]},{path.name[6]},train" for path in source.iterdir()]
+        (source / "labels.csv").write_text("\n".join(["path,pid,camid,split", *rows]))
+    options = replace(options, workers=1)
+    build(source, tmp_path / "aug", recipe, options, segmenter_factory=ellipses)
+    card = in_one_line(tmp_path / "aug" / "README.md")
+    assert all(words in card for words in says), card
+    assert not any(words in card for words in says_not), card
+
+
+def test_the_card_asks_for_masks_mended_by_hand_and_with_them_the_bytes_are_the_same(
+    market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    first, again, recipe = tmp_path / "first", tmp_path / "again", Recipe()
+    make_masks(market, first, recipe, segmenter_factory=ellipses)
+    Image.new("L", (32, 64)).save(next((first / "masks").iterdir()))
+    build(market, first, recipe, Options(workers=1), segmenter_factory=ellipses)
+    assert "`masks/` and `masks.csv`, mended by hand, copied" in in_one_line(first / "README.md")
+    again.mkdir()
+    shutil.copytree(first / "masks", again / "masks")
+    shutil.copy(first / "masks.csv", again)
+    same = load_recipe(first / "recipe.yaml")
+    build(market, again, same, Options(workers=1), segmenter_factory=ellipses)
+    assert contents(again) == contents(first)
+
+
+def in_one_line(card: Path) -> str:
+    return " ".join(card.read_text().split())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Read all files of a set, which the report is no part of."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.parent.name != "report")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
