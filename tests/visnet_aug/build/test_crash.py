@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from benchmarks.killed import Kill
 from visnet_aug.build.build import Options, build, make_masks
 from visnet_aug.build.lock import hold
 from visnet_aug.build.masking import SegmenterFactory
+from visnet_aug.build.output import METADATA, TABLES
 from visnet_aug.errors import OutputError
 from visnet_aug.recipe import Recipe
 
@@ -36,7 +38,14 @@ if __name__ == "__main__":
     main()
 """
 
-TABLES = r"/(manifest|recipe|build|rejected|README)[^/]*$"
+LAST = rf"/({'|'.join(map(re.escape, (*TABLES, METADATA)))})(\.part)?$"
+"""What is written after the last image; tables of shards are in ``test_build_shards.py``."""
+
+SOUGHT = len(TABLES)
+"""Changes of those before the first: a remnant of each is removed, if there is one."""
+
+WRITTEN = 2 * (len(TABLES) + 3)
+"""Changes after that: each is opened and renamed, and so is one of each folder's metadata."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +85,8 @@ def test_killed_in_every_stage_by_turns_a_build_ends_with_the_same_bytes(
         Kill(str(out), "worker", int(rng.integers(4, 24)), "all", "masks"),
         Kill(str(out), "worker", int(rng.integers(4, 20)), "main"),
         Kill(str(out), "worker", int(rng.integers(2, 8)), "self", COPY),
-        Kill(str(out), "main", int(rng.integers(2, 9)), "all", TABLES),
+        Kill(str(out), "main", SOUGHT + int(rng.integers(1, WRITTEN + 1)), "all", LAST),
+        Kill(str(out), "main", 1, "all", r"\.visnet/manifest\.csv$"),  # as it gets its place
     ]
     for kill in kills:
         code, err = run(market, kill)
