@@ -9,6 +9,8 @@ for unusable arguments, and 130 is an interrupt.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class VisnetError(Exception):
     """Base of all errors shown to users: one line that says what, where and what to do."""
@@ -70,3 +72,8 @@ class EngineError(VisnetError):
     """An engine cannot be used: Ray is not installed, or its cluster cannot be reached or fails."""
 
     exit_code = 9
+
+
+def printable(path: str | Path) -> str:
+    """Return a path for a one-line message: names can hold line breaks and broken UTF-8."""
+    return str(path) if str(path).isprintable() else repr(str(path))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from visnet_aug.errors import DatasetError
+from visnet_aug.errors import DatasetError, printable
 
 if TYPE_CHECKING:
     from visnet_aug.datasets.record import Dataset
@@ -54,9 +54,11 @@ def read_dataset(
 
     root = Path(root).expanduser().resolve()
     if not root.exists():
-        raise DatasetError(f"{root}: no such folder; --src wants the folder of the dataset")
+        raise DatasetError(f"{printable(root)}: no such folder; --src wants the dataset's")
     if not root.is_dir():
-        raise DatasetError(f"{root}: a file, not a folder; unpack it and give its folder")
+        raise DatasetError(
+            f"{printable(root)}: a file, not a folder; unpack it and give its folder"
+        )
     if layout == AUTO:
         layout = "table" if table else "pattern" if pattern else AUTO
     found, why = find_layout(root, layout, table, pattern)

@@ -35,7 +35,7 @@ from visnet_aug.datasets.record import (
     RejectedImage,
     Split,
 )
-from visnet_aug.errors import DatasetError
+from visnet_aug.errors import DatasetError, printable
 
 OnError: TypeAlias = Literal["skip", "stop"]
 Progress: TypeAlias = Callable[[int, int], None]
@@ -94,7 +94,7 @@ def read_layout(
                 continue
             path, split = root / named.entry.origin, named.entry.split
             if on_error == "stop":
-                raise DatasetError(f"{_printable(path)}: {outcome.reason}: {outcome.detail}")
+                raise DatasetError(f"{printable(path)}: {outcome.reason}: {outcome.detail}")
             rejected.append(RejectedImage(path, split, outcome.reason, outcome.detail))
     dataset = Dataset(
         root=root,
@@ -107,11 +107,6 @@ def read_layout(
     )
     _check_splits(dataset, listing)
     return dataset
-
-
-def _printable(path: Path) -> str:
-    """Return the path for a one-line message: names can hold line breaks and broken UTF-8."""
-    return str(path) if str(path).isprintable() else repr(str(path))
 
 
 def _name(listing: Listing) -> list[_Named]:
@@ -244,5 +239,5 @@ def _check_splits(dataset: Dataset, listing: Listing) -> None:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
         raise DatasetError(
             f"{place}: no usable image in it ({counts}); the first is "
-            f"{_printable(rejected[0].path)}: {rejected[0].detail}"
+            f"{printable(rejected[0].path)}: {rejected[0].detail}"
         )

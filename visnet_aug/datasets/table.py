@@ -23,7 +23,7 @@ from typing import Final, cast, get_args
 
 from visnet_aug.datasets.layout import SUFFIXES, Entry, Label, Listing, below, parse_number
 from visnet_aug.datasets.record import DISTRACTOR_PID, JUNK_PID, Split
-from visnet_aug.errors import DatasetError
+from visnet_aug.errors import DatasetError, printable
 
 REQUIRED: Final = ("path", "pid", "camid", "split")
 OPTIONAL: Final = ("sequence", "frame")
@@ -52,7 +52,7 @@ class Table:
         entries: list[Entry] = []
         lines: dict[str, int] = {}
         for number, cells in _rows(self.file):
-            where = f"{self.file}: line {number}"
+            where = f"{printable(self.file)}: line {number}"
             entry = _entry(cells, root, where)
             first = lines.setdefault(entry.origin, number)
             if first != number:
@@ -72,31 +72,34 @@ def find_table(table: str, root: Path) -> Path:
         with suppress(OSError):  # no name of a file at all
             if path.is_file():
                 return path
-    raise DatasetError(f"{table}: no such file, here or in {root}; give --table the CSV file")
+    raise DatasetError(
+        f"{printable(table)}: no such file, here or in {printable(root)}; give --table the CSV file"
+    )
 
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Yield each line's number and its cells by column."""
+    name = printable(file)
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{file}: cannot be read ({error}); save it as UTF-8") from error
+        raise DatasetError(f"{name}: cannot be read ({error}); save it as UTF-8") from error
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         columns = [cell.strip() for cell in next(reader, [])]
-        _check_columns(columns, file)
+        _check_columns(columns, name)
         for cells in reader:
             if len(cells) not in (0, len(columns)):
                 raise DatasetError(
-                    f"{file}: line {reader.line_num}: {len(cells)} cells instead of {len(columns)}"
+                    f"{name}: line {reader.line_num}: {len(cells)} cells instead of {len(columns)}"
                 )
             if cells:
                 yield reader.line_num, dict(zip(columns, map(str.strip, cells), strict=True))
     except csv.Error as error:
-        raise DatasetError(f"{file}: line {reader.line_num}: {error}; mend the table") from error
+        raise DatasetError(f"{name}: line {reader.line_num}: {error}; mend the table") from error
 
 
-def _check_columns(columns: list[str], file: Path) -> None:
+def _check_columns(columns: list[str], file: str) -> None:
     missing = [name for name in REQUIRED if name not in columns]
     twice = [name for name in (*REQUIRED, *OPTIONAL) if columns.count(name) > 1]
     if not missing and not twice:
@@ -114,7 +117,7 @@ def _entry(cells: Mapping[str, str], root: Path, where: str) -> Entry:
     if path is None or not _IMAGE.fullmatch(path):
         raise DatasetError(
             f"{where}: path {cells['path']!r} is not the path of a .jpg, .jpeg or .png file below "
-            f"{root}, with /"
+            f"{printable(root)}, with /"
         )
     split = cells["split"]
     if split not in get_args(Split):

@@ -150,6 +150,10 @@ def test_a_table_is_found_below_the_dataset_too(
         read_dataset(tmp_path, table="other.csv")
     with pytest.raises(DatasetError, match="no such file, here or in "):
         read_dataset(tmp_path, table="x" * 5000)
+    with pytest.raises(DatasetError, match=r"^'two\\nlines\.csv': no such file"):
+        read_dataset(tmp_path, table="two\nlines.csv")
+    with pytest.raises(DatasetError, match=r"^'.*/two\\nlines': no such folder"):
+        read_dataset(tmp_path / "two\nlines")
 
 
 def test_the_layout_wants_a_table(tmp_path: Path) -> None:
