@@ -23,6 +23,25 @@ SPLITS = {
 
 
 @pytest.fixture(scope="session")
+def real_data() -> Callable[[str], Path]:
+    """Find a file of real people's images or labels, which no repository may hold.
+
+    They are ``shared/data/NAME`` in the project's folder or one above it: ``market1501-dev.zip``
+    (a part of Market-1501, in its layout), ``market1501-labels.npz`` (who is on which of its test
+    images), ``person-masks.zip`` (crops with their masks). Tests that need one are skipped
+    where it is not.
+    """
+
+    def find(name: str) -> Path:
+        for folder in Path(__file__).resolve().parents[1:]:
+            if (path := folder / "shared" / "data" / name).is_file():
+                return path
+        pytest.skip(f"no shared/data/{name} here or above: real data are not in the repository")
+
+    return find
+
+
+@pytest.fixture(scope="session")
 def jpeg() -> Callable[..., bytes]:
     """Make a JPEG of coloured noise; the same seed gives the same bytes."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -34,8 +35,6 @@ VARIANTS = [
     *(("color_shift", variant) for variant in JOINED),
 ]
 every_variant = pytest.mark.parametrize(("name", "variant"), VARIANTS)
-
-REAL = Path(__file__).parents[4] / "shared" / "data" / "market1501-dev.zip"
 
 
 def draw(name: str, variant: str, intensity: float, seed: int, shape=(128, 64)) -> dict:
@@ -96,10 +95,8 @@ def test_the_effect_is_plain_to_see(name: str, variant: str, textured, mask):
 
 
 @pytest.fixture(scope="session")
-def real_crops() -> list[np.ndarray]:
-    if not REAL.exists():
-        pytest.skip(f"needs real crops: {REAL} is not there")
-    with zipfile.ZipFile(REAL) as archive:
+def real_crops(real_data: Callable[[str], Path]) -> list[np.ndarray]:
+    with zipfile.ZipFile(real_data("market1501-dev.zip")) as archive:
         names = sorted(n for n in archive.namelist() if "bounding_box_train/" in n and ".jpg" in n)
         chosen = names[:: len(names) // 24]
         files = [np.frombuffer(archive.read(name), np.uint8) for name in chosen]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,8 +18,6 @@ from visnet_aug.datasets.counts import PUBLISHED, SplitCounts, count_splits, is_
 from visnet_aug.datasets.layout import FOLDERS
 from visnet_aug.datasets.record import Dataset, ImageRecord, RejectedImage
 from visnet_aug.errors import DatasetError
-
-DEV_ZIP = Path(__file__).parents[4] / "shared/data/market1501-dev.zip"
 
 read_market1501 = partial(read_dataset, layout="market1501")
 
@@ -283,9 +281,8 @@ def test_an_unknown_layout_is_refused(tmp_path: Path) -> None:
     assert len(read_dataset(tmp_path).records) == 3
 
 
-@pytest.mark.skipif(not DEV_ZIP.exists(), reason=f"no {DEV_ZIP}")
-def test_the_real_development_set(tmp_path: Path) -> None:
-    with ZipFile(DEV_ZIP) as archive:
+def test_the_real_development_set(tmp_path: Path, real_data: Callable[[str], Path]) -> None:
+    with ZipFile(real_data("market1501-dev.zip")) as archive:
         archive.extractall(tmp_path)
     (root,) = tmp_path.iterdir()
     dataset = read_dataset(root, on_error="stop")

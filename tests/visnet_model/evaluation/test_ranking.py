@@ -1,7 +1,6 @@
 """Rankings against a reference that spells the protocol out, and against torchreid's numbers."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -216,17 +215,14 @@ def test_refuses_embeddings(query, gallery, message):
         EuclideanDistances(query, gallery)
 
 
-def market_labels():
-    """Labels of the real query and gallery, from the first shared/data in a parent folder."""
-    name = Path("shared/data/market1501-labels.npz")
-    for parent in Path(__file__).resolve().parents:
-        if (parent / name).is_file():
-            with np.load(parent / name) as stored:
-                return [
-                    stored[column].astype(np.int64)
-                    for column in ("query_pids", "gallery_pids", "query_camids", "gallery_camids")
-                ]
-    pytest.skip(f"no {name} in any parent folder: the real labels are not in the repository")
+@pytest.fixture(scope="module")
+def market_labels(real_data):
+    """Labels of the real query and gallery."""
+    with np.load(real_data("market1501-labels.npz")) as stored:
+        return [
+            stored[column].astype(np.int64)
+            for column in ("query_pids", "gallery_pids", "query_camids", "gallery_camids")
+        ]
 
 
 @pytest.mark.parametrize(
@@ -236,10 +232,9 @@ def market_labels():
         (0.5, 0.472475679, {1: 0.8289786, 5: 0.9539786, 10: 0.9753563}),
     ],
 )
-def test_equals_torchreid(signal, mean_precision, cmc):
-    """torchreid's Python evaluator on cosine distances of generated features (baselines.md)."""
-    labels = market_labels()
-    query_pids, gallery_pids = labels[:2]
+def test_equals_torchreid(signal, mean_precision, cmc, market_labels):
+    """The numbers are those of torchreid's own evaluator (in Python), given these distances."""
+    query_pids, gallery_pids = market_labels[:2]
     rng = np.random.default_rng(0)
     query = rng.standard_normal((len(query_pids), 256))
     gallery = rng.standard_normal((len(gallery_pids), 256))
@@ -249,10 +244,10 @@ def test_equals_torchreid(signal, mean_precision, cmc):
         query += signal * centres[np.searchsorted(identities, query_pids)]
         gallery += signal * centres[np.searchsorted(identities, gallery_pids)]
     query, gallery = (unit(side).astype(np.float32) for side in (query, gallery))
-    result = evaluate_ranking(1 - query @ gallery.T, *labels, ranks=cmc)
+    result = evaluate_ranking(1 - query @ gallery.T, *market_labels, ranks=cmc)
     assert result.mAP == pytest.approx(mean_precision, abs=1e-6)
     assert result.cmc == pytest.approx(cmc, abs=1e-6)
-    embedded = evaluate_ranking(EuclideanDistances(query, gallery), *labels, ranks=cmc)
+    embedded = evaluate_ranking(EuclideanDistances(query, gallery), *market_labels, ranks=cmc)
     assert embedded.mAP == pytest.approx(mean_precision, abs=1e-6)
     assert embedded.cmc == pytest.approx(cmc, abs=1e-6)
 
