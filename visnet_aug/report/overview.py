@@ -228,8 +228,8 @@ def _parts(material: Material) -> list[Part]:
 def _recipe_changes(recipe: Recipe | None) -> list[tuple[str, str, str]]:
     if recipe is None:
         return []
-    default = Recipe(layout=recipe.layout)  # which a build writes as it recognised it
-    return list(_changes(default.model_dump(mode="json"), recipe.model_dump(mode="json")))
+    default = Recipe().model_dump(mode="json") | {"layout": recipe.layout}  # as recognised
+    return list(_changes(default, recipe.model_dump(mode="json")))
 
 
 def _changes(

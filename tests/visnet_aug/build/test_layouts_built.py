@@ -19,6 +19,7 @@ from visnet_aug.errors import OutputError, PlanError
 from visnet_aug.manifest import read_manifest
 from visnet_aug.recipe import Recipe, load_recipe
 from visnet_aug.replay import Replayer
+from visnet_aug.report.site import write_report
 from visnet_aug.verify.verify import verify
 
 ALONE = Options(workers=1)
@@ -124,6 +125,7 @@ def test_whatever_the_layout_the_output_is_market1501s_and_tells_its_sources(
     assert {row.pid for row in rows if row.split == "train"} == {1, 2, 3}
     assert verify(out, workers=1).sound
     assert load_recipe(out / "recipe.yaml").layout == source.layout
+    assert write_report(out, workers=1).is_file()
 
 
 def test_auto_and_the_layouts_name_are_one_build(
