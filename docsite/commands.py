@@ -10,6 +10,7 @@ import click
 
 from docsite.markdown import blocks, code, fence, limits, table
 from visnet_aug.cli.main import cli
+from visnet_aug.command import CONTEXT
 from visnet_model.cli import embed, evaluate, export, train
 
 TOOLS: dict[str, click.Command] = {
@@ -41,7 +42,7 @@ def _tool(name: str, command: click.Command) -> Iterator[str]:
 
 def _command(name: str, command: click.Command) -> Iterator[str]:
     """Yield usage, help, options and epilog of one command."""
-    context = click.Context(command, info_name=name)
+    context = click.Context(command, info_name=name, **CONTEXT)
     yield fence(" ".join([name, *command.collect_usage_pieces(context)]), "text")
     yield _literally(inspect.cleandoc(command.help or ""))
     options = [param for param in command.params if isinstance(param, click.Option)]

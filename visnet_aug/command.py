@@ -18,7 +18,7 @@ INTERRUPTED: Final = 130
 RESUMED: Final = "interrupted; the same command goes on where it stopped"
 """What a `Resumable` command says after Ctrl-C."""
 
-CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+CONTEXT: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 """Settings of every command."""
 
 

@@ -9,7 +9,10 @@ for unusable arguments, and 130 is an interrupt.
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class VisnetError(Exception):

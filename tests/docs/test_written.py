@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from docsite.commands import TOOLS
+from visnet_aug.command import CONTEXT
 from visnet_aug.recipe import parse_recipe
 from visnet_model.config import TrainConfig
 
@@ -114,7 +115,7 @@ def test_commands_are_accepted(page: str, line: str) -> None:
     if isinstance(command, click.Group) and words:
         command = command.commands[words.pop(0)]
     try:
-        command.make_context(name, words)
+        command.make_context(name, words, **CONTEXT)
     except click.exceptions.Exit as left:  # --help, --version
         assert left.exit_code == 0
 
