@@ -31,7 +31,7 @@ def test_workers_leave_ctrl_c_to_the_main_process(preload: str | None) -> None:
 
 @pytest.fixture
 def attentive() -> Iterator[None]:
-    """Have Ctrl-C raise, as on a terminal: background jobs of a shell inherit that it is ignored."""
+    """Have Ctrl-C raise, as on a terminal; background jobs inherit that it is ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
