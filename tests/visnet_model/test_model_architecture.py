@@ -20,6 +20,7 @@ FLOOR = (
     "visnet_aug.files.",
     "visnet_aug.manifest.",
     "visnet_aug.pipeline_file.",
+    "visnet_aug.processes.",
     "visnet_aug.progress.",
     "visnet_aug.shards.",
     "visnet_aug.datasets.images.",

@@ -6,12 +6,9 @@ the same pixels: Pillow decodes, torchvision's antialiased bilinear resize bring
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Protocol, TypeAlias
 
@@ -24,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms.v2 import functional as F
 
 from visnet_aug.datasets.images import DECODER_ERRORS
+from visnet_aug.processes import follow_main, worker_context
 from visnet_model.data.table import ImageTable, Indices
 from visnet_model.errors import DataError
 
@@ -141,9 +139,10 @@ class FileImages:
             batch_sampler=self._plan,
             collate_fn=_collate,
             num_workers=workers,
-            multiprocessing_context=_processes() if workers else None,
+            # torch is imported once, by the process that the workers are forked from
+            multiprocessing_context=worker_context(__name__) if workers else None,
             persistent_workers=workers > 0,
-            worker_init_fn=_leave_interrupts_alone,
+            worker_init_fn=_follow_main,
         )
 
     def __len__(self) -> int:
@@ -244,18 +243,13 @@ def _collate(images: list[Tensor | str]) -> _Decoded:
     return broken or torch.stack([image for image in images if isinstance(image, Tensor)])
 
 
-def _processes() -> BaseContext:
-    """Choose how processes start: never by forking this one, with the locks of torch's threads."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])  # torch is imported once, and its memory shared
-    return context
+def _follow_main(_: int) -> None:
+    """Let the main process alone decide what Ctrl-C does, and end with it.
 
-
-def _leave_interrupts_alone(_: int) -> None:
-    """Let the main process alone decide what Ctrl-C does: it may want to finish a step."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch's own workers look at their parent, which is not the main process: where that was killed,
+    they would stay for ever.
+    """
+    follow_main()
 
 
 def _decode(table: ImageTable, index: int) -> npt.NDArray[np.uint8] | str:

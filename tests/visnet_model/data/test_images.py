@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -160,3 +163,39 @@ def test_worker_processes_outlive_an_interrupt_and_are_missed_when_killed(
     worker.kill()
     with pytest.raises(DataError, match="was killed"):
         list(files.batches(plan))
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import numpy as np
+from visnet_model.data.images import FileImages
+from visnet_model.data.table import read_tables
+
+if __name__ == "__main__":
+    files = FileImages(read_tables(Path(sys.argv[1]))["train"], 64, 32, workers=2)
+    next(files.batches([np.array([0])] * 50))
+    print(*(worker.pid for worker in files._loader._iterator._workers), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_worker_processes_end_with_a_main_process_that_is_killed(
+    small: ImageTable, tmp_path: Path
+) -> None:
+    script = tmp_path / "killed.py"
+    script.write_text(KILLED)
+    main = subprocess.run(
+        [sys.executable, str(script), str(small.root / "manifest.csv")],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    assert main.returncode == -signal.SIGKILL
+    workers = [int(pid) for pid in main.stdout.split()]
+    assert len(workers) == 2
+    limit = time.monotonic() + 60
+    while any(Path(f"/proc/{pid}").exists() for pid in workers):
+        assert time.monotonic() < limit, "workers outlive the main process"
+        time.sleep(0.05)
