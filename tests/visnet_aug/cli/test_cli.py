@@ -341,6 +341,7 @@ def test_ctrl_c_leaves_with_130_and_what_was_begun_finished(
         for path in out.rglob("*.*")
         if path.parent.name not in ("masks", ".visnet", "aug")
     }
-    assert finished == present
-    assert finished <= begun
+    assert finished <= present <= begun
+    # What is handed out in the very moment of the signal is not waited for, but made again.
+    assert len(present - finished) <= 1
     assert 30 < len(finished) < 3000
