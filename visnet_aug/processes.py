@@ -104,8 +104,8 @@ def worker_context(preload: str) -> multiprocessing.context.BaseContext:
 def deaf_from_birth() -> Iterator[None]:
     """Start processes inside that Ctrl-C does not reach before they come to ignore it.
 
-    They inherit a blocked signal. This process hears it when the context is left, or at once if it has
-    other threads.
+    They inherit a blocked signal. This process hears it when the context is left, or at once if it
+    has other threads.
     """
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
