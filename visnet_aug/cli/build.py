@@ -9,22 +9,15 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from visnet_aug.cli.options import (
+    DATASET,
     DEVICE,
-    ENGINE,
+    ENGINES,
     FORCE,
-    LAYOUT,
     ON_ERROR,
-    OUT,
     PASSTHROUGH,
-    PATTERN,
-    RAY_ADDRESS,
-    RECIPE,
     SEED,
     SHARDS,
-    SOURCE,
-    TABLE,
     WEIGHTS,
-    WORKERS,
     choose_engine,
     make_recipe,
 )
@@ -67,12 +60,7 @@ def _epilog(errors: Sequence[type[VisnetError]], *examples: str) -> str:
         r"visnet-aug build --src crops --out aug --pattern '(?P<pid>\d+)/cam(?P<camid>\d+)_.*'",
     ),
 )
-@SOURCE
-@LAYOUT
-@TABLE
-@PATTERN
-@OUT
-@RECIPE
+@DATASET
 @click.option(
     "--images",
     metavar="auto|N",
@@ -82,9 +70,7 @@ def _epilog(errors: Sequence[type[VisnetError]], *examples: str) -> str:
 @SEED
 @WEIGHTS
 @DEVICE
-@WORKERS
-@ENGINE
-@RAY_ADDRESS
+@ENGINES
 @click.option(
     "--encoding",
     metavar="match|jpeg:Q|png",
@@ -149,17 +135,10 @@ def build(
     short_help="Make the masks alone, to be mended before a build.",
     epilog=_epilog(_MASKING, "visnet-aug mask --src Market-1501 --out aug"),
 )
-@SOURCE
-@LAYOUT
-@TABLE
-@PATTERN
-@OUT
-@RECIPE
+@DATASET
 @WEIGHTS
 @DEVICE
-@WORKERS
-@ENGINE
-@RAY_ADDRESS
+@ENGINES
 @ON_ERROR
 def mask(
     source: Path,
@@ -201,12 +180,7 @@ def mask(
         "visnet-aug probe --src Market-1501 --out probe --families blur,pattern --sample 100",
     ),
 )
-@SOURCE
-@LAYOUT
-@TABLE
-@PATTERN
-@OUT
-@RECIPE
+@DATASET
 @click.option(
     "--families",
     metavar="A,B,...",
@@ -223,9 +197,7 @@ def mask(
 @SEED
 @WEIGHTS
 @DEVICE
-@WORKERS
-@ENGINE
-@RAY_ADDRESS
+@ENGINES
 @ON_ERROR
 @PASSTHROUGH
 @SHARDS

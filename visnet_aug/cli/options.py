@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from functools import partial, reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -13,6 +14,8 @@ from visnet_aug.datasets import LAYOUTS
 if TYPE_CHECKING:
     from visnet_aug.build.engine import EngineFactory
     from visnet_aug.recipe import Recipe
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 SOURCE = click.option(
     "--src",
@@ -142,3 +145,15 @@ def make_recipe(path: Path | None, changes: dict[str, Any]) -> Recipe:
 
     recipe = load_recipe(path) if path else Recipe()
     return recipe.replace(**{key: value for key, value in changes.items() if value is not None})
+
+
+def together(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]:
+    """Make one decorator of several options, which help shows in this order."""
+    return lambda function: reduce(lambda made, add: add(made), reversed(options), function)
+
+
+DATASET = together(SOURCE, LAYOUT, TABLE, PATTERN, OUT, RECIPE)
+"""What to read, how, where to, and by which recipe."""
+
+ENGINES = together(WORKERS, ENGINE, RAY_ADDRESS)
+"""Who does the work."""
