@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
 from fake_segmenters import Ellipses
 from PIL import Image
 
+from visnet_aug.build.build import Options, build
 from visnet_aug.build.masking import SegmenterFactory, SegmenterSource
+from visnet_aug.build.probe import Probe
+from visnet_aug.build.product import AUGMENTED_SET
+from visnet_aug.recipe import Recipe
 
 SPLITS = {
     "bounding_box_train": [1, 2, 3, 4],
@@ -85,3 +90,21 @@ def market(make_market: Callable[[Path], Path], tmp_path_factory: pytest.TempPat
 def ellipses() -> SegmenterFactory:
     """A segmenter that needs no network."""
     return lambda weights, device, settings: SegmenterSource("ellipses", Ellipses)
+
+
+BuildEach: TypeAlias = Callable[[Mapping[str, Recipe], Path], dict[str, Path]]
+"""Builds the small dataset by recipes, into folders of their names below one."""
+
+
+@pytest.fixture(scope="session")
+def build_each(market: Path, ellipses: SegmenterFactory) -> BuildEach:
+    """Build by each of some recipes; the one named ``probe`` gives a probe."""
+
+    def build_each(recipes: Mapping[str, Recipe], root: Path) -> dict[str, Path]:
+        for name, recipe in recipes.items():
+            product = Probe() if name == "probe" else AUGMENTED_SET
+            options = Options(workers=1)
+            build(market, root / name, recipe, options, product=product, segmenter_factory=ellipses)
+        return {name: root / name for name in recipes}
+
+    return build_each

@@ -8,13 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import BuildEach
 from PIL import Image
 
 from visnet_aug.backgrounds.settings import BackgroundSettings
-from visnet_aug.build.build import Options, build
-from visnet_aug.build.masking import SegmenterFactory
-from visnet_aug.build.probe import Probe, probe_recipe
-from visnet_aug.build.product import AUGMENTED_SET
+from visnet_aug.build.probe import probe_recipe
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, OutputError, RecipeError
 from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
@@ -36,16 +34,9 @@ CopyOf = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def builds(
-    market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
+def builds(build_each: BuildEach, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Finished builds, to be read only."""
-    root = tmp_path_factory.mktemp("replayed")
-    for name, recipe in RECIPES.items():
-        product = Probe() if name == "probe" else AUGMENTED_SET
-        options = Options(workers=1)
-        build(market, root / name, recipe, options, product=product, segmenter_factory=ellipses)
-    return {name: root / name for name in RECIPES}
+    return build_each(RECIPES, tmp_path_factory.mktemp("replayed"))
 
 
 @pytest.fixture

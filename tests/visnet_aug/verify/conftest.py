@@ -10,11 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from conftest import BuildEach
 
-from visnet_aug.build.build import Options, build
-from visnet_aug.build.masking import SegmenterFactory
-from visnet_aug.build.probe import Probe, probe_recipe
-from visnet_aug.build.product import AUGMENTED_SET
+from visnet_aug.build.probe import probe_recipe
 from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
 from visnet_aug.recipe import Recipe
 
@@ -30,16 +28,9 @@ Seal = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
-def builds(
-    market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
+def builds(build_each: BuildEach, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A finished build of each recipe, to be read only."""
-    root = tmp_path_factory.mktemp("builds")
-    for name, recipe in RECIPES.items():
-        product = Probe() if name == "probe" else AUGMENTED_SET
-        options = Options(workers=1)
-        build(market, root / name, recipe, options, product=product, segmenter_factory=ellipses)
-    return {name: root / name for name in RECIPES}
+    return build_each(RECIPES, tmp_path_factory.mktemp("builds"))
 
 
 @pytest.fixture
