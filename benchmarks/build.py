@@ -37,7 +37,7 @@ from PIL import Image
 
 from benchmarks.command import Finished, run
 from benchmarks.transforms import transform_rates
-from visnet_aug.build.local import CHUNK
+from visnet_aug.builder.local import CHUNK
 from visnet_aug.datasets.drawn.dataset import draw_dataset
 from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.processes import default_workers

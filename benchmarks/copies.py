@@ -27,10 +27,10 @@ load_albumentations(torch=False)  # before what imports it, too: processes start
 
 from visnet_aug.backgrounds.composite import composite  # noqa: E402
 from visnet_aug.backgrounds.registry import make_family  # noqa: E402
-from visnet_aug.build.encode import encode  # noqa: E402
-from visnet_aug.build.output import MANIFEST, RECIPE  # noqa: E402
-from visnet_aug.build.passthrough import pass_through  # noqa: E402
-from visnet_aug.build.render import draw_params  # noqa: E402
+from visnet_aug.builder.encode import encode  # noqa: E402
+from visnet_aug.builder.output import MANIFEST, RECIPE  # noqa: E402
+from visnet_aug.builder.passthrough import pass_through  # noqa: E402
+from visnet_aug.builder.render import draw_params  # noqa: E402
 from visnet_aug.datasets.images import decode_known  # noqa: E402
 from visnet_aug.files import write_file  # noqa: E402
 from visnet_aug.manifest import ManifestRow, read_manifest  # noqa: E402
@@ -68,7 +68,7 @@ class Clock:
 @click.argument("aug", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--place", type=click.Path(exists=True, path_type=Path), help="Disk to write to.")
 def main(aug: Path, place: Path | None) -> None:
-    """Print microseconds a copy by part, and by technique."""
+    """Print microseconds a copy by part, and by variant."""
     cv2.setNumThreads(1)
     recipe = load_recipe(aug / RECIPE)
     rows = read_manifest(aug / MANIFEST)
@@ -77,7 +77,7 @@ def main(aug: Path, place: Path | None) -> None:
     with tempfile.TemporaryDirectory(prefix="visnet-copies-", dir=place) as folder:
         out = Path(folder)
         make(aug, copies[:WARM], recipe, out)
-        parts, techniques = make(aug, copies, recipe, out)
+        parts, variants = make(aug, copies, recipe, out)
         limit = limit_seconds(aug, copies, out)
         keeping = keep(aug, kept, out)
     print_costs("a copy", parts, len(copies))
@@ -87,16 +87,16 @@ def main(aug: Path, place: Path | None) -> None:
     print("\nin the background alone, us a copy")
     counts: dict[str, int] = defaultdict(int)
     for row in copies:
-        counts[technique_of(row)] += 1
-    for name, seconds in sorted(techniques.items()):
+        counts[variant_of(row)] += 1
+    for name, seconds in sorted(variants.items()):
         print(f"{name:44}{1e6 * seconds / counts[name]:10.1f}")
 
 
 def make(
     aug: Path, copies: list[ManifestRow], recipe: Recipe, out: Path
 ) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    """Make copies again; return seconds by part, and those for backgrounds by technique."""
-    clock, techniques = Clock(), Clock()
+    """Make copies again; return seconds by part, and those for backgrounds by variant."""
+    clock, variants = Clock(), Clock()
     families = {name: make_family(name, recipe.backgrounds) for name in recipe.backgrounds.names()}
     for number, row in enumerate(copies):
         assert row.family is not None
@@ -113,9 +113,9 @@ def make(
         seed, intensity = int(row.seed or 0), float(row.intensity or 0)
         params = draw_params(family, row.variant, intensity, seed, image.shape[:2])
         clock.lap("draw parameters")
-        techniques.start()
+        variants.start()
         background = family.apply_record(image, params, mask)
-        techniques.lap(technique_of(row))
+        variants.lap(variant_of(row))
         clock.lap("rewrite the background")
         rewritten = composite(image, background, mask, recipe.backgrounds.feather)
         clock.lap("put the person back")
@@ -126,7 +126,7 @@ def make(
         clock.lap("write")
         if hashlib.sha256(data).hexdigest() != row.sha256:
             raise SystemExit(f"{row.path}: made by other versions; build the set again")
-    return clock.seconds, techniques.seconds
+    return clock.seconds, variants.seconds
 
 
 def limit_seconds(aug: Path, copies: list[ManifestRow], out: Path) -> float:
@@ -153,8 +153,8 @@ def keep(aug: Path, rows: list[ManifestRow], out: Path) -> Mapping[str, float]:
     return clock.seconds
 
 
-def technique_of(row: ManifestRow) -> str:
-    """Return a copy's family and technique; joined colour techniques count as one."""
+def variant_of(row: ManifestRow) -> str:
+    """Return a copy's family and variant; joined colour variants count as one."""
     variant = str(row.variant)
     return f"{row.family} {'joined' if '+' in variant else variant}"
 

@@ -1,4 +1,4 @@
-"""How fast each background technique is: rewriting, and for scale, decoding the same crops.
+"""How fast each background variant is: rewriting, and for scale, decoding the same crops.
 
 Absolute rates mean little on a shared machine; the ratio to ``cv2.imdecode``, measured in turn
 with everything else in the same run, carries over. Run it from the project's folder:
@@ -6,7 +6,7 @@ with everything else in the same run, carries over. Run it from the project's fo
     python benchmarks/families.py [--images DIR] [--seconds 0.4]
 
 Each rewrite is what a build does per copy: draw the parameters, remove the person where the
-technique needs it, transform, composite.
+variant needs it, transform, composite.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ load_albumentations(torch=False)
 
 from visnet_aug.backgrounds.base import BackgroundTransform  # noqa: E402
 from visnet_aug.backgrounds.composite import composite, rewrite_background  # noqa: E402
-from visnet_aug.backgrounds.effect import Image, Mask  # noqa: E402
 from visnet_aug.backgrounds.fill import remove_person  # noqa: E402
 from visnet_aug.backgrounds.registry import FAMILIES, make_family  # noqa: E402
 from visnet_aug.backgrounds.settings import BackgroundSettings  # noqa: E402
+from visnet_aug.backgrounds.variant import Image, Mask  # noqa: E402
 
 CROPS = 64
 ROUNDS = 5
@@ -93,8 +93,8 @@ def rewriters(crops: Sequence[Image]) -> dict[str, Callable[[int], object]]:
     }
     for name in FAMILIES:
         family = make_family(name, settings)
-        joined = ["+".join(family.effects)] if name == "color_shift" else []
-        for variant in [*family.effects, *joined]:
+        joined = ["+".join(family.variants)] if name == "color_shift" else []
+        for variant in [*family.variants, *joined]:
             todo[f"{name} {variant}"] = partial(rewrite, crops, masks, family, variant)
     return todo
 

@@ -24,8 +24,8 @@ import numpy as np
 import torch
 
 from pipelines.segmenter.sources import read_masked_crops, split_by_identity
-from visnet_aug.build.build import Options, make_masks
-from visnet_aug.build.observer import Advance, Silent
+from visnet_aug.builder.build import Options, make_masks
+from visnet_aug.builder.observer import Advance, Silent
 from visnet_aug.masks.segmenter import BATCH, PersonSegmenter
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.weights import describe_weights, load_segmenter

@@ -1,4 +1,4 @@
-"""The gallery: one drawn person before each technique's backgrounds, from intensity 0 to 1.
+"""The gallery: one drawn person before each variant's backgrounds, from intensity 0 to 1.
 
     python -m docsite.gallery docs/gallery
 
@@ -42,7 +42,7 @@ def main(folder: Path) -> None:
 
 
 def draw_family(name: str) -> Image.Image:
-    """Draw a family: a row for each technique, a column for each intensity."""
+    """Draw a family: a row for each variant, a column for each intensity."""
     family = make_family(name, BackgroundSettings())
     pid, camid, seed = _PERSON
     sample = draw_sample(pid, camid, np.random.default_rng(seed))
@@ -57,9 +57,9 @@ def draw_family(name: str) -> Image.Image:
 
 
 def variants(family: BackgroundTransform) -> list[str]:
-    """Return what a family can do: its techniques, and all together if they combine."""
-    joined = ["+".join(family.effects)] if family.family == "color_shift" else []
-    return [*family.effects, *joined]
+    """Return what a family can do: its variants, and all together if they combine."""
+    joined = ["+".join(family.variants)] if family.family == "color_shift" else []
+    return [*family.variants, *joined]
 
 
 def _records(

@@ -31,7 +31,7 @@ MAKERS: Final[Mapping[str, Maker]] = {
     "rejected.csv": rejected_columns,
     "exit codes": exit_codes,
     **{
-        f"techniques of {name}": partial(at_full_intensity, name)
+        f"variants of {name}": partial(at_full_intensity, name)
         for name in BackgroundSettings().families()
     },
 }

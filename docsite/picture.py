@@ -51,7 +51,7 @@ def row(image: np.ndarray, mask: np.ndarray, seed: int) -> list[np.ndarray]:
     for index, name in enumerate(FAMILIES):
         rng = np.random.default_rng((seed, index))
         family = make_family(name, settings)
-        variant, intensity = draw_variant(settings, name, rng)
+        variant, intensity = draw_variant(settings.family(name), rng)
         record = family.draw(variant, intensity, mask.shape, rng)
         copies.append(rewrite_background(image, mask, family, record, settings.feather))
     return [enlarge(image), np.array(outline(image, mask)), *(enlarge(copy) for copy in copies)]

@@ -71,7 +71,7 @@ def type_in_words(kind: Any) -> str:
 
 
 def params_examples() -> str:
-    """Draw, for each technique of the six families, what stands in ``params``."""
+    """Draw, for each variant of the six families, what stands in ``params``."""
     load_albumentations(torch=False)
     from visnet_aug.backgrounds.registry import FAMILIES, make_family
 
@@ -79,7 +79,7 @@ def params_examples() -> str:
     rows = []
     for name in FAMILIES:
         family = make_family(name, settings)
-        for variant in family.effects:
+        for variant in family.variants:
             record = family.draw(variant, 0.8, CROP, np.random.default_rng(0))
             rows.append((code(name), code(variant), code(json.dumps(record, sort_keys=True))))
     return table(("family", "variant", "params"), rows)

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from docsite.markdown import attributes, blocks, code, describe, fence, limits, table
 from visnet_aug.backgrounds.settings import BackgroundSettings, FamilySettings, ForeignFamily
-from visnet_aug.backgrounds.techniques import Technique
+from visnet_aug.backgrounds.variant_settings import VariantSettings
 from visnet_aug.datasets import LAYOUTS
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.recipe import Recipe, dump_recipe
@@ -48,9 +48,9 @@ def recipe_reference() -> str:
         "## build.backgrounds",
         describe(BackgroundSettings),
         settings_table(recipe.backgrounds),
-        "### What all families and techniques have",
+        "### What all families and variants have",
         describe(FamilySettings),
-        table(HEADER, (*_rows(FamilySettings(weight=0)), *_rows(Technique(), "TECHNIQUE."))),
+        table(HEADER, (*_rows(FamilySettings(weight=0)), *_rows(VariantSettings(), "VARIANT."))),
         *(_family(name, family) for name, family in families.items()),
         "### build.backgrounds.other",
         describe(ForeignFamily),
@@ -74,11 +74,11 @@ def training_defaults() -> str:
 
 
 def at_full_intensity(name: str) -> str:
-    """Say what a family's techniques do, and how far they go at intensity 1 by default."""
-    techniques = BackgroundSettings().families()[name].techniques
+    """Say what a family's variants do, and how far they go at intensity 1 by default."""
+    variants = BackgroundSettings().families()[name].variants
     return table(
-        ("technique", "what it does", "how far by default"),
-        ((code(key), describe(type(value)), _reach(value)) for key, value in techniques.items()),
+        ("variant", "what it does", "how far by default"),
+        ((code(key), describe(type(value)), _reach(value)) for key, value in variants.items()),
     )
 
 
@@ -102,37 +102,37 @@ def values_of(model: type[BaseModel], name: str) -> str:
 
 
 def _family(name: str, family: FamilySettings) -> str:
-    """Describe a family: its techniques, then what each of them has of its own."""
-    techniques = family.techniques
+    """Describe a family: its variants, then what each of them has of its own."""
+    variants = family.variants
     return blocks(
         f"### build.backgrounds.{name}",
         describe(type(family)),
         table(
-            ("technique", "what it does", "probability", "intensity"),
+            ("variant", "what it does", "probability", "intensity"),
             (
                 (
                     code(key),
-                    describe(type(technique)),
-                    code(technique.probability),
-                    code(_yaml_value(technique.intensity)),
+                    describe(type(variant)),
+                    code(variant.probability),
+                    code(_yaml_value(variant.intensity)),
                 )
-                for key, technique in techniques.items()
+                for key, variant in variants.items()
             ),
         ),
         table(
             HEADER,
             itertools.chain(
                 _rows(family),
-                *(_rows(value, f"{key}.", Technique) for key, value in techniques.items()),
+                *(_rows(value, f"{key}.", VariantSettings) for key, value in variants.items()),
             ),
         ),
     )
 
 
-def _reach(technique: Technique) -> str:
-    """List a technique's own settings and their values."""
-    own = (name for name in type(technique).model_fields if name not in Technique.model_fields)
-    return ", ".join(code(f"{name}: {_yaml_value(getattr(technique, name))}") for name in own)
+def _reach(variant: VariantSettings) -> str:
+    """List a variant's own settings and their values."""
+    own = (name for name in type(variant).model_fields if name not in VariantSettings.model_fields)
+    return ", ".join(code(f"{name}: {_yaml_value(getattr(variant, name))}") for name in own)
 
 
 def _sections(path: str, settings: BaseModel, level: int) -> Iterator[str]:

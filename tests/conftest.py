@@ -13,10 +13,10 @@ import pytest
 from fake_segmenters import Ellipses
 from PIL import Image
 
-from visnet_aug.build.build import Options, build
-from visnet_aug.build.masking import SegmenterFactory, SegmenterSource
-from visnet_aug.build.probe import Probe
-from visnet_aug.build.product import AUGMENTED_SET
+from visnet_aug.builder.build import Options, build
+from visnet_aug.builder.masking import SegmenterFactory, SegmenterSource
+from visnet_aug.builder.probe import Probe
+from visnet_aug.builder.product import AUGMENTED_SET
 from visnet_aug.recipe import Recipe
 
 SPLITS = {

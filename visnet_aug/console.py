@@ -15,10 +15,10 @@ from visnet_aug import progress
 from visnet_aug.datasets.counts import PUBLISHED, SplitCounts, count_splits, is_published
 
 if TYPE_CHECKING:
-    from visnet_aug.build.build import BuildResult, DryRun
-    from visnet_aug.build.observer import Advance
-    from visnet_aug.build.plan import Plan
-    from visnet_aug.build.rows import BuildSummary
+    from visnet_aug.builder.build import BuildResult, DryRun
+    from visnet_aug.builder.observer import Advance
+    from visnet_aug.builder.plan import Plan
+    from visnet_aug.builder.rows import BuildSummary
     from visnet_aug.datasets.record import Dataset
     from visnet_aug.doctor import Finding
     from visnet_aug.masks.compute import MaskSummary

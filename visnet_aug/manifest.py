@@ -57,7 +57,7 @@ class ManifestRow:
             no originals.
         copy: Number of the copy among its source's, from 1.
         family: Background family, such as ``noise``.
-        variant: Technique within the family, such as ``gaussian``.
+        variant: Variant within the family, such as ``gaussian``.
         intensity: Strength, 0 to 1.
         seed: 64-bit seed that all further draws came from.
         params: What was drawn, small and JSON: enough to render the copy again.

@@ -22,11 +22,11 @@ import numpy as np
 
 from visnet_aug.backgrounds.registry import make_family
 from visnet_aug.backgrounds.settings import draw_variant
-from visnet_aug.build.build_json import BUILD, read_build_json
-from visnet_aug.build.finished import check_finished, mask_of, source_stem, stem_of
-from visnet_aug.build.output import MANIFEST, RECIPE, differences
-from visnet_aug.build.provenance import rendering_versions
-from visnet_aug.build.render import Rendered, Renderer, draw_params
+from visnet_aug.builder.build_json import BUILD, read_build_json
+from visnet_aug.builder.finished import check_finished, mask_of, source_stem, stem_of
+from visnet_aug.builder.output import MANIFEST, RECIPE, differences
+from visnet_aug.builder.provenance import rendering_versions
+from visnet_aug.builder.render import Rendered, Renderer, draw_params
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, OutputError, RecipeError
 from visnet_aug.files import make_folder, write_file
@@ -57,9 +57,9 @@ class Variation:
     """What is to be other than in the record; ``None`` for as it is.
 
     Attributes:
-        family: Family of the background. Another one draws its technique from the seed.
+        family: Family of the background. Another one draws its variant from the seed.
         intensity: Strength in 0..1.
-        seed: Of all that is drawn, the technique included.
+        seed: Of all that is drawn, the variant included.
     """
 
     family: str | None = None
@@ -219,7 +219,7 @@ class Replayer:
         variant, intensity = str(row.variant), float(row.intensity or 0)
         if (family, seed) != (row.family, row.seed):
             drawn = np.random.default_rng(seed)
-            variant, intensity = draw_variant(recipe.backgrounds, family, drawn)
+            variant, intensity = draw_variant(recipe.backgrounds.family(family), drawn)
         if variation.intensity is not None:
             intensity = variation.intensity
         params = draw_params(

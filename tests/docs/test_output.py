@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.build.build import Options, build
-from visnet_aug.build.masking import SegmenterFactory
+from visnet_aug.builder.build import Options, build
+from visnet_aug.builder.masking import SegmenterFactory
 from visnet_aug.recipe import Recipe
 
 PAGE = (Path(__file__).parents[2] / "docs" / "manifest.md").read_text(encoding="utf-8")

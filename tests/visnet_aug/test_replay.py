@@ -12,7 +12,7 @@ from conftest import BuildEach
 from PIL import Image
 
 from visnet_aug.backgrounds.settings import BackgroundSettings
-from visnet_aug.build.probe import probe_recipe
+from visnet_aug.builder.probe import probe_recipe
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, OutputError, RecipeError
 from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest

@@ -14,14 +14,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from visnet_aug.backgrounds._albumentations import A
-from visnet_aug.backgrounds.effect import Effect, Image, Mask, Record, Shape
 from visnet_aug.backgrounds.fill import remove_person
-from visnet_aug.backgrounds.settings import FamilySettings, draw_technique
+from visnet_aug.backgrounds.settings import FamilySettings, draw_variant
+from visnet_aug.backgrounds.variant import Image, Mask, Record, Shape, Variant
 from visnet_aug.errors import RecipeError
 
 
 class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
-    """A family of background techniques (paper section II-G).
+    """A family of background variants (paper section II-G).
 
     Within ``A.Compose`` it rewrites whole images, drawing from the generator that Compose hands
     it; to spare a person, see ``composite.rewrite_background``.
@@ -37,7 +37,7 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
 
     family: ClassVar[str]
     settings_type: ClassVar[type[FamilySettings]]
-    effects: Mapping[str, Effect]
+    variants: Mapping[str, Variant]
     settings: FamilySettings
 
     def __init__(
@@ -45,7 +45,7 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
     ) -> None:
         super().__init__(p=p)
         self.settings = self.settings_type.model_validate({} if settings is None else settings)
-        self._techniques = self.settings.techniques  # looked up for each image
+        self._variant_settings = self.settings.variants  # looked up for each image
 
     def draw(
         self, variant: str, intensity: float, shape: Shape, rng: np.random.Generator
@@ -53,20 +53,20 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
         """Draw the parameters of one application.
 
         Args:
-            variant: A technique of the family, or several joined by ``+``, applied in that order.
+            variant: A variant of the family, or several joined by ``+``, applied in that order.
             intensity: In [0, 1]; at 0 the image stays as it is.
             shape: Height and width of the image in pixels.
             rng: Generator of this application.
 
         Returns:
-            The record: ``variant``, ``intensity`` and what the techniques need.
+            The record: ``variant``, ``intensity`` and what the variants need.
 
         Raises:
-            RecipeError: The family has no such technique.
+            RecipeError: The family has no such variant.
         """
         record: Record = {"variant": variant, "intensity": intensity}
         for name in variant.split("+"):
-            record |= self._effect(name).draw(self._techniques[name], intensity, shape, rng)
+            record |= self._variant(name).draw(self._variant_settings[name], intensity, shape, rng)
         return record
 
     def apply_record(
@@ -77,30 +77,30 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
         Args:
             image: RGB uint8, H×W×3.
             record: What :meth:`draw` returned for an image of this shape.
-            mask: Where the person is. Techniques that would carry the person's colours into the
+            mask: Where the person is. Variants that would carry the person's colours into the
                 background then work on an image without the person.
 
         Returns:
             A new image. What it shows under the mask is of no use: see ``composite``.
 
         Raises:
-            RecipeError: The family has no such technique.
+            RecipeError: The family has no such variant.
         """
-        effects = [self._effect(name) for name in record["variant"].split("+")]
+        variants = [self._variant(name) for name in record["variant"].split("+")]
         if record["intensity"] == 0:
             return image.copy()
         changed = image
-        if mask is not None and any(effect.removes_person for effect in effects):
+        if mask is not None and any(part.removes_person for part in variants):
             changed = remove_person(image, mask)
-        for effect in effects:
-            changed = effect.apply(changed, record)
+        for part in variants:
+            changed = part.apply(changed, record)
         return image.copy() if changed is image else changed
 
-    def _effect(self, name: str) -> Effect:
-        if name not in self.effects:
-            have = ", ".join(self.effects)
+    def _variant(self, name: str) -> Variant:
+        if name not in self.variants:
+            have = ", ".join(self.variants)
             raise RecipeError(f"{self.family} has no variant {name!r}: have {have}")
-        return self.effects[name]
+        return self.variants[name]
 
     # What A.Compose calls
 
@@ -108,7 +108,7 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
         self, params: dict[str, Any], data: dict[str, Any]
     ) -> dict[str, Any]:
         """Draw a record for the image at hand."""
-        variant, intensity = draw_technique(self.settings, self.random_generator)
+        variant, intensity = draw_variant(self.settings, self.random_generator)
         height, width = params["shape"][:2]
         record = self.draw(variant, intensity, (height, width), self.random_generator)
         return {"record": record}

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, pixels, uniform
 from visnet_aug.backgrounds.settings import BlurSettings
-from visnet_aug.backgrounds.techniques import Motion, Zoom
+from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, pixels, uniform
+from visnet_aug.backgrounds.variant_settings import Motion, Zoom
 
 ZOOM_DOUBLINGS = 4
 """Turns that each double the number of enlargements averaged: 16, the original included."""
@@ -81,9 +81,9 @@ class Blur(BackgroundTransform):
 
     family = "blur"
     settings_type = BlurSettings
-    effects = MappingProxyType(
+    variants = MappingProxyType(
         {
-            "motion": Effect(_draw_motion, _motion, removes_person=True),
-            "zoom": Effect(_draw_zoom, _zoom, removes_person=True),
+            "motion": Variant(_draw_motion, _motion, removes_person=True),
+            "zoom": Variant(_draw_zoom, _zoom, removes_person=True),
         }
     )

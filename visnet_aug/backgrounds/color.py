@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape
 from visnet_aug.backgrounds.settings import ColorShiftSettings
-from visnet_aug.backgrounds.techniques import Brightness, Hue, Saturation
+from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant
+from visnet_aug.backgrounds.variant_settings import Brightness, Hue, Saturation
 
 HUES = 180
 """Steps of the colour circle in 8-bit HSV."""
@@ -63,14 +63,14 @@ def _factor(settings: Saturation | Brightness, intensity: float, rng: np.random.
 
 
 class ColorShift(BackgroundTransform):
-    """Shift colours; its techniques combine, in the order hue, saturation, brightness."""
+    """Shift colours; its variants combine, in the order hue, saturation, brightness."""
 
     family = "color_shift"
     settings_type = ColorShiftSettings
-    effects = MappingProxyType(
+    variants = MappingProxyType(
         {
-            "hue": Effect(_draw_hue, _rotate_hue, removes_person=True),
-            "saturation": Effect(_draw_saturation, _scale_saturation, removes_person=True),
-            "brightness": Effect(_draw_brightness, _scale_brightness, removes_person=True),
+            "hue": Variant(_draw_hue, _rotate_hue, removes_person=True),
+            "saturation": Variant(_draw_saturation, _scale_saturation, removes_person=True),
+            "brightness": Variant(_draw_brightness, _scale_brightness, removes_person=True),
         }
     )

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.effect import Image, Mask
+from visnet_aug.backgrounds.variant import Image, Mask
 
 
 def composite(image: Image, background: Image, mask: Mask, feather: float = 0.0) -> Image:

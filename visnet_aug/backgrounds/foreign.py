@@ -13,9 +13,9 @@ from pydantic import ValidationError
 
 from visnet_aug.backgrounds._albumentations import A
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, blend, seed
 from visnet_aug.backgrounds.settings import ForeignFamily
-from visnet_aug.backgrounds.techniques import Technique
+from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, blend, seed
+from visnet_aug.backgrounds.variant_settings import VariantSettings
 from visnet_aug.errors import RecipeError
 
 PROBE_SHAPE = (128, 64, 3)
@@ -45,8 +45,8 @@ class Foreign(BackgroundTransform):
         super().__init__(settings, p=p)
         self._transform = _find(self.settings.transform)
         self._check()
-        effect = Effect(_draw_seed, self._blend, removes_person=True)
-        self.effects = {self.settings.transform: effect}
+        effect = Variant(_draw_seed, self._blend, removes_person=True)
+        self.variants = {self.settings.transform: effect}
 
     def _blend(self, image: Image, record: Mapping[str, Any]) -> Image:
         return blend(image, self._transformed(image, record["seed"]), record["intensity"])
@@ -76,7 +76,7 @@ class Foreign(BackgroundTransform):
 
 
 def _draw_seed(
-    settings: Technique, intensity: float, shape: Shape, rng: np.random.Generator
+    settings: VariantSettings, intensity: float, shape: Shape, rng: np.random.Generator
 ) -> Record:
     """Draw the seed from which the transform draws everything else."""
     return {"seed": seed(rng)}

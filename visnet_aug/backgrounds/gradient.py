@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, blend, uniform
 from visnet_aug.backgrounds.palette import draw_colors
 from visnet_aug.backgrounds.settings import GradientSettings
-from visnet_aug.backgrounds.techniques import ColorRamp
+from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, blend, uniform
+from visnet_aug.backgrounds.variant_settings import ColorRamp
 
 Rise = NDArray[np.float64]
 """H×W, from 0 where the first colour is to 1 where the second is."""
@@ -71,7 +71,7 @@ def _from_center(shape: Shape, record: Mapping[str, Any]) -> tuple[Rise, Rise]:
     return np.arange(shape[0])[:, None] - center_y, np.arange(shape[1]) - center_x
 
 
-def _ramp(rise: Callable[[Shape, Mapping[str, Any]], Rise]) -> Effect:
+def _ramp(rise: Callable[[Shape, Mapping[str, Any]], Rise]) -> Variant:
     """Make an effect of a map from 0, the first colour, to 1, the second."""
 
     def apply(image: Image, record: Mapping[str, Any]) -> Image:
@@ -81,7 +81,7 @@ def _ramp(rise: Callable[[Shape, Mapping[str, Any]], Rise]) -> Effect:
         places = np.rint(rise((height, width), record) * (STEPS - 1)).astype(np.uint8)
         return blend(image, cv2.applyColorMap(places, colors), record["opacity"])
 
-    return Effect(_draw_ramp, apply)
+    return Variant(_draw_ramp, apply)
 
 
 class Gradient(BackgroundTransform):
@@ -89,6 +89,6 @@ class Gradient(BackgroundTransform):
 
     family = "gradient"
     settings_type = GradientSettings
-    effects = MappingProxyType(
+    variants = MappingProxyType(
         {"linear": _ramp(_linear), "radial": _ramp(_radial), "angular": _ramp(_angular)}
     )

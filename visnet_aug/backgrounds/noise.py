@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, seed
 from visnet_aug.backgrounds.settings import NoiseSettings
-from visnet_aug.backgrounds.techniques import Gaussian, SaltAndPepper
+from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, seed
+from visnet_aug.backgrounds.variant_settings import Gaussian, SaltAndPepper
 
 LOTS: Final = 2**16
 """What salt and pepper are drawn from."""
@@ -58,9 +58,9 @@ class Noise(BackgroundTransform):
 
     family = "noise"
     settings_type = NoiseSettings
-    effects = MappingProxyType(
+    variants = MappingProxyType(
         {
-            "salt_and_pepper": Effect(_draw_salt_and_pepper, _sprinkle),
-            "gaussian": Effect(_draw_gaussian, _add_gaussian),
+            "salt_and_pepper": Variant(_draw_salt_and_pepper, _sprinkle),
+            "gaussian": Variant(_draw_gaussian, _add_gaussian),
         }
     )

@@ -11,19 +11,19 @@ import cv2
 import numpy as np
 
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.effect import (
-    Effect,
+from visnet_aug.backgrounds.palette import draw_colors, paint
+from visnet_aug.backgrounds.settings import PatternSettings
+from visnet_aug.backgrounds.variant import (
     Image,
     Record,
     Shape,
+    Variant,
     blend,
     pixels,
     seed,
     uniform,
 )
-from visnet_aug.backgrounds.palette import draw_colors, paint
-from visnet_aug.backgrounds.settings import PatternSettings
-from visnet_aug.backgrounds.techniques import (
+from visnet_aug.backgrounds.variant_settings import (
     Checkerboard,
     Circles,
     Discs,
@@ -179,14 +179,14 @@ def _cells(shape: Shape, record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndar
 
 def _overlay(
     draw: Callable[..., Record], drawing: Callable[[Shape, Mapping[str, Any]], Image]
-) -> Effect:
+) -> Variant:
     """Make an effect of a drawing that depends on the image's shape only."""
 
     def apply(image: Image, record: Mapping[str, Any]) -> Image:
         height, width = image.shape[:2]
         return blend(image, drawing((height, width), record), record["opacity"])
 
-    return Effect(draw, apply)
+    return Variant(draw, apply)
 
 
 class Pattern(BackgroundTransform):
@@ -194,7 +194,7 @@ class Pattern(BackgroundTransform):
 
     family = "pattern"
     settings_type = PatternSettings
-    effects = MappingProxyType(
+    variants = MappingProxyType(
         {
             "grid": _overlay(_draw_grid, _grid),
             "circles": _overlay(_draw_circles, _circles),

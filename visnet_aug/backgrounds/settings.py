@@ -1,9 +1,9 @@
 """What the six families may do to a background: the part of a recipe, checked and light.
 
-Every technique has a ``probability``, a range of ``intensity`` from which one number is drawn
+Every variant has a ``probability``, a range of ``intensity`` from which one number is drawn
 uniformly per image, and named ranges in real units that say what intensity 1 means (paper section
-II-G; its numbers are lost, so these are ours, see ``techniques.py``). At intensity 0 every
-technique leaves the image exactly as it is, and its effect grows with the intensity.
+II-G; its numbers are lost, so these are ours, see ``variant_settings.py``). At intensity 0 every
+variant leaves the image exactly as it is, and its effect grows with the intensity.
 
 This module imports neither NumPy nor Albumentations: the command line reads recipes with it.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
-from visnet_aug.backgrounds.techniques import (
+from visnet_aug.backgrounds.variant_settings import (
     Brightness,
     Canny,
     Checkerboard,
@@ -33,7 +33,7 @@ from visnet_aug.backgrounds.techniques import (
     Saturation,
     Settings,
     Stripes,
-    Technique,
+    VariantSettings,
     Zoom,
 )
 from visnet_aug.errors import RecipeError
@@ -55,20 +55,20 @@ class FamilySettings(Settings):
     weight: Weight = 1.0
 
     @property
-    def techniques(self) -> dict[str, Technique]:
-        """The family's techniques by name, in their fixed order."""
+    def variants(self) -> dict[str, VariantSettings]:
+        """The family's variants by name, in their fixed order."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: value for name, value in values.items() if isinstance(value, Technique)}
+        return {name: value for name, value in values.items() if isinstance(value, VariantSettings)}
 
     @model_validator(mode="after")
-    def _some_technique_possible(self) -> Self:
-        if self.weight > 0 and not any(t.probability for t in self.techniques.values()):
-            raise ValueError("every technique has probability 0; set weight: 0 to leave it out")
+    def _some_variant_possible(self) -> Self:
+        if self.weight > 0 and not any(t.probability for t in self.variants.values()):
+            raise ValueError("every variant has probability 0; set weight: 0 to leave it out")
         return self
 
 
 class ColorShiftSettings(FamilySettings):
-    """Colour space (family 1): the techniques combine, at least one takes part."""
+    """Colour space (family 1): the variants combine, at least one takes part."""
 
     hue: Hue = Hue()
     saturation: Saturation = Saturation()
@@ -116,7 +116,7 @@ class GradientSettings(FamilySettings):
 
 
 class ForeignFamily(FamilySettings):
-    """Any image-only Albumentations transform as a family of its own, of this one technique.
+    """Any image-only Albumentations transform as a family of its own, of this one variant.
 
     Attributes:
         transform: Its class name, such as ``RandomFog``.
@@ -135,9 +135,9 @@ class ForeignFamily(FamilySettings):
         return self
 
     @property
-    def techniques(self) -> dict[str, Technique]:
+    def variants(self) -> dict[str, VariantSettings]:
         """The transform, by its name."""
-        return {self.transform: Technique(intensity=self.intensity)}
+        return {self.transform: VariantSettings(intensity=self.intensity)}
 
 
 class BackgroundSettings(Settings):
@@ -204,43 +204,32 @@ class BackgroundSettings(Settings):
         return families[name]
 
 
-def draw_variant(
-    settings: BackgroundSettings, family: str, rng: np.random.Generator
-) -> tuple[str, float]:
-    """Draw what one copy's background goes through.
+def draw_variant(family: FamilySettings, rng: np.random.Generator) -> tuple[str, float]:
+    """Draw a variant of a family and an intensity for one copy.
 
     Args:
-        settings: The recipe's backgrounds.
-        family: Name of the family.
+        family: The family's settings.
         rng: Generator of this copy.
 
     Returns:
-        The variant (a technique's name; joined techniques such as ``hue+saturation`` for colour
-        shifts; the transform's name for families under ``other``) and the intensity in [0, 1].
-        Joined techniques share one intensity, drawn from the mean of their ranges.
-
-    Raises:
-        RecipeError: There is no family of this name.
+        The variant (for colour shifts, which combine, several joined by ``+`` such as
+        ``hue+saturation``; for families under ``other``, the transform's name) and the intensity
+        in [0, 1]. Joined variants share one intensity, drawn from the mean of their ranges.
     """
-    return draw_technique(settings.family(family), rng)
-
-
-def draw_technique(family: FamilySettings, rng: np.random.Generator) -> tuple[str, float]:
-    """Draw a variant and an intensity of one family: see :func:`draw_variant`."""
-    techniques = family.techniques
+    variants = family.variants
     if isinstance(family, ColorShiftSettings):
-        names = [name for name, t in techniques.items() if rng.random() < t.probability]
-        names = names or [_choose(techniques, rng)]
+        names = [name for name, t in variants.items() if rng.random() < t.probability]
+        names = names or [_choose(variants, rng)]
     else:
-        names = [_choose(techniques, rng)]
-    ranges = [techniques[name].intensity for name in names]
+        names = [_choose(variants, rng)]
+    ranges = [variants[name].intensity for name in names]
     low, high = (sum(ends) / len(ends) for ends in zip(*ranges, strict=True))
     return "+".join(names), _uniform((low, high), rng)
 
 
-def _choose(techniques: Mapping[str, Technique], rng: np.random.Generator) -> str:
-    """Choose one technique with chances in proportion to the probabilities."""
-    possible = {name: t.probability for name, t in techniques.items() if t.probability > 0}
+def _choose(variants: Mapping[str, VariantSettings], rng: np.random.Generator) -> str:
+    """Choose one variant with chances in proportion to the probabilities."""
+    possible = {name: t.probability for name, t in variants.items() if t.probability > 0}
     mark = float(rng.random()) * sum(possible.values())
     for name, probability in possible.items():
         mark -= probability

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.effect import Effect, Image, Record, Shape, blend, uniform
 from visnet_aug.backgrounds.settings import TextureSettings
-from visnet_aug.backgrounds.techniques import Canny, Emboss
+from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, blend, uniform
+from visnet_aug.backgrounds.variant_settings import Canny, Emboss
 
 
 def _draw_canny(
@@ -56,9 +56,9 @@ class Texture(BackgroundTransform):
 
     family = "texture"
     settings_type = TextureSettings
-    effects = MappingProxyType(
+    variants = MappingProxyType(
         {
-            "canny": Effect(_draw_canny, _overlay_edges, removes_person=True),
-            "emboss": Effect(_draw_emboss, _emboss, removes_person=True),
+            "canny": Variant(_draw_canny, _overlay_edges, removes_person=True),
+            "emboss": Variant(_draw_emboss, _emboss, removes_person=True),
         }
     )

@@ -106,7 +106,7 @@ def verify(
     "--seed",
     metavar="N",
     type=click.IntRange(0, 2**64 - 1),
-    help="Other draws, the technique's included: a variation.",
+    help="Other draws, the variant's included: a variation.",
 )
 @click.pass_context
 def replay(

@@ -34,7 +34,7 @@ from visnet_aug.errors import (
 )
 
 if TYPE_CHECKING:
-    from visnet_aug.build.passthrough import Passthrough
+    from visnet_aug.builder.passthrough import Passthrough
 
 _MASKING = (DatasetError, WeightsError, OutputError, ManifestError, WorkerError, EngineError)
 """What making masks can end with."""
@@ -114,7 +114,7 @@ def build(
     and ends with the same bytes. To mend masks by hand, run mask into the same folder first; for
     masks mended after a build, run it again with --force.
     """
-    from visnet_aug.build import build as conductor
+    from visnet_aug.builder import build as conductor
     from visnet_aug.console import ConsoleObserver
 
     recipe = make_recipe(recipe_file, changes)
@@ -157,7 +157,7 @@ def mask(
     masks/<image>.png: white is the person, all black means no copies. Delete it to have it made
     again.
     """
-    from visnet_aug.build import build as conductor
+    from visnet_aug.builder import build as conductor
     from visnet_aug.console import ConsoleObserver
 
     recipe = make_recipe(recipe_file, changes)
@@ -227,8 +227,8 @@ def probe(
     evaluation ignores it; an image without a usable mask has no versions and stands in for
     itself. Interrupted or killed, the same command goes on where it stopped.
     """
-    from visnet_aug.build import build as conductor
-    from visnet_aug.build.probe import Probe, probe_recipe
+    from visnet_aug.builder import build as conductor
+    from visnet_aug.builder.probe import Probe, probe_recipe
     from visnet_aug.console import ConsoleObserver
 
     names = [name for given in families for name in given.split(",")]

@@ -44,7 +44,7 @@ def inspect(out: Path, open_it: bool, sample: int | None, workers: int | None) -
     """Write OUT/report/index.html, a page about the build or probe in OUT.
 
     It shows every image beside its source, with mask, record and the command that makes it again,
-    to be filtered and searched; contact sheets of all techniques, from weak to strong; masks; what
+    to be filtered and searched; contact sheets of all variants, from weak to strong; masks; what
     was rejected, and why; distributions and image statistics; recipe, versions, timings and
     checksums. It needs no server and no network, and links to the images in OUT.
     """
@@ -97,7 +97,7 @@ def inspect(out: Path, open_it: bool, sample: int | None, workers: int | None) -
     "--grid",
     is_flag=True,
     help="For each picture a table: a row for each family, or with --family for each of its "
-    "techniques, from weak to strong.",
+    "variants, from weak to strong.",
 )
 @RECIPE
 @SEED

@@ -12,7 +12,7 @@ import click
 from visnet_aug.datasets import LAYOUTS
 
 if TYPE_CHECKING:
-    from visnet_aug.build.engine import EngineFactory
+    from visnet_aug.builder.engine import EngineFactory
     from visnet_aug.recipe import Recipe
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -129,12 +129,12 @@ FORCE = click.option(
 def choose_engine(name: str, ray_address: str | None) -> EngineFactory:
     """Return what starts the engine of that name."""
     if name == "ray":
-        from visnet_aug.build.ray import RayEngine
+        from visnet_aug.builder.ray import RayEngine
 
         return partial(RayEngine, address=ray_address)
     if ray_address is not None:
         raise click.UsageError("--ray-address goes with --engine ray")
-    from visnet_aug.build.local import LocalEngine
+    from visnet_aug.builder.local import LocalEngine
 
     return LocalEngine
 

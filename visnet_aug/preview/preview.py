@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from visnet_aug.backgrounds.effect import Image as Pixels
-from visnet_aug.build.masking import SegmenterFactory, find_segmenter
+from visnet_aug.backgrounds.variant import Image as Pixels
+from visnet_aug.builder.masking import SegmenterFactory, find_segmenter
 from visnet_aug.datasets.images import UnusableImage, decode_rgb, inspect_image
 from visnet_aug.errors import DatasetError, OutputError
 from visnet_aug.files import write_file
@@ -70,7 +70,7 @@ def preview(
         recipe: Its seed, weights, masks and backgrounds are used.
         family: This family alone; ``None`` for all that the recipe enables.
         intensity: Strength in 0..1; ``None`` to draw it. A grid has a column for each of several.
-        grid: Show each family, or each technique of the one, at rising intensities.
+        grid: Show each family, or each variant of the one, at rising intensities.
         device: Where the segmenter runs.
         segmenter_factory: Finds it; tests pass their own.
 
@@ -90,7 +90,7 @@ def preview(
         note = "Along a row, nothing but the intensity differs."
     else:
         tables = [_one_each(subjects, [tries.one_each(each, intensity) for each in subjects])]
-        note = "Under each picture: technique, and intensity from 0 to 1."
+        note = "Under each picture: variant, and intensity from 0 to 1."
     title = f"Backgrounds tried: {_words(family)}" if family else "Backgrounds tried"
     sheet = draw_sheet(title, f"{note} Seed {recipe.seed}.", tables)
     data = io.BytesIO()
@@ -129,7 +129,7 @@ def _one_each(subjects: Sequence[Subject], tries: Sequence[Sequence[Try]]) -> Ta
 
 
 def _grid(subject: Subject, tries: Sequence[Sequence[Try]], family: str | None) -> Table:
-    """Lay out a row for each family, or technique of one; a column for each intensity."""
+    """Lay out a row for each family, or variant of one; a column for each intensity."""
     rows = []
     for row in tries:
         names = [row[0].variant] if family else [row[0].family, row[0].variant]

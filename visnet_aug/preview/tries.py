@@ -11,11 +11,11 @@ import numpy as np
 
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.composite import rewrite_background
-from visnet_aug.backgrounds.effect import Image, Mask
 from visnet_aug.backgrounds.registry import make_family
 from visnet_aug.backgrounds.settings import BackgroundSettings, draw_variant
-from visnet_aug.build.plan import draw_seed
-from visnet_aug.build.render import draw_params
+from visnet_aug.backgrounds.variant import Image, Mask
+from visnet_aug.builder.plan import draw_seed
+from visnet_aug.builder.render import draw_params
 from visnet_aug.masks.person import PersonMask
 
 INTENSITIES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -50,7 +50,7 @@ class Try:
 
     Attributes:
         family: Of the transform.
-        variant: Its technique.
+        variant: Its variant.
         intensity: Strength in 0..1.
         image: RGB uint8, H×W×3.
     """
@@ -90,11 +90,11 @@ class Tries:
         ]
 
     def grid(self, subject: Subject) -> list[list[Try]]:
-        """Try a technique of each family, or all of one family's, at each of `INTENSITIES`.
+        """Try a variant of each family, or all of one family's, at each of `INTENSITIES`.
 
         Along a row everything else that is drawn is the same.
         """
-        rows = self._techniques() if self._alone else self._draw(subject)
+        rows = self._variants() if self._alone else self._draw(subject)
         return [
             [self._try(subject, family, variant, intensity) for intensity in INTENSITIES]
             for family, variant, _ in rows
@@ -104,14 +104,14 @@ class Tries:
         """Yield each family with a variant and an intensity."""
         for family in self._families:
             rng = np.random.default_rng(self._seed_of(subject, family))
-            yield (family, *draw_variant(self._backgrounds, family, rng))
+            yield (family, *draw_variant(self._backgrounds.family(family), rng))
 
-    def _techniques(self) -> Iterator[tuple[str, str, float]]:
-        """Yield each technique that is possible."""
+    def _variants(self) -> Iterator[tuple[str, str, float]]:
+        """Yield each variant that is possible."""
         for family in self._families:
-            for name, technique in self._backgrounds.family(family).techniques.items():
-                if technique.probability > 0:
-                    yield family, name, technique.intensity[1]
+            for name, variant in self._backgrounds.family(family).variants.items():
+                if variant.probability > 0:
+                    yield family, name, variant.intensity[1]
 
     def _try(self, subject: Subject, family: str, variant: str, intensity: float) -> Try:
         transform: BackgroundTransform = self._families[family]

@@ -15,7 +15,7 @@ from visnet_aug.masks.store import MaskEntry
 from visnet_aug.report.material import Material
 from visnet_aug.report.sample import spread_sample, stratified_sample
 
-PER_TECHNIQUE: Final = 12
+PER_VARIANT: Final = 12
 PER_CAMERA: Final = 12
 EXTREMES: Final = 12
 PER_REASON: Final = 24
@@ -35,11 +35,11 @@ _UNITS: Final = {"degrees": "°", "pixels": " px", "levels": " levels", "factor"
 
 
 @dataclass(frozen=True, slots=True)
-class Technique:
-    """Examples of one technique.
+class VariantExamples:
+    """Examples of one variant.
 
     Attributes:
-        name: Of the technique; of several at once, joined by ``+``.
+        name: Of the variant; of several at once, joined by ``+``.
         copies: How many copies it made.
         weakest: Lowest intensity among them.
         strongest: Highest.
@@ -62,14 +62,14 @@ class Family:
         copies: How many it made.
         images: Of how many sources.
         identities: Of how many people.
-        techniques: Single ones first, then those that were drawn together.
+        variants: Single ones first, then those that were drawn together.
     """
 
     name: str
     copies: int
     images: int
     identities: int
-    techniques: Sequence[Technique]
+    variants: Sequence[VariantExamples]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def choose_contacts(material: Material) -> Contacts:
 
 
 def families(material: Material) -> list[Family]:
-    """Choose examples of every family and technique."""
+    """Choose examples of every family and variant."""
     copies = _grouped(material.copies, lambda row: row.family)
     return [_family(name, copies[name]) for name in material.families if name in copies]
 
@@ -221,7 +221,7 @@ def describe_params(params: Mapping[str, Any]) -> str:
 
 
 def _family(name: str, rows: Sequence[ManifestRow]) -> Family:
-    techniques = sorted(
+    variants = sorted(
         _grouped(rows, lambda row: str(row.variant)).items(),
         key=lambda item: (item[0].count("+"), item[0]),
     )
@@ -230,15 +230,15 @@ def _family(name: str, rows: Sequence[ManifestRow]) -> Family:
         copies=len(rows),
         images=len({row.source for row in rows}),
         identities=len({row.pid for row in rows if row.pid > 0}),
-        techniques=[
-            Technique(
+        variants=[
+            VariantExamples(
                 variant,
                 len(made),
                 min(map(_intensity, made)),
                 max(map(_intensity, made)),
-                stratified_sample(made, PER_TECHNIQUE, _intensity),
+                stratified_sample(made, PER_VARIANT, _intensity),
             )
-            for variant, made in techniques
+            for variant, made in variants
         ],
     )
 

@@ -118,7 +118,7 @@ def _columns(
         "origin": [origin(row) for row in rows],
         "copy": [row.copy for row in rows],
         "family": _coded(row.family for row in rows),
-        "technique": _coded(row.variant for row in rows),
+        "variant": _coded(row.variant for row in rows),
         "intensity": [row.intensity for row in rows],
         "mask": [-1 if row.mask is None else numbers[row.mask] for row in rows],
         "area": thousandths(lambda entry: entry.area),
@@ -157,18 +157,18 @@ def _sheets(material: Material, sheets: contacts.Contacts) -> dict[str, Any]:
                 "copies": family.copies,
                 "images": family.images,
                 "identities": family.identities,
-                "techniques": [
+                "variants": [
                     {
-                        "name": technique.name,
-                        "copies": technique.copies,
-                        "weakest": technique.weakest,
-                        "strongest": technique.strongest,
-                        "examples": places(technique.examples),
+                        "name": variant.name,
+                        "copies": variant.copies,
+                        "weakest": variant.weakest,
+                        "strongest": variant.strongest,
+                        "examples": places(variant.examples),
                         "drawn": [
-                            contacts.describe_params(row.params or {}) for row in technique.examples
+                            contacts.describe_params(row.params or {}) for row in variant.examples
                         ],
                     }
-                    for technique in family.techniques
+                    for variant in family.variants
                 ],
             }
             for family in sheets.families

@@ -209,7 +209,7 @@ def _families(material: Material) -> Chart | None:
         )
         for family in material.families
     ]
-    note = "Copies of each family; the parts are its techniques."
+    note = "Copies of each family; the parts are its variants."
     return Chart("Families", note, bars(f"Families. {note}", rows, of="copies"))
 
 

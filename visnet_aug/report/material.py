@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from visnet_aug.build.finished import mask_of
+from visnet_aug.builder.finished import mask_of
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import MaskEntry
 from visnet_aug.report.sample import spread_sample

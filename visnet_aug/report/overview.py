@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from visnet_aug.build.finished import SOURCE_SPLITS
-from visnet_aug.build.output import RECIPE
-from visnet_aug.build.plan import PUBLISHED_RATIO
-from visnet_aug.build.rows import summarise
-from visnet_aug.build.timings import Timings, read_timings
+from visnet_aug.builder.finished import SOURCE_SPLITS
+from visnet_aug.builder.output import RECIPE
+from visnet_aug.builder.plan import PUBLISHED_RATIO
+from visnet_aug.builder.rows import summarise
+from visnet_aug.builder.timings import Timings, read_timings
 from visnet_aug.datasets.counts import PUBLISHED
 from visnet_aug.errors import OutputError
 from visnet_aug.masks.settings import PERSON

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from visnet_aug.build.output import REPORT_PAGE
+from visnet_aug.builder.output import REPORT_PAGE
 from visnet_aug.files import PART_SUFFIX, cannot, make_folder, remove_file, write_file
 
 _FOLDER: Final = re.compile(r"page-([0-9a-f]{12}|new)")

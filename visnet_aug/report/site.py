@@ -11,8 +11,8 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from visnet_aug import __version__
-from visnet_aug.build.observer import Advance, Silent
-from visnet_aug.build.output import REPORT_FOLDER
+from visnet_aug.builder.observer import Advance, Silent
+from visnet_aug.builder.output import REPORT_FOLDER
 from visnet_aug.files import write_file
 from visnet_aug.processes import default_workers, spread
 from visnet_aug.progress import Stage

@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from dataclasses import asdict
 from typing import Any, Final
 
-from visnet_aug.build.finished import SOURCE_SPLITS, mask_of, source_stem, stem_of
-from visnet_aug.build.plan import PUBLISHED_COPIES
-from visnet_aug.build.rows import summarise
+from visnet_aug.builder.finished import SOURCE_SPLITS, mask_of, source_stem, stem_of
+from visnet_aug.builder.plan import PUBLISHED_COPIES
+from visnet_aug.builder.rows import summarise
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.shards import shard_of
 from visnet_aug.verify.tables import Tables

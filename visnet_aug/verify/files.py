@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from visnet_aug.build.output import SIDECARS, table_paths
-from visnet_aug.build.packing import companions
+from visnet_aug.builder.output import SIDECARS, table_paths
+from visnet_aug.builder.packing import companions
 from visnet_aug.files import cannot, part_of
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER

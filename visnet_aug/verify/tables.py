@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from visnet_aug.build.build_json import BUILD, read_build_json
-from visnet_aug.build.finished import check_finished, mask_of, stem_of
-from visnet_aug.build.output import MANIFEST, PARQUET, RECIPE, REJECTED
-from visnet_aug.build.parquet import is_true
-from visnet_aug.build.provenance import identify_masks
+from visnet_aug.builder.build_json import BUILD, read_build_json
+from visnet_aug.builder.finished import check_finished, mask_of, stem_of
+from visnet_aug.builder.output import MANIFEST, PARQUET, RECIPE, REJECTED
+from visnet_aug.builder.parquet import is_true
+from visnet_aug.builder.provenance import identify_masks
 from visnet_aug.datasets.rejected import RejectedRow, read_rejected
 from visnet_aug.errors import OutputError, RecipeError
 from visnet_aug.manifest import PROBE_SPLITS, ManifestRow, read_manifest

@@ -12,8 +12,8 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from visnet_aug.build.finished import mask_of
-from visnet_aug.build.observer import Advance, Silent
+from visnet_aug.builder.finished import mask_of
+from visnet_aug.builder.observer import Advance, Silent
 from visnet_aug.errors import DatasetError
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER

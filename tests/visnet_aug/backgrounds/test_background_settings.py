@@ -18,7 +18,7 @@ from visnet_aug.errors import RecipeError
 
 SIX = ("color_shift", "texture", "noise", "blur", "pattern", "gradient")
 
-TECHNIQUES = {
+VARIANTS = {
     "color_shift": ["hue", "saturation", "brightness"],
     "texture": ["canny", "emboss"],
     "noise": ["salt_and_pepper", "gaussian"],
@@ -28,10 +28,10 @@ TECHNIQUES = {
 }
 
 
-def test_the_paper_s_families_and_techniques():
+def test_the_paper_s_families_and_variants():
     defaults = BackgroundSettings()
     assert defaults.names() == SIX
-    assert {name: list(defaults.family(name).techniques) for name in SIX} == TECHNIQUES
+    assert {name: list(defaults.family(name).variants) for name in SIX} == VARIANTS
 
 
 def test_survives_json():
@@ -77,7 +77,7 @@ def test_weight_0_leaves_a_family_out_and_others_come_last_in_order():
         ({"pattern": {"discs": {"count": [9, 3]}}}, "low end 9 is above"),
         (
             {"texture": {"canny": {"probability": 0}, "emboss": {"probability": 0}}},
-            "every technique has probability 0",
+            "every variant has probability 0",
         ),
         ({name: {"weight": 0} for name in SIX}, "no family is left"),
         ({"other": {"noise": {"transform": "RandomFog"}}}, "'noise' is taken"),
@@ -101,16 +101,16 @@ def test_a_family_without_weight_may_be_all_zeros():
 
 def test_unknown_family_is_a_recipe_error():
     with pytest.raises(RecipeError, match="'fog' is unknown: have color_shift"):
-        draw_variant(BackgroundSettings(), "fog", np.random.default_rng(0))
+        draw_variant(BackgroundSettings().family("fog"), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("family", SIX)
 def test_draws_follow_probability_and_intensity(family: str):
-    first, *rest = TECHNIQUES[family]
+    first, *rest = VARIANTS[family]
     only = {name: {"probability": 0} for name in rest} | {first: {"intensity": [0.25, 0.5]}}
     chosen = BackgroundSettings.model_validate({family: only})
     rng = np.random.default_rng(0)
-    draws = [draw_variant(chosen, family, rng) for _ in range(200)]
+    draws = [draw_variant(chosen.family(family), rng) for _ in range(200)]
     assert {variant for variant, _ in draws} == {first}
     intensities = [intensity for _, intensity in draws]
     assert 0.25 <= min(intensities) < 0.27
@@ -122,11 +122,11 @@ def test_relative_probabilities():
         {"blur": {"motion": {"probability": 0.3}, "zoom": {"probability": 0.1}}}
     )
     rng = np.random.default_rng(0)
-    counts = Counter(draw_variant(chosen, "blur", rng)[0] for _ in range(4000))
+    counts = Counter(draw_variant(chosen.family("blur"), rng)[0] for _ in range(4000))
     assert counts["motion"] / 4000 == pytest.approx(0.75, abs=0.03)
 
 
-def test_colour_techniques_combine():
+def test_colour_variants_combine():
     chosen = BackgroundSettings.model_validate(
         {
             "color_shift": {
@@ -137,33 +137,35 @@ def test_colour_techniques_combine():
         }
     )
     rng = np.random.default_rng(0)
-    draws = [draw_variant(chosen, "color_shift", rng) for _ in range(2000)]
+    draws = [draw_variant(chosen.family("color_shift"), rng) for _ in range(2000)]
     counts = Counter(variant for variant, _ in draws)
     assert set(counts) == {"hue", "hue+saturation"}
     assert counts["hue"] / 2000 == pytest.approx(0.5, abs=0.05)
     assert all(0.4 <= s <= 0.6 for v, s in draws if v == "hue+saturation")
 
 
-def test_at_least_one_colour_technique_takes_part():
+def test_at_least_one_colour_variant_takes_part():
     rare = {"probability": 0.001}
     chosen = BackgroundSettings.model_validate(
         {"color_shift": {"hue": rare, "saturation": rare, "brightness": {"probability": 0}}}
     )
     rng = np.random.default_rng(0)
-    counts = Counter(draw_variant(chosen, "color_shift", rng)[0] for _ in range(500))
+    counts = Counter(draw_variant(chosen.family("color_shift"), rng)[0] for _ in range(500))
     assert set(counts) <= {"hue", "saturation", "hue+saturation"}
     assert min(counts["hue"], counts["saturation"]) > 150
 
 
 def test_foreign_family_draws_its_transform():
     chosen = BackgroundSettings.model_validate({"other": {"fog": {"transform": "RandomFog"}}})
-    assert draw_variant(chosen, "fog", np.random.default_rng(0)) == ("RandomFog", 1.0)
+    assert draw_variant(chosen.family("fog"), np.random.default_rng(0)) == ("RandomFog", 1.0)
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.sampled_from(SIX), st.integers(0, 2**63))
 def test_draws_depend_on_the_generator_only(family: str, seed: int):
-    draws = {draw_variant(BackgroundSettings(), family, np.random.default_rng(seed)) for _ in "ab"}
+    draws = {
+        draw_variant(BackgroundSettings().family(family), np.random.default_rng(seed)) for _ in "ab"
+    }
     assert len(draws) == 1
 
 

@@ -31,7 +31,7 @@ SETTINGS = BackgroundSettings.model_validate(
 MADE = {name: make_family(name, SETTINGS) for name in SETTINGS.names()}
 JOINED = ["hue+saturation", "saturation+brightness", "hue+saturation+brightness"]
 VARIANTS = [
-    *((name, variant) for name, family in MADE.items() for variant in family.effects),
+    *((name, variant) for name, family in MADE.items() for variant in family.variants),
     *(("color_shift", variant) for variant in JOINED),
 ]
 every_variant = pytest.mark.parametrize(("name", "variant"), VARIANTS)
@@ -52,9 +52,9 @@ def test_the_six_have_the_names_of_the_files():
     assert all(MADE[name].family == name for name in FAMILIES)
 
 
-def test_every_technique_of_the_settings_has_an_effect():
+def test_every_variant_of_the_settings_has_an_effect():
     for name in FAMILIES:
-        assert list(MADE[name].effects) == list(SETTINGS.family(name).techniques)
+        assert list(MADE[name].variants) == list(SETTINGS.family(name).variants)
 
 
 @every_variant
@@ -82,7 +82,7 @@ def test_the_effect_grows_with_the_intensity(
 @every_variant
 def test_the_effect_is_plain_to_see(name: str, variant: str, textured, mask):
     """Averaged over images it grows strictly, and at the default's low end it is no trifle."""
-    low = MADE[name].settings.techniques[variant.split("+")[0]].intensity[0]
+    low = MADE[name].settings.variants[variant.split("+")[0]].intensity[0]
     means = [
         np.mean([effect(name, draw(name, variant, s, i), textured(i), mask) for i in range(8)])
         for s in (0.1, 0.4, 0.7, 1.0)

@@ -1,4 +1,4 @@
-"""Each technique against a slow reference or a fact about its pixels."""
+"""Each variant against a slow reference or a fact about its pixels."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_brightness_scales_levels(factor: float, image):
     assert np.abs(out - np.clip(image * factor, 0, 255)).max() <= 0.501
 
 
-def test_colour_techniques_are_applied_in_turn(image):
+def test_colour_variants_are_applied_in_turn(image):
     parts = {"hue_degrees": 40, "saturation_factor": 2.0, "brightness_factor": 0.5}
     joined = apply(ColorShift, "hue+saturation+brightness", image, **parts)
     for variant in ("hue", "saturation", "brightness"):

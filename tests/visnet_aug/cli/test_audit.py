@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.build.build import Options, build
-from visnet_aug.build.masking import SegmenterFactory
+from visnet_aug.builder.build import Options, build
+from visnet_aug.builder.masking import SegmenterFactory
 from visnet_aug.manifest import read_manifest
 from visnet_aug.recipe import Recipe
 

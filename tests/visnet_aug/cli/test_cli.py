@@ -14,8 +14,8 @@ import pytest
 
 import visnet_aug
 from visnet_aug import doctor, errors
-from visnet_aug.build import build as conductor
-from visnet_aug.build.masking import SegmenterFactory
+from visnet_aug.builder import build as conductor
+from visnet_aug.builder.masking import SegmenterFactory
 
 COMMANDS = ("build", "doctor", "draw", "inspect", "mask", "preview", "probe", "replay", "verify")
 
@@ -287,9 +287,9 @@ import sys
 import time
 sys.path.insert(0, {tests!r})
 from fake_segmenters import Ellipses
-from visnet_aug.build import build, local
-from visnet_aug.build.journal import Journal
-from visnet_aug.build.masking import SegmenterSource
+from visnet_aug.builder import build, local
+from visnet_aug.builder.journal import Journal
+from visnet_aug.builder.masking import SegmenterSource
 from visnet_aug.cli.main import main
 
 local.CHUNK = 1

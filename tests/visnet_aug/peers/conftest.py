@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.build.build import Options, build
-from visnet_aug.build.masking import SegmenterFactory
-from visnet_aug.build.probe import Probe, probe_recipe
+from visnet_aug.builder.build import Options, build
+from visnet_aug.builder.masking import SegmenterFactory
+from visnet_aug.builder.probe import Probe, probe_recipe
 from visnet_aug.recipe import Recipe
 
 RECIPE = Recipe(images=30 + 17)

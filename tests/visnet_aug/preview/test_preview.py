@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from visnet_aug.backgrounds.settings import BackgroundSettings
-from visnet_aug.build.masking import SegmenterFactory, SegmenterSource
+from visnet_aug.builder.masking import SegmenterFactory, SegmenterSource
 from visnet_aug.errors import DatasetError, OutputError, RecipeError
 from visnet_aug.masks.person import REASONS, PersonMask, Reason
 from visnet_aug.preview.preview import preview
@@ -70,14 +70,14 @@ def test_a_grid_has_a_row_for_each_family_from_weak_to_strong() -> None:
         assert far[0] < far[1]
 
 
-def test_a_grid_of_one_family_has_a_row_for_each_technique() -> None:
+def test_a_grid_of_one_family_has_a_row_for_each_variant() -> None:
     rows = Tries(BackgroundSettings(), 0, "pattern").grid(subject())
     assert [row[0].variant for row in rows] == [
         "grid", "circles", "stripes", "checkerboard", "mosaic", "discs",
     ]  # fmt: skip
 
 
-def test_techniques_that_a_recipe_switches_off_are_not_shown() -> None:
+def test_variants_that_a_recipe_switches_off_are_not_shown() -> None:
     settings = BackgroundSettings.model_validate({"blur": {"zoom": {"probability": 0}}})
     assert [row[0].variant for row in Tries(settings, 0, "blur").grid(subject())] == ["motion"]
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from fake_segmenters import Picky
 
-from visnet_aug.build.build import Options, build
-from visnet_aug.build.masking import SegmenterFactory, SegmenterSource
-from visnet_aug.build.probe import Probe, probe_recipe
-from visnet_aug.build.product import AUGMENTED_SET
+from visnet_aug.builder.build import Options, build
+from visnet_aug.builder.masking import SegmenterFactory, SegmenterSource
+from visnet_aug.builder.probe import Probe, probe_recipe
+from visnet_aug.builder.product import AUGMENTED_SET
 from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
 from visnet_aug.recipe import Recipe
 from visnet_aug.report.site import write_report

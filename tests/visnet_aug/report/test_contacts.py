@@ -14,18 +14,18 @@ def material(request: pytest.FixtureRequest, reports: dict[str, Path]) -> Materi
     return read_material(reports[request.param], None)
 
 
-def test_techniques_go_from_weak_to_strong(material: Material) -> None:
+def test_variants_go_from_weak_to_strong(material: Material) -> None:
     families = contacts.families(material)
     assert [family.name for family in families] == list(material.families)
     assert sum(family.copies for family in families) == len(material.copies)
     for family in families:
-        assert sum(technique.copies for technique in family.techniques) == family.copies
-        for technique in family.techniques:
-            strengths = [row.intensity for row in technique.examples]
+        assert sum(variant.copies for variant in family.variants) == family.copies
+        for variant in family.variants:
+            strengths = [row.intensity for row in variant.examples]
             assert strengths == sorted(strengths)
-            assert {row.variant for row in technique.examples} == {technique.name}
-            assert technique.weakest <= strengths[0]
-            assert strengths[-1] <= technique.strongest
+            assert {row.variant for row in variant.examples} == {variant.name}
+            assert variant.weakest <= strengths[0]
+            assert strengths[-1] <= variant.strongest
 
 
 def test_a_person_is_shown_before_as_many_families_as_there_are(material: Material) -> None:

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 import pytest
 
-from visnet_aug.build.build import Options, build
-from visnet_aug.build.masking import SegmenterFactory
+from visnet_aug.builder.build import Options, build
+from visnet_aug.builder.masking import SegmenterFactory
 from visnet_aug.cli.main import main
 from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.recipe import Recipe
@@ -143,7 +143,7 @@ def test_colours_follow_the_system_until_they_are_chosen(
         ("split=gallery", lambda row: row.split == "gallery"),
         ("kind=augmented", lambda row: row.kind == "augmented"),
         ("family=noise", lambda row: row.family == "noise"),
-        ("technique=gaussian", lambda row: row.variant == "gaussian"),
+        ("variant=gaussian", lambda row: row.variant == "gaussian"),
         ("mask=usable", lambda row: row.mask is not None),
         ("mask=none%3A+border", lambda row: "0002_c1" in row.path),
         ("q=0002_c2+NOISE", lambda row: "0002_c2" in row.path and row.family == "noise"),
@@ -171,7 +171,7 @@ def test_the_form_filters_and_back_undoes_it(reports: dict[str, Path], open_page
     page.wait_for_url("**/*family=blur")
     blurred = rows(reports["set"], lambda row: row.family == "blur")
     assert sorted(shown(page)) == sorted(map(name, blurred))
-    choices = page.eval_on_selector_all("[name=technique] option", "all => all.map(o => o.value)")
+    choices = page.eval_on_selector_all("[name=variant] option", "all => all.map(o => o.value)")
     assert set(choices) == {"", *(row.variant for row in blurred)}
     page.go_back()
     page.wait_for_function("document.forms.filters.family.value === ''")

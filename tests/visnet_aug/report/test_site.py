@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from visnet_aug.build.build import Options, build
-from visnet_aug.build.masking import SegmenterFactory
+from visnet_aug.builder.build import Options, build
+from visnet_aug.builder.masking import SegmenterFactory
 from visnet_aug.errors import ManifestError, OutputError
 from visnet_aug.manifest import read_manifest
 from visnet_aug.recipe import Recipe

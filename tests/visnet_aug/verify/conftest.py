@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from conftest import BuildEach
 
-from visnet_aug.build.probe import probe_recipe
+from visnet_aug.builder.probe import probe_recipe
 from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
 from visnet_aug.recipe import Recipe
 

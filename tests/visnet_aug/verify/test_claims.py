@@ -11,10 +11,10 @@ from typing import get_args
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visnet_aug.build.journal import Written
-from visnet_aug.build.plan import make_plan
-from visnet_aug.build.probe import Probe, probe_recipe
-from visnet_aug.build.rows import manifest_rows, summarise
+from visnet_aug.builder.journal import Written
+from visnet_aug.builder.plan import make_plan
+from visnet_aug.builder.probe import Probe, probe_recipe
+from visnet_aug.builder.rows import manifest_rows, summarise
 from visnet_aug.datasets.record import Dataset, ImageRecord, Split
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import MaskEntry, mask_name

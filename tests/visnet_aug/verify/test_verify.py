@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visnet_aug.build.build import Options, build
-from visnet_aug.build.masking import SegmenterFactory
+from visnet_aug.builder.build import Options, build
+from visnet_aug.builder.masking import SegmenterFactory
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, ManifestError, OutputError
 from visnet_aug.manifest import ManifestRow, read_manifest

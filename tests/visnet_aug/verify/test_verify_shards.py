@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.build.build import Options, build
-from visnet_aug.build.masking import SegmenterFactory
-from visnet_aug.build.output import examine
-from visnet_aug.build.probe import Probe, probe_recipe
+from visnet_aug.builder.build import Options, build
+from visnet_aug.builder.masking import SegmenterFactory
+from visnet_aug.builder.output import examine
+from visnet_aug.builder.probe import Probe, probe_recipe
 from visnet_aug.errors import OutputError
 from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.recipe import Recipe

@@ -151,7 +151,7 @@ visnet.detail = (() => {
     const links = [link(visnet.imagesAddress({ pid: store.pid(i) }), `identity ${store.pid(i)}`),
       link(visnet.imagesAddress({ pid: store.pid(i), camera: store.camera(i) }), `its camera ${store.camera(i)}`)];
     if (store.isCopy(i)) {
-      links.push(link(visnet.imagesAddress({ family: store.family(i), technique: store.technique(i) }), words(store.technique(i))));
+      links.push(link(visnet.imagesAddress({ family: store.family(i), variant: store.variant(i) }), words(store.variant(i))));
     }
     if (store.linkable(i)) links.push(link(parts.fileAddress(store.path(i)), "the file"));
     byId("detail-links").replaceChildren(...links);
@@ -163,7 +163,7 @@ visnet.detail = (() => {
     const lines = (more) => [
       ["path", store.path(i)], ["split", store.split(i)], ["pid", store.pid(i)], ["camid", store.camera(i)],
       ["sequence", store.sequence(i)], ["frame", store.frame(i)], ["kind", store.kind(i)], ["source", store.sourcePath(i)],
-      ["copy", store.copy(i)], ["family", store.family(i)], ["variant", store.technique(i)], ["intensity", store.intensity(i)],
+      ["copy", store.copy(i)], ["family", store.family(i)], ["variant", store.variant(i)], ["intensity", store.intensity(i)],
       ["seed", more.seed],
       ...Object.entries(more.params ?? {}).map(([name, value]) => [`· ${name}`, typeof value === "object" ? JSON.stringify(value) : value]),
       ["mask", more.mask ?? (store.verdict(i) ?? "none")],

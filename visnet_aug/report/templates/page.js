@@ -70,7 +70,7 @@
 
   /** Show the images that a query asks for, and the query in the form. */
   const filter = (wanted) => {
-    fillTechniques(wanted.family ?? "");
+    fillVariants(wanted.family ?? "");
     for (const field of form.elements) if (field.name && field.value !== (wanted[field.name] ?? "")) field.value = wanted[field.name] ?? "";
     const key = JSON.stringify(wanted);
     const active = Object.keys(wanted).filter((name) => store.filters.includes(name) && name !== "q").length;
@@ -93,9 +93,9 @@
 
   const choices = (values) => [["", "any"], ...values.map((value) => [value, parts.words(String(value))])];
 
-  const fillTechniques = (family) => {
+  const fillVariants = (family) => {
     const sheets = store.familySheets.filter((sheet) => family === "" || sheet.name === family);
-    fill("technique", choices([...new Set(sheets.flatMap((sheet) => sheet.techniques.map((technique) => technique.name)))]));
+    fill("variant", choices([...new Set(sheets.flatMap((sheet) => sheet.variants.map((variant) => variant.name)))]));
   };
 
   const numbered = (column) => [...new Set(store.images[column])].sort((a, b) => a - b);
@@ -105,7 +105,7 @@
     fill("split", choices(store.splitWords));
     fill("kind", [["", "any"], ["original", "originals"], ["augmented", "copies"]]);
     fill("family", choices(store.families));
-    fillTechniques("");
+    fillVariants("");
     fill("mask", [["", "any"], ["usable", "usable"], ...(store.verdictWords.includes("edited") ? [["edited", "edited by hand"]] : []),
       ["none", "none"], ...Object.keys(store.maskReasons).filter((reason) => store.verdictWords.includes(`none: ${reason}`))
         .map((reason) => [`none: ${reason}`, `none: ${parts.words(reason)}`])]);
@@ -116,7 +116,7 @@
   let typing = 0;
   form.addEventListener("input", (event) => {
     if (!event.target.name) return;
-    if (event.target.name === "family") form.elements.technique.value = "";
+    if (event.target.name === "family") form.elements.variant.value = "";
     clearTimeout(typing);
     const go = () => visnet.replaceAddress(visnet.imagesAddress(query()));
     if (event.target.matches("select")) location.hash = visnet.imagesAddress(query()).slice(1);

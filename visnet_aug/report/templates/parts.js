@@ -54,7 +54,7 @@ visnet.parts = (() => {
   parts.describe = (i) => {
     const who = store.pid(i) > 0 ? `identity ${store.pid(i)}` : store.pid(i) === 0 ? "distractor" : "junk";
     const how = store.isCopy(i)
-      ? `${parts.words(store.family(i))}, ${parts.words(store.technique(i))}, intensity ${store.intensity(i).toFixed(2)}`
+      ? `${parts.words(store.family(i))}, ${parts.words(store.variant(i))}, intensity ${store.intensity(i).toFixed(2)}`
       : "original";
     return `${store.name(i)}: ${who}, camera ${store.camera(i)}, ${how}`;
   };

@@ -1,4 +1,4 @@
-// Contact sheets: a person before all families, techniques from weak to strong, masks, the rejected.
+// Contact sheets: a person before all families, variants from weak to strong, masks, the rejected.
 "use strict";
 
 visnet.sheets = (() => {
@@ -73,7 +73,7 @@ visnet.sheets = (() => {
       const room = (document.getElementById("person").clientWidth - 40 - 16 * (copies.length - 1)) / copies.length;
       const height = Math.min(PAIR, Math.max(140, Math.floor((room - 5) / 2 / parts.box(100)[0] * 100)));
       const named = (i) => make("span", { class: `caption ${parts.style(store.family(i))}` },
-        make("b", {}, words(store.family(i))), ` ${words(store.technique(i)).replaceAll("+", " + ")}`);
+        make("b", {}, words(store.family(i))), ` ${words(store.variant(i)).replaceAll("+", " + ")}`);
       document.getElementById("person").replaceChildren(
         ...(one ? [alone(sources[0], make("span", { class: "caption" }, make("b", {}, "source")))] : []),
         ...copies.map((i) => (one ? alone(i, named(i)) : pair(i, copies, named(i), height))));
@@ -91,14 +91,14 @@ visnet.sheets = (() => {
   sheets.samples = () => {
     for (const row of document.querySelectorAll(".family .row")) {
       const family = store.familySheets[Number(row.dataset.family)];
-      const strongest = family.techniques.map((technique) => technique.examples.at(-2) ?? technique.examples[0]);
-      const more = family.techniques.flatMap((technique) => technique.examples.slice(2, -2).reverse());
+      const strongest = family.variants.map((variant) => variant.examples.at(-2) ?? variant.examples[0]);
+      const more = family.variants.flatMap((variant) => variant.examples.slice(2, -2).reverse());
       const shown = [...new Set([...strongest, ...more])].slice(0, 6);
       row.replaceChildren(...shown.map((i) => parts.picture(i, parts.box(104))));
     }
   };
 
-  /** Show the techniques of a family. */
+  /** Show the variants of a family. */
   sheets.family = (name) => {
     const family = store.familySheets.find((one) => one.name === name) ?? store.familySheets[0];
     for (const chip of document.querySelectorAll("#families .chip")) {
@@ -106,15 +106,15 @@ visnet.sheets = (() => {
       else chip.removeAttribute("aria-current");
     }
     if (!family) return;
-    const among = family.techniques.flatMap((technique) => technique.examples);
+    const among = family.variants.flatMap((variant) => variant.examples);
     document.getElementById("family").replaceChildren(
       make("p", { class: "quiet" }, `${number(family.copies)} copies of ${number(family.images)} images and ${number(family.identities)} identities. `,
         make("a", { class: "all", href: visnet.imagesAddress({ family: family.name }) }, "show them all →")),
-      ...family.techniques.map((technique) => sheet(
-        words(technique.name).replaceAll("+", " + "),
-        `${number(technique.copies)} copies, intensity ${technique.weakest.toFixed(2)} to ${technique.strongest.toFixed(2)}`,
-        technique.examples.map((i, k) => pair(i, among, drawn(i, technique.drawn[k]))),
-        moreLink({ family: family.name, technique: technique.name }),
+      ...family.variants.map((variant) => sheet(
+        words(variant.name).replaceAll("+", " + "),
+        `${number(variant.copies)} copies, intensity ${variant.weakest.toFixed(2)} to ${variant.strongest.toFixed(2)}`,
+        variant.examples.map((i, k) => pair(i, among, drawn(i, variant.drawn[k]))),
+        moreLink({ family: family.name, variant: variant.name }),
         parts.style(family.name))));
   };
 

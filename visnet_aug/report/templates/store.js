@@ -8,7 +8,7 @@ visnet.store = (() => {
 
   const NUMBERS = ["pid", "camera", "sequence", "frame", "source", "origin", "copy", "intensity", "mask", "area", "confidence",
     "brightness", "contrast", "saturation", "sharpness", "linkable"];
-  const CODED = ["folder", "split", "size", "family", "technique", "verdict"];
+  const CODED = ["folder", "split", "size", "family", "variant", "verdict"];
 
   /** Take the data; called once, by images.js. */
   store.load = (data) => {
@@ -58,7 +58,7 @@ visnet.store = (() => {
   let texts = null;
   const text = (i) => {
     texts ??= Array.from({ length: store.count }, (_, j) =>
-      `${store.path(j)}\n${store.sourcePath(j)}\n${store.family(j) ?? ""}\n${store.technique(j) ?? ""}`.toLowerCase());
+      `${store.path(j)}\n${store.sourcePath(j)}\n${store.family(j) ?? ""}\n${store.variant(j) ?? ""}`.toLowerCase());
     return texts[i];
   };
 
@@ -82,7 +82,7 @@ visnet.store = (() => {
     split: (wanted) => (i) => store.split(i) === wanted,
     kind: (wanted) => (i) => store.kind(i) === wanted,
     family: (wanted) => (i) => store.family(i) === wanted,
-    technique: (wanted) => (i) => store.technique(i) === wanted,
+    variant: (wanted) => (i) => store.variant(i) === wanted,
     mask: (wanted) => {
       const unusable = (i) => (store.verdict(i) ?? "none").startsWith("none");
       if (wanted === "none") return unusable;
