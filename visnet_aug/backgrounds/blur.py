@@ -10,9 +10,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.settings import BlurSettings
-from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, pixels, uniform
+from visnet_aug.backgrounds.settings import BlurSettings, uniform
+from visnet_aug.backgrounds.variant import Record, Shape, Variant, pixels
 from visnet_aug.backgrounds.variant_settings import Motion, Zoom
 
 ZOOM_DOUBLINGS = 4

@@ -9,9 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.settings import ColorShiftSettings
-from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant
+from visnet_aug.backgrounds.variant import Record, Shape, Variant
 from visnet_aug.backgrounds.variant_settings import Brightness, Hue, Saturation
 
 HUES = 180

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from visnet_aug.backgrounds.variant import Image, Mask
+from visnet_aug.arrays import Image, Mask
 
 MARGIN = 2
 """Pixels around the mask that are replaced as well: the outline mixes person and background, JPEG's

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 from pydantic import ValidationError
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds._albumentations import A
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.settings import ForeignFamily
-from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, blend, seed
+from visnet_aug.backgrounds.variant import Record, Shape, Variant, blend, seed
 from visnet_aug.backgrounds.variant_settings import VariantSettings
 from visnet_aug.errors import RecipeError
 

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.palette import draw_colors
-from visnet_aug.backgrounds.settings import GradientSettings
-from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, blend, uniform
+from visnet_aug.backgrounds.settings import GradientSettings, uniform
+from visnet_aug.backgrounds.variant import Record, Shape, Variant, blend
 from visnet_aug.backgrounds.variant_settings import ColorRamp
 
 Rise = NDArray[np.float64]

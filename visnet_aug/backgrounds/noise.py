@@ -10,9 +10,10 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.settings import NoiseSettings
-from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, seed
+from visnet_aug.backgrounds.variant import Record, Shape, Variant, seed
 from visnet_aug.backgrounds.variant_settings import Gaussian, SaltAndPepper
 
 LOTS: Final = 2**16

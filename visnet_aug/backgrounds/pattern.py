@@ -10,19 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.palette import draw_colors, paint
-from visnet_aug.backgrounds.settings import PatternSettings
-from visnet_aug.backgrounds.variant import (
-    Image,
-    Record,
-    Shape,
-    Variant,
-    blend,
-    pixels,
-    seed,
-    uniform,
-)
+from visnet_aug.backgrounds.settings import PatternSettings, uniform
+from visnet_aug.backgrounds.variant import Record, Shape, Variant, blend, pixels, seed
 from visnet_aug.backgrounds.variant_settings import (
     Checkerboard,
     Circles,

@@ -9,9 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.settings import TextureSettings
-from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, blend, uniform
+from visnet_aug.backgrounds.settings import TextureSettings, uniform
+from visnet_aug.backgrounds.variant import Record, Shape, Variant, blend
 from visnet_aug.backgrounds.variant_settings import Canny, Emboss
 
 
