@@ -28,27 +28,27 @@ ARROWS = {
     "backgrounds": {"errors", "imports"},
     "masks": {"errors", "files", "datasets"},
     "recipe": {"pipeline_file", "datasets", "masks", "backgrounds"},
-    "build": {
+    "builder": {
         "processes", "errors", "files", "imports", "shards", "manifest", "datasets", "masks",
         "backgrounds", "recipe",
     },
     "report": {
         "processes", "progress", "errors", "files", "shards", "manifest", "datasets", "masks",
-        "recipe", "build", "verify",
+        "recipe", "builder", "verification",
     },
-    "preview": {"errors", "files", "datasets", "masks", "backgrounds", "recipe", "build"},
+    "previews": {"errors", "files", "datasets", "masks", "backgrounds", "recipe", "builder"},
     "doctor": {"processes", "masks", "opencv_wheels"},
-    "verify": {
+    "verification": {
         "processes", "errors", "files", "shards", "manifest", "datasets", "masks", "recipe",
-        "build",
+        "builder",
     },
-    "replay": {
+    "reproduction": {
         "errors", "files", "shards", "manifest", "datasets", "masks", "backgrounds", "recipe",
-        "build",
+        "builder",
     },
-    "console": {"progress", "build", "datasets", "doctor", "masks"},
+    "console": {"progress", "builder", "datasets", "doctor", "masks"},
     "cli": {
-        "command", "progress", "recipe", "build", "report", "preview", "verify", "replay",
+        "command", "progress", "recipe", "builder", "report", "previews", "verification", "reproduction",
         "datasets", "backgrounds", "doctor", "console", "errors",
     },
 }  # fmt: skip

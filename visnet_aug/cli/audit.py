@@ -63,7 +63,7 @@ def verify(
     import json
 
     from visnet_aug import progress
-    from visnet_aug.verify.verify import verify as run
+    from visnet_aug.verification.verify import verify as run
 
     verdict = run(out, source=source, quick=quick, workers=workers, stage=progress.stage)
     if as_json:
@@ -128,7 +128,7 @@ def replay(
     from visnet_aug.backgrounds.loading import load_albumentations
 
     load_albumentations(torch=False)
-    from visnet_aug.replay import Replayer, Variation, check_target
+    from visnet_aug.reproduction import Replayer, Variation, check_target
 
     variation = Variation(family, intensity, seed)
     if to is not None:

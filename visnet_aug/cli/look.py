@@ -126,8 +126,8 @@ def preview(
     if grid and intensity is not None:
         raise click.UsageError("--grid shows all intensities: leave --intensity out.")
     load_albumentations(torch=False)
-    from visnet_aug.preview.preview import preview as run
-    from visnet_aug.preview.terminal import show
+    from visnet_aug.previews.preview import preview as run
+    from visnet_aug.previews.terminal import show
 
     made = run(
         images,

@@ -13,7 +13,7 @@ from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import MaskEntry
 from visnet_aug.report.sample import spread_sample
 from visnet_aug.shards import shard_of
-from visnet_aug.verify.tables import Tables, read_tables
+from visnet_aug.verification.tables import Tables, read_tables
 
 COLOURS: Final = 10
 """Different colours for families in the page's style sheet, ``f0`` to ``f9``."""

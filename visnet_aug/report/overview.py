@@ -19,7 +19,7 @@ from visnet_aug.errors import OutputError
 from visnet_aug.masks.settings import PERSON
 from visnet_aug.recipe import Recipe
 from visnet_aug.report.material import Material
-from visnet_aug.verify.verdict import Problem
+from visnet_aug.verification.verdict import Problem
 
 PUBLISHED_TRAIN: Final = PUBLISHED_RATIO[0]
 PUBLISHED_TOTAL: Final = PUBLISHED_TRAIN + PUBLISHED["query"].images + PUBLISHED["gallery"].images

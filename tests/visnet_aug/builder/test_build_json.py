@@ -12,8 +12,8 @@ from visnet_aug.builder.masking import SegmenterFactory
 from visnet_aug.builder.output import examine
 from visnet_aug.errors import OutputError
 from visnet_aug.recipe import Recipe
-from visnet_aug.replay import Replayer
-from visnet_aug.verify.verify import verify
+from visnet_aug.reproduction import Replayer
+from visnet_aug.verification.verify import verify
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from visnet_aug.datasets.rejected import read_rejected
 from visnet_aug.errors import OutputError, PlanError
 from visnet_aug.manifest import read_manifest
 from visnet_aug.recipe import Recipe, load_recipe
-from visnet_aug.replay import Replayer
+from visnet_aug.reproduction import Replayer
 from visnet_aug.report.site import write_report
-from visnet_aug.verify.verify import verify
+from visnet_aug.verification.verify import verify
 
 ALONE = Options(workers=1)
 

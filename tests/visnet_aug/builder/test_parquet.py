@@ -13,7 +13,7 @@ from visnet_aug.builder.masking import SegmenterFactory
 from visnet_aug.errors import OutputError
 from visnet_aug.manifest import COLUMNS, read_manifest
 from visnet_aug.recipe import Recipe
-from visnet_aug.verify.verify import verify
+from visnet_aug.verification.verify import verify
 
 RECIPE = Recipe(images=30 + 17)
 OPTIONS = Options(workers=1, parquet=True)

@@ -15,7 +15,7 @@ from visnet_aug.datasets.images import UnusableImage, decode_rgb, inspect_image
 from visnet_aug.errors import DatasetError, OutputError
 from visnet_aug.files import write_file
 from visnet_aug.masks.person import REASONS, PersonMask
-from visnet_aug.preview.sheet import (
+from visnet_aug.previews.sheet import (
     GREY,
     INK,
     WARNING,
@@ -29,7 +29,7 @@ from visnet_aug.preview.sheet import (
     outline,
     size_of,
 )
-from visnet_aug.preview.tries import INTENSITIES, Subject, Tries, Try
+from visnet_aug.previews.tries import INTENSITIES, Subject, Tries, Try
 from visnet_aug.recipe import Recipe
 
 

@@ -22,7 +22,7 @@ from visnet_aug.errors import DatasetError, OutputError
 from visnet_aug.masks.person import Mask
 from visnet_aug.masks.store import read_mask
 from visnet_aug.shards import read_bytes
-from visnet_aug.verify.verdict import Problem
+from visnet_aug.verification.verdict import Problem
 
 PEAK: Final = 255.0
 """Largest value of a pixel, for signal-to-noise ratios."""

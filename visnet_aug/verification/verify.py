@@ -18,12 +18,12 @@ from visnet_aug.errors import DatasetError
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
 from visnet_aug.processes import default_workers, spread
-from visnet_aug.verify.claims import check_claims
-from visnet_aug.verify.duplicates import near_pairs
-from visnet_aug.verify.files import find_changed_shards, find_strays
-from visnet_aug.verify.images import Loss, Picture, Seen, Subject, look, psnr
-from visnet_aug.verify.tables import Tables, read_tables
-from visnet_aug.verify.verdict import Fidelity, Resemblance, Verdict
+from visnet_aug.verification.claims import check_claims
+from visnet_aug.verification.duplicates import near_pairs
+from visnet_aug.verification.files import find_changed_shards, find_strays
+from visnet_aug.verification.images import Loss, Picture, Seen, Subject, look, psnr
+from visnet_aug.verification.tables import Tables, read_tables
+from visnet_aug.verification.verdict import Fidelity, Resemblance, Verdict
 
 Stage: TypeAlias = Callable[[str], AbstractContextManager[Advance]]
 """Starts a stage of the work, whose progress goes to what it gives."""

@@ -21,8 +21,8 @@ from visnet_aug.errors import DatasetError, ManifestError, OutputError
 from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.masks.store import read_mask
 from visnet_aug.recipe import Recipe
-from visnet_aug.verify.verdict import CHECKS, SHOWN
-from visnet_aug.verify.verify import verify
+from visnet_aug.verification.verdict import CHECKS, SHOWN
+from visnet_aug.verification.verify import verify
 
 QUERY = "query/0011_c1s1_001111_00.jpg"
 ORIGINAL = "bounding_box_train/0001_c1s1_001011_00.jpg"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visnet_aug.verify.duplicates import NEAR
-from visnet_aug.verify.images import perceptual_hash, psnr
+from visnet_aug.verification.duplicates import NEAR
+from visnet_aug.verification.images import perceptual_hash, psnr
 
 
 def picture(seed: int) -> np.ndarray:

@@ -18,7 +18,7 @@ from visnet_aug.errors import DatasetError, OutputError, RecipeError
 from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
 from visnet_aug.masks.store import read_mask
 from visnet_aug.recipe import Recipe
-from visnet_aug.replay import Replayer, Variation, check_target
+from visnet_aug.reproduction import Replayer, Variation, check_target
 
 RECIPES = {
     "match": Recipe(images=30 + 24),

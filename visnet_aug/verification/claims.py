@@ -16,8 +16,8 @@ from visnet_aug.builder.plan import PUBLISHED_COPIES
 from visnet_aug.builder.rows import summarise
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.shards import shard_of
-from visnet_aug.verify.tables import Tables
-from visnet_aug.verify.verdict import Problem
+from visnet_aug.verification.tables import Tables
+from visnet_aug.verification.verdict import Problem
 
 _TEST: Final = ("query", "gallery", "probe-query", "probe-gallery")
 

@@ -17,7 +17,7 @@ from visnet_aug.masks.store import FOLDER as MASK_FOLDER
 from visnet_aug.masks.store import TABLE as MASK_TABLE
 from visnet_aug.masks.store import MaskEntry
 from visnet_aug.shards import file_of, read_index, shard_of
-from visnet_aug.verify.verdict import Problem
+from visnet_aug.verification.verdict import Problem
 
 _TABLES: Final = (*SIDECARS, MASK_TABLE)
 

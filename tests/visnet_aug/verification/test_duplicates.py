@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visnet_aug.verify import duplicates
-from visnet_aug.verify.duplicates import NEAR, near_pairs
+from visnet_aug.verification import duplicates
+from visnet_aug.verification.duplicates import NEAR, near_pairs
 
 HASHES = st.integers(0, 2**64 - 1)
 

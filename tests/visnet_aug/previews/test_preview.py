@@ -12,8 +12,8 @@ from visnet_aug.backgrounds.settings import BackgroundSettings
 from visnet_aug.builder.masking import SegmenterFactory, SegmenterSource
 from visnet_aug.errors import DatasetError, OutputError, RecipeError
 from visnet_aug.masks.person import REASONS, PersonMask, Reason
-from visnet_aug.preview.preview import preview
-from visnet_aug.preview.tries import INTENSITIES, Subject, Tries
+from visnet_aug.previews.preview import preview
+from visnet_aug.previews.tries import INTENSITIES, Subject, Tries
 from visnet_aug.recipe import Recipe
 
 SIX = ("color_shift", "texture", "noise", "blur", "pattern", "gradient")

@@ -19,8 +19,8 @@ from visnet_aug.datasets.record import Dataset, ImageRecord, Split
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import MaskEntry, mask_name
 from visnet_aug.recipe import Recipe
-from visnet_aug.verify.claims import check_claims
-from visnet_aug.verify.tables import Tables
+from visnet_aug.verification.claims import check_claims
+from visnet_aug.verification.tables import Tables
 
 FOLDERS: dict[Split, str] = {
     "train": "bounding_box_train",

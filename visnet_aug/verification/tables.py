@@ -19,7 +19,7 @@ from visnet_aug.manifest import PROBE_SPLITS, ManifestRow, read_manifest
 from visnet_aug.masks.compute import MaskSummary
 from visnet_aug.masks.store import TABLE, MaskEntry, MaskStore, mask_name
 from visnet_aug.recipe import Recipe, load_recipe
-from visnet_aug.verify.verdict import Problem
+from visnet_aug.verification.verdict import Problem
 
 ProductName: TypeAlias = Literal["build", "probe"]
 

@@ -18,9 +18,9 @@ from visnet_aug.builder.probe import Probe, probe_recipe
 from visnet_aug.errors import OutputError
 from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.recipe import Recipe
-from visnet_aug.replay import Replayer, Variation
+from visnet_aug.reproduction import Replayer, Variation
 from visnet_aug.shards import read_bytes, read_index, shard_of
-from visnet_aug.verify.verify import verify
+from visnet_aug.verification.verify import verify
 
 TAR = "shards/query-000000.tar"
 OPTIONS = Options(workers=1, shards=6)

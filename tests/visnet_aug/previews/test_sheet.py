@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from visnet_aug.masks.look import OUTLINE
-from visnet_aug.preview.sheet import (
+from visnet_aug.previews.sheet import (
     FIRST,
     INK,
     LABELS,

@@ -20,7 +20,7 @@ pytest.importorskip("textual_image", reason="pip install 'visnet[terminal]' has 
 
 SHOW = """
 from PIL import Image
-from visnet_aug.preview.terminal import show
+from visnet_aug.previews.terminal import show
 print("shown" if show(Image.new("RGB", (40, 20), "red")) else "not shown")
 """
 
