@@ -1,13 +1,12 @@
-"""Makes images of a finished build again, each from its record alone, or variations of them.
+"""Renders copies of a finished build again, from their records alone, or variations of them.
 
-The record of a copy is its row in the manifest (what was drawn, not only the seed), its mask and
-the recipe's encoding and feather. No plan is made and nothing is drawn, so that a replay says
-whether the record is as complete as it claims to be.
+The record of a copy is its row in the manifest (what was drawn, not only the seed), its mask, and
+the recipe's encoding and feather. Nothing is planned or drawn, so that a replay shows whether the
+record is complete.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,14 +21,13 @@ import numpy as np
 
 from visnet_aug.backgrounds.registry import make_family
 from visnet_aug.backgrounds.settings import draw_variant
-from visnet_aug.builder.build_json import BUILD, read_build_json
-from visnet_aug.builder.finished import check_finished, mask_of, source_stem, stem_of
-from visnet_aug.builder.output import MANIFEST, RECIPE, differences
-from visnet_aug.builder.provenance import rendering_versions
+from visnet_aug.builder.folder import BUILD, MANIFEST, RECIPE, check_finished, read_build_json
+from visnet_aug.builder.identity import differences, rendering_versions
 from visnet_aug.builder.render import Rendered, Renderer, draw_params
+from visnet_aug.builder.rows import mask_of, source_stem, stem_of
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, OutputError, RecipeError
-from visnet_aug.files import make_folder, write_file
+from visnet_aug.files import make_folder, sha256_of, write_file
 from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.masks.store import MaskStore, read_mask
 from visnet_aug.recipe import load_recipe
@@ -46,20 +44,20 @@ _UNUSABLE_RECORD: Final = (
     ArithmeticError,
     cv2.error,
 )
-"""What rendering raises where somebody has edited the record."""
+"""What rendering raises if somebody edited the record."""
 
 _NEAR: Final = 3
-"""Names that are proposed for one that is unknown."""
+"""Names that are suggested for an unknown one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """What is to be other than in the record; ``None`` for as it is.
+    """What differs from the record; ``None`` for no change.
 
     Attributes:
-        family: Family of the background. Another one draws its variant from the seed.
+        family: Family of the background. Another family draws its variant from the seed.
         intensity: Strength in 0..1.
-        seed: Of all that is drawn, the variant included.
+        seed: Of everything that is drawn, the variant included.
     """
 
     family: str | None = None
@@ -72,13 +70,13 @@ class Variation:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What came of one row.
+    """The result for one row.
 
     Attributes:
         path: The row's.
         outcome: ``same``: the bytes are the file's and have the row's checksum. ``file differs``:
-            they have the checksum, but the file in the output is missing or another. ``differs``:
-            they have not. ``variation``: they were not meant to be the same.
+            they have the checksum, but the file in the output is missing or different.
+            ``differs``: they do not. ``variation``: they were not meant to be the same.
         detail: What may explain a difference; of a variation, what was drawn.
         written: Where it was written, if it was.
     """
@@ -90,14 +88,14 @@ class Replay:
 
     @property
     def agrees(self) -> bool:
-        """Whether nothing speaks against the record."""
+        """Whether nothing contradicts the record."""
         return self.outcome in ("same", "variation")
 
     def line(self) -> str:
-        """Say it on one line."""
+        """Describe the result in one line."""
         says = {
             "same": "the same bytes",
-            "file differs": "the bytes of its record, which the file has not",
+            "file differs": "the bytes of its record, but the file has others",
             "differs": "other bytes than its record says",
             "variation": "a variation",
         }[self.outcome]
@@ -114,7 +112,7 @@ class Replayer:
 
         Args:
             root: The output folder of a build.
-            source: The source dataset; needed where the output doesn't hold its sources.
+            source: The source dataset; needed where the output does not contain its sources.
 
         Raises:
             OutputError: The folder holds no finished build, or one of another version's format.
@@ -127,7 +125,7 @@ class Replayer:
             raise DatasetError(f"{source}: no such folder; give the source dataset's")
         self._root, self._source = root, source
         self._built: Mapping[str, Any] = {}
-        with suppress(OSError, ValueError):  # it is needed to explain what differs, if anything
+        with suppress(OSError, ValueError):  # only needed to explain differences
             self._built = read_build_json(root)
         self._recipe = load_recipe(root / RECIPE)
         self._rows = {row.path: row for row in read_manifest(root / MANIFEST)}
@@ -140,12 +138,12 @@ class Replayer:
 
     @cached_property
     def _other_versions(self) -> str:
-        """What of the libraries is not as it was when the set was built."""
+        """Which library versions differ from those that built the set."""
         try:
             there = self._built["identity"]["versions"]
             return "; ".join(differences(there, rendering_versions()))
         except (KeyError, TypeError, AttributeError):
-            return f"{BUILD} doesn't say which versions it was built with"
+            return f"{BUILD} does not say which versions it was built with"
 
     def find(self, names: Sequence[str]) -> list[ManifestRow]:
         """Find copies by name.
@@ -158,7 +156,7 @@ class Replayer:
             The copies in the manifest's order, each once.
 
         Raises:
-            RecipeError: A name fits no copy; the message proposes others.
+            RecipeError: A name matches no copy; the message suggests others.
         """
         copies = [row for row in self._rows.values() if row.kind == "augmented"]
         known = {row.path: self._names(row) for row in copies}
@@ -204,7 +202,7 @@ class Replayer:
         return Replay(row.path, "same" if there else "file differs", "", written)
 
     def vary(self, row: ManifestRow, variation: Variation, to: Path) -> Replay:
-        """Render a copy with something else drawn, and write it beside its row's name.
+        """Render a copy with different draws, and write it.
 
         Raises:
             VisnetError: As `replay`; or there is no such family.
@@ -233,7 +231,7 @@ class Replayer:
         return Replay(row.path, "variation", f"{variant}, intensity {intensity:g}", written)
 
     def _source_bytes(self, row: ManifestRow) -> bytes:
-        """Read the image that a copy was made from, and make sure that it is the one."""
+        """Read the image that a copy was made from, and check that it is the same."""
         kept = self._kept.get(row.source)
         if kept is not None:
             root, path, sha256 = self._root, kept.path, kept.sha256
@@ -250,22 +248,22 @@ class Replayer:
             data = read_bytes(root, path)
         except OSError as error:
             raise DatasetError(f"{file}: cannot be read ({error.strerror}); restore it") from error
-        if sha256 and hashlib.sha256(data).hexdigest() != sha256:
+        if sha256 and sha256_of(data) != sha256:
             raise DatasetError(f"{file}: not the image that {row.path} was made from; restore it")
         return data
 
     def _names(self, row: ManifestRow) -> tuple[str, ...]:
-        """Return all names by which a copy can be asked for."""
+        """Return all names of a copy that `find` accepts."""
         kept = self._kept.get(row.source)
         paths = (row.path, row.source, *((kept.path,) if kept else ()))
         return tuple(dict.fromkeys(form for path in paths for form in _forms(path)))
 
     def _reasons(self, row: ManifestRow) -> str:
-        """Name what can explain that other bytes come out."""
+        """Name what can explain different bytes."""
         entry = self._masks.get(mask_of(row))
         mask = (self._root / str(row.mask)).read_bytes()
         reasons = []
-        if entry is not None and hashlib.sha256(mask).hexdigest() != entry.mask_sha256:
+        if entry is not None and sha256_of(mask) != entry.mask_sha256:
             reasons.append(f"{row.mask} was changed since")
         if self._other_versions:
             reasons.append(self._other_versions)
@@ -278,6 +276,45 @@ class Replayer:
         near = get_close_matches(PurePosixPath(name).name, sorted(names), _NEAR, 0.5)
         proposal = f"; did you mean {' or '.join(near)}?" if near else ""
         return f"{name}: no copy in {self._root} has this name{proposal}"
+
+
+def replay(
+    folder: str | Path,
+    names: str | Sequence[str],
+    *,
+    source: str | Path | None = None,
+    to: str | Path | None = None,
+    variation: Variation | None = None,
+) -> Iterator[Replay]:
+    """Render copies of a finished build again, or variations of them.
+
+    Args:
+        folder: The output folder of a build or probe.
+        names: Names of copies, as `Replayer.find` takes them.
+        source: The source dataset; needed where the output does not contain its sources.
+        to: Folder to write the images to, outside the build; ``None`` to write nothing.
+        variation: What differs from the records; needs ``to``.
+
+    Returns:
+        An iterator over the results, in the manifest's order; each is rendered when it is asked
+        for.
+
+    Raises:
+        RecipeError: A name matches no copy, there is no such family, or a variation has no ``to``.
+        OutputError: The folder holds no finished build, or cannot be written to.
+        ManifestError: The manifest is damaged.
+        DatasetError: A source cannot be read, or is not the one that the copy was made from.
+    """
+    root, target = Path(folder), Path(to) if to is not None else None
+    if target is not None:
+        check_target(root, target)
+    elif variation:
+        raise RecipeError("variations are written: give the folder for them, too")
+    replayer = Replayer(root, Path(source) if source is not None else None)
+    rows = replayer.find([names] if isinstance(names, str) else names)
+    if variation and target is not None:
+        return (replayer.vary(row, variation, target) for row in rows)
+    return (replayer.replay(row, target) for row in rows)
 
 
 def check_target(root: Path, to: Path) -> None:

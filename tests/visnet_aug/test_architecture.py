@@ -48,7 +48,8 @@ ARROWS = {
     },
     "console": {"progress", "builder", "datasets", "doctor", "masks"},
     "cli": {
-        "command", "progress", "recipe", "builder", "report", "previews", "verification", "reproduction",
+        "command", "progress", "recipe", "builder", "report", "previews", "verification",
+        "reproduction",
         "datasets", "backgrounds", "doctor", "console", "errors",
     },
 }  # fmt: skip

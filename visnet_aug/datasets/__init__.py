@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -10,6 +9,7 @@ from visnet_aug.errors import DatasetError, printable
 
 if TYPE_CHECKING:
     from visnet_aug.datasets.record import Dataset
+    from visnet_aug.progress import Advance
 
 AUTO: Final = "auto"
 """The layout that means: look which it is."""
@@ -29,7 +29,7 @@ def read_dataset(
     pattern: str | None = None,
     on_error: Literal["skip", "stop"] = "skip",
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Advance | None = None,
 ) -> Dataset:
     """Read a dataset; ``on_error``, ``workers`` and ``progress`` are `read_layout`'s.
 

@@ -1,4 +1,4 @@
-"""The conductor of a preview: read pictures, find people, try backgrounds, draw a sheet."""
+"""Previews backgrounds: read pictures, find people, try backgrounds, draw a sheet."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from PIL import Image
 
 from visnet_aug.backgrounds.variant import Image as Pixels
-from visnet_aug.builder.masking import SegmenterFactory, find_segmenter
 from visnet_aug.datasets.images import UnusableImage, decode_rgb, inspect_image
 from visnet_aug.errors import DatasetError, OutputError
 from visnet_aug.files import write_file
+from visnet_aug.masks.compute import SegmenterFactory, find_segmenter
 from visnet_aug.masks.person import REASONS, PersonMask
 from visnet_aug.previews.sheet import (
     GREY,
@@ -29,8 +30,10 @@ from visnet_aug.previews.sheet import (
     outline,
     size_of,
 )
-from visnet_aug.previews.tries import INTENSITIES, Subject, Tries, Try
+from visnet_aug.previews.tries import INTENSITIES, SegmentedImage, Tries, Try
 from visnet_aug.recipe import Recipe
+
+DEFAULT_RECIPE: Final = Recipe()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +42,40 @@ class Preview:
 
     Attributes:
         sheet: The picture, RGB.
-        subjects: The pictures on it, with what was found in each.
+        pictures: The pictures on it, with what was found in each.
     """
 
     sheet: Image.Image
-    subjects: Sequence[Subject]
+    pictures: Sequence[SegmentedImage]
 
     def lines(self) -> Iterator[str]:
-        """Say of each picture, on a line, what a build would say of it."""
-        for subject in self.subjects:
-            yield f"{subject.path}: {'; '.join(line for line, _ in _verdict(subject.found))}"
+        """Yield a line for each picture: what a build would make of it."""
+        for picture in self.pictures:
+            yield f"{picture.path}: {'; '.join(line for line, _ in _verdict(picture.found))}"
 
 
 def preview(
-    paths: Sequence[Path],
-    to: Path,
-    recipe: Recipe,
+    images: Sequence[str | Path],
+    to: str | Path,
+    recipe: Recipe = DEFAULT_RECIPE,
     *,
     family: str | None = None,
     intensity: float | None = None,
     grid: bool = False,
     device: str = "auto",
-    segmenter_factory: SegmenterFactory = find_segmenter,
+    segmenter: SegmenterFactory = find_segmenter,
 ) -> Preview:
     """Try backgrounds on pictures and write a sheet of them as PNG.
 
     Args:
-        paths: Pictures of people, each a JPEG or PNG that a build could use.
+        images: Pictures of people, each a JPEG or PNG that a build could use.
         to: The file to write, replaced if it is there.
         recipe: Its seed, weights, masks and backgrounds are used.
         family: This family alone; ``None`` for all that the recipe enables.
-        intensity: Strength in 0..1; ``None`` to draw it. A grid has a column for each of several.
+        intensity: Strength in 0..1; ``None`` to draw it. A grid shows `INTENSITIES` instead.
         grid: Show each family, or each variant of the one, at rising intensities.
         device: Where the segmenter runs.
-        segmenter_factory: Finds it; tests pass their own.
+        segmenter: Finds the segmenter from weights, device and mask settings.
 
     Raises:
         DatasetError: A picture cannot be used; the message says why, and what to do.
@@ -80,23 +83,24 @@ def preview(
         WeightsError: The weights cannot be used.
         OutputError: The file is one of the pictures, or cannot be written.
     """
+    paths, to = [Path(path) for path in images], Path(to)
     check_target(paths, to)
     tries = Tries(recipe.backgrounds, recipe.seed, family)
-    images = [_read(path) for path in paths]
-    found = segmenter_factory(recipe.weights, device, recipe.masks).load().segment(images)
-    subjects = [Subject(*each) for each in zip(paths, images, found, strict=True)]
+    pixels = [_read(path) for path in paths]
+    found = segmenter(recipe.weights, device, recipe.masks).load().segment(pixels)
+    pictures = [SegmentedImage(*each) for each in zip(paths, pixels, found, strict=True)]
     if grid:
-        tables = [_grid(subject, tries.grid(subject), family) for subject in subjects]
+        tables = [_grid(picture, tries.grid(picture), family) for picture in pictures]
         note = "Along a row, nothing but the intensity differs."
     else:
-        tables = [_one_each(subjects, [tries.one_each(each, intensity) for each in subjects])]
+        tables = [_one_each(pictures, [tries.one_each(each, intensity) for each in pictures])]
         note = "Under each picture: variant, and intensity from 0 to 1."
     title = f"Backgrounds tried: {_words(family)}" if family else "Backgrounds tried"
     sheet = draw_sheet(title, f"{note} Seed {recipe.seed}.", tables)
     data = io.BytesIO()
     sheet.save(data, "PNG", compress_level=4)  # higher ones take long and save little
     write_file(to, data.getvalue())
-    return Preview(sheet, subjects)
+    return Preview(sheet, pictures)
 
 
 def check_target(paths: Sequence[Path], to: Path) -> None:
@@ -119,16 +123,16 @@ def _read(path: Path) -> Pixels:
     return decode_rgb(path.read_bytes())
 
 
-def _one_each(subjects: Sequence[Subject], tries: Sequence[Sequence[Try]]) -> Table:
+def _one_each(pictures: Sequence[SegmentedImage], tries: Sequence[Sequence[Try]]) -> Table:
     """Lay out a row for each picture, a column for each family."""
     rows = [
-        Row([_source(subject), *(_try(each, _drawn(each)) for each in of)])
-        for subject, of in zip(subjects, tries, strict=True)
+        Row([_source(picture), *(_try(each, _drawn(each)) for each in of)])
+        for picture, of in zip(pictures, tries, strict=True)
     ]
     return Table(["the mask", *(_words(each.family) for each in tries[0])], rows)
 
 
-def _grid(subject: Subject, tries: Sequence[Sequence[Try]], family: str | None) -> Table:
+def _grid(picture: SegmentedImage, tries: Sequence[Sequence[Try]], family: str | None) -> Table:
     """Lay out a row for each family, or variant of one; a column for each intensity."""
     rows = []
     for row in tries:
@@ -137,20 +141,20 @@ def _grid(subject: Subject, tries: Sequence[Sequence[Try]], family: str | None) 
             Text(_words(name), GREY if line else INK, wrap=True) for line, name in enumerate(names)
         ]
         rows.append(Row([_try(each) for each in row], label))
-    return Table([f"intensity {value:g}" for value in INTENSITIES], rows, _source(subject, 20))
+    return Table([f"intensity {value:g}" for value in INTENSITIES], rows, _source(picture, 20))
 
 
-def _source(subject: Subject, size: int = 14) -> Cell:
+def _source(picture: SegmentedImage, size: int = 14) -> Cell:
     """Show a picture with its person outlined, and what a build would say of it."""
-    height, width = subject.image.shape[:2]
+    height, width = picture.image.shape[:2]
     shrunk = size_of((height, width))[0] / width
     shown = f", shown at {shrunk:.0%}" if shrunk < 1 else ""
-    lines = [Text(subject.path.name, INK, size), Text(f"{width} by {height} pixels{shown}")]
-    for line, colour in _verdict(subject.found):
+    lines = [Text(picture.path.name, INK, size), Text(f"{width} by {height} pixels{shown}")]
+    for line, colour in _verdict(picture.found):
         lines.append(Text(line, colour, wrap=True))
-    if subject.found.mask is None:
-        return Cell(fit(subject.image), lines)
-    return Cell(outline(subject.image, subject.mask), lines)
+    if picture.found.mask is None:
+        return Cell(fit(picture.image), lines)
+    return Cell(outline(picture.image, picture.mask), lines)
 
 
 def _verdict(found: PersonMask) -> Iterator[tuple[str, Colour]]:

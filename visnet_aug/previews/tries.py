@@ -1,4 +1,4 @@
-"""What becomes of a picture: its person found, its background rewritten as a build would do it."""
+"""Tries backgrounds on a picture whose person was found, as a build would rewrite them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ INTENSITIES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class SegmentedImage:
     """A picture and the person found in it.
 
     Attributes:
@@ -46,7 +46,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A picture before another background.
+    """A picture with another background.
 
     Attributes:
         family: Of the transform.
@@ -82,28 +82,28 @@ class Tries:
         self._backgrounds, self._seed, self._alone = chosen, seed, family is not None
         self._families = {name: make_family(name, chosen) for name in chosen.names()}
 
-    def one_each(self, subject: Subject, intensity: float | None = None) -> list[Try]:
+    def one_each(self, picture: SegmentedImage, intensity: float | None = None) -> list[Try]:
         """Try each family once; without an intensity, it is drawn like everything else."""
         return [
-            self._try(subject, family, variant, drawn if intensity is None else intensity)
-            for family, variant, drawn in self._draw(subject)
+            self._try(picture, family, variant, drawn if intensity is None else intensity)
+            for family, variant, drawn in self._draw(picture)
         ]
 
-    def grid(self, subject: Subject) -> list[list[Try]]:
+    def grid(self, picture: SegmentedImage) -> list[list[Try]]:
         """Try a variant of each family, or all of one family's, at each of `INTENSITIES`.
 
         Along a row everything else that is drawn is the same.
         """
-        rows = self._variants() if self._alone else self._draw(subject)
+        rows = self._variants() if self._alone else self._draw(picture)
         return [
-            [self._try(subject, family, variant, intensity) for intensity in INTENSITIES]
+            [self._try(picture, family, variant, intensity) for intensity in INTENSITIES]
             for family, variant, _ in rows
         ]
 
-    def _draw(self, subject: Subject) -> Iterator[tuple[str, str, float]]:
+    def _draw(self, picture: SegmentedImage) -> Iterator[tuple[str, str, float]]:
         """Yield each family with a variant and an intensity."""
         for family in self._families:
-            rng = np.random.default_rng(self._seed_of(subject, family))
+            rng = np.random.default_rng(self._seed_of(picture, family))
             yield (family, *draw_variant(self._backgrounds.family(family), rng))
 
     def _variants(self) -> Iterator[tuple[str, str, float]]:
@@ -113,14 +113,14 @@ class Tries:
                 if variant.probability > 0:
                     yield family, name, variant.intensity[1]
 
-    def _try(self, subject: Subject, family: str, variant: str, intensity: float) -> Try:
+    def _try(self, picture: SegmentedImage, family: str, variant: str, intensity: float) -> Try:
         transform: BackgroundTransform = self._families[family]
-        seed = self._seed_of(subject, family)
-        height, width = subject.image.shape[:2]
+        seed = self._seed_of(picture, family)
+        height, width = picture.image.shape[:2]
         record = draw_params(transform, variant, intensity, seed, (height, width))
         feather = self._backgrounds.feather
-        image = rewrite_background(subject.image, subject.mask, transform, record, feather)
+        image = rewrite_background(picture.image, picture.mask, transform, record, feather)
         return Try(family, variant, intensity, image)
 
-    def _seed_of(self, subject: Subject, family: str) -> int:
-        return draw_seed(self._seed, "preview", subject.path.name, family)
+    def _seed_of(self, picture: SegmentedImage, family: str) -> int:
+        return draw_seed(self._seed, "preview", picture.path.name, family)

@@ -14,8 +14,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from visnet_aug.builder.output import REPORT_PAGE
-from visnet_aug.files import PART_SUFFIX, cannot, make_folder, remove_file, write_file
+from visnet_aug.builder.folder import REPORT_PAGE
+from visnet_aug.files import (
+    PART_SUFFIX,
+    cannot,
+    make_folder,
+    remove_file,
+    sha256_of_file,
+    write_file,
+)
 
 _FOLDER: Final = re.compile(r"page-([0-9a-f]{12}|new)")
 _PART: Final = r"(images|masks|records)-\d{4,}\.(jpg|png|js)|[a-z]+\.(js|css)"
@@ -54,9 +61,7 @@ def publish(folder: Path, parts: Path) -> str:
     digest = hashlib.sha256()
     try:
         for file in files:
-            digest.update(
-                f"{file.name}\n{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
-            )
+            digest.update(f"{file.name}\n{sha256_of_file(file)}\n".encode())
         target = folder / f"page-{digest.hexdigest()[:12]}"
         make_folder(target)
         for file in files:  # one by one: the same report may be there already, and in use

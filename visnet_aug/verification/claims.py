@@ -11,9 +11,8 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from dataclasses import asdict
 from typing import Any, Final
 
-from visnet_aug.builder.finished import SOURCE_SPLITS, mask_of, source_stem, stem_of
 from visnet_aug.builder.plan import PUBLISHED_COPIES
-from visnet_aug.builder.rows import summarise
+from visnet_aug.builder.rows import SOURCE_SPLITS, mask_of, source_stem, stem_of, summarise
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.shards import shard_of
 from visnet_aug.verification.tables import Tables

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from visnet_aug.builder.output import SIDECARS, table_paths
+from visnet_aug.builder.folder import SIDECARS, table_paths
 from visnet_aug.builder.packing import companions
-from visnet_aug.files import cannot, part_of
+from visnet_aug.files import cannot, part_of, sha256_of_file
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
 from visnet_aug.masks.store import TABLE as MASK_TABLE
@@ -51,8 +50,8 @@ def find_changed_shards(root: Path, checksums: Mapping[str, str]) -> Iterator[Pr
     be read are none of it: their images are missing.
     """
     for shard, sha256 in sorted(checksums.items()):
-        with suppress(OSError), (root / shard).open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+        with suppress(OSError):
+            if sha256_of_file(root / shard) != sha256:
                 yield Problem("changed", shard)
 
 

@@ -1,12 +1,11 @@
-"""Looks at one source with all that was made of it: bytes, pixels, mask, person.
+"""Checks a source image and everything made from it: bytes, pixels, mask, person.
 
-This is what verification's worker processes do. A file is judged once: one that is not what its
-row says is not compared with anything.
+This is what verification's worker processes do. Each file is judged once: a file that differs from
+its row is not compared with anything.
 """
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, OutputError
+from visnet_aug.files import sha256_of
 from visnet_aug.masks.person import Mask
 from visnet_aug.masks.store import read_mask
 from visnet_aug.shards import read_bytes
@@ -38,8 +38,8 @@ _ONE_BIT_GREY: Final = (1, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """What a row says of its file.
+class ListedImage:
+    """What a row says about its file.
 
     Attributes:
         row: Number of the row.
@@ -59,18 +59,18 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A source with all that was made of it.
+class SourceGroup:
+    """A source image with everything made from it.
 
     Attributes:
-        pictures: Its files in the output, itself included if it was kept.
+        images: Its files in the output, itself included if it was kept.
         mask: Path of the mask relative to the output, if it has one.
         mask_sha256: Of the mask's bytes; ``None`` if no table says so.
-        source: Where the source is, if it isn't among the pictures.
+        source: Path of the source, if it is not among the images.
         source_sha256: Of its bytes.
     """
 
-    pictures: tuple[Picture, ...]
+    images: tuple[ListedImage, ...]
     mask: str | None
     mask_sha256: str | None
     source: Path | None = None
@@ -100,30 +100,30 @@ class Loss:
 
 
 @dataclass(slots=True)
-class Seen:
-    """What was found in some subjects.
+class Findings:
+    """What was found in some images.
 
     Attributes:
         problems: What is wrong.
-        hashes: Row and perceptual hash of the pictures for which it was wanted.
-        losses: Comparisons of copies with their source.
+        hashes: Row and perceptual hash of the images for which it was wanted.
+        losses: Comparisons of copies with their sources.
         uncompared: Sound copies with no source to compare them with.
-        pictures: How many were looked at.
+        images: How many were checked.
     """
 
     problems: list[Problem] = field(default_factory=list)
     hashes: list[tuple[int, int]] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     uncompared: int = 0
-    pictures: int = 0
+    images: int = 0
 
-    def add(self, other: Seen) -> None:
-        """Take over what was found elsewhere."""
+    def add(self, other: Findings) -> None:
+        """Add what was found in other images."""
         self.problems += other.problems
         self.hashes += other.hashes
         self.losses += other.losses
         self.uncompared += other.uncompared
-        self.pictures += other.pictures
+        self.images += other.images
 
 
 def psnr(squared: int, values: int) -> float:
@@ -147,82 +147,82 @@ def perceptual_hash(image: NDArray[np.uint8]) -> int:
     return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
 
 
-def look(subjects: Sequence[Subject], root: Path, quick: bool) -> Seen:
-    """Look at some subjects; with ``quick``, at their bytes alone."""
-    seen = Seen()
-    for subject in subjects:
-        _look(subject, root, quick, seen)
-    return seen
+def check_images(groups: Sequence[SourceGroup], root: Path, quick: bool) -> Findings:
+    """Check some images; with ``quick``, only their bytes."""
+    found = Findings()
+    for group in groups:
+        _check_group(group, root, quick, found)
+    return found
 
 
-def _look(subject: Subject, root: Path, quick: bool, seen: Seen) -> None:
-    size = subject.pictures[0].size
-    mask = _look_at_mask(subject, root, size, quick, seen)
+def _check_group(group: SourceGroup, root: Path, quick: bool, found: Findings) -> None:
+    size = group.images[0].size
+    mask = _check_mask(group, root, size, quick, found)
     source, copies = None, []
-    for picture in subject.pictures:
-        seen.pictures += 1
-        data = _sound_bytes(root, picture.path, picture.sha256, seen)
+    for listed in group.images:
+        found.images += 1
+        data = _sound_bytes(root, listed.path, listed.sha256, found)
         if data is None or quick:
             continue
-        image = _decode(data, picture, seen)
+        image = _decode(data, listed, found)
         if image is None:
             continue
-        if picture.hashed:
-            seen.hashes.append((picture.row, perceptual_hash(image)))
-        if picture.augmented:
-            copies.append((picture, data, image))
+        if listed.hashed:
+            found.hashes.append((listed.row, perceptual_hash(image)))
+        if listed.augmented:
+            copies.append((listed, data, image))
         else:
             source = image
-    if copies and subject.source is not None:
-        source = _outside_source(subject.source, subject.source_sha256, seen)
-    for picture, data, image in copies:
+    if copies and group.source is not None:
+        source = _outside_source(group.source, group.source_sha256, found)
+    for listed, data, image in copies:
         if source is None or mask is None:
-            seen.uncompared += 1
+            found.uncompared += 1
         else:
-            _compare(picture, data, image, source, mask, seen)
+            _compare(listed, data, image, source, mask, found)
 
 
-def _sound_bytes(root: Path, path: str, sha256: str | None, seen: Seen) -> bytes | None:
+def _sound_bytes(root: Path, path: str, sha256: str | None, found: Findings) -> bytes | None:
     """Read a file, or what a path into a shard leads to, if it is there and has its checksum."""
     try:
         data = read_bytes(root, path)
     except OSError as error:
         dangling = (root / path).is_symlink() and isinstance(error, FileNotFoundError)
         why = "a link to nothing" if dangling else error.strerror
-        seen.problems.append(Problem("missing", f"{path}: {why}"))
+        found.problems.append(Problem("missing", f"{path}: {why}"))
         return None
-    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+    if sha256 is not None and sha256_of(data) != sha256:
         what = "" if data else ": it is empty"
-        seen.problems.append(Problem("changed", f"{path}{what}"))
+        found.problems.append(Problem("changed", f"{path}{what}"))
         return None
     return data
 
 
-def _decode(data: bytes, picture: Picture, seen: Seen) -> NDArray[np.uint8] | None:
+def _decode(data: bytes, listed: ListedImage, found: Findings) -> NDArray[np.uint8] | None:
     try:
         image = decode_rgb(data)
     except DatasetError as error:
-        seen.problems.append(Problem("pixels", f"{picture.path}: {error}"))
+        found.problems.append(Problem("pixels", f"{listed.path}: {error}"))
         return None
-    width, height = picture.size
+    width, height = listed.size
     if image.shape[:2] != (height, width):
         there = f"{image.shape[1]}×{image.shape[0]}"
-        problem = f"{picture.path}: {there} pixels instead of {width}×{height}"
-        seen.problems.append(Problem("pixels", problem))
+        problem = f"{listed.path}: {there} pixels instead of {width}×{height}"
+        found.problems.append(Problem("pixels", problem))
         return None
     return image
 
 
-def _look_at_mask(
-    subject: Subject, root: Path, size: tuple[int, int], quick: bool, seen: Seen
+def _check_mask(
+    group: SourceGroup, root: Path, size: tuple[int, int], quick: bool, found: Findings
 ) -> Mask | None:
     """Check a mask, and read it if pixels are looked at."""
-    if subject.mask is None:
+    if group.mask is None:
         return None
-    problem = _mask_problem(root / subject.mask, subject.mask_sha256, size)
+    problem = _mask_problem(root / group.mask, group.mask_sha256, size)
     if problem is None and not quick:
         try:
-            mask = read_mask(root / subject.mask)
+            mask = read_mask(root / group.mask)
         except OutputError:
             problem = "cannot be decoded"
         else:
@@ -230,7 +230,7 @@ def _look_at_mask(
                 return mask
             problem = "it is all black"
     if problem is not None:
-        seen.problems.append(Problem("mask", f"{subject.mask}: {problem}"))
+        found.problems.append(Problem("mask", f"{group.mask}: {problem}"))
     return None
 
 
@@ -239,7 +239,7 @@ def _mask_problem(file: Path, sha256: str | None, size: tuple[int, int]) -> str 
         data = file.read_bytes()
     except OSError as error:
         return error.strerror or "cannot be read"
-    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+    if sha256 is not None and sha256_of(data) != sha256:
         return "changed since it was used"
     if len(data) < _PNG_HEADER.size or not data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "no PNG"
@@ -251,37 +251,37 @@ def _mask_problem(file: Path, sha256: str | None, size: tuple[int, int]) -> str 
     return None
 
 
-def _outside_source(file: Path, sha256: str | None, seen: Seen) -> NDArray[np.uint8] | None:
+def _outside_source(file: Path, sha256: str | None, found: Findings) -> NDArray[np.uint8] | None:
     """Read a source that the output does not hold."""
-    data = _sound_bytes(Path(), str(file), sha256, seen)
+    data = _sound_bytes(Path(), str(file), sha256, found)
     try:
         return None if data is None else decode_rgb(data)
     except DatasetError as error:
-        seen.problems.append(Problem("pixels", f"{file}: {error}"))
+        found.problems.append(Problem("pixels", f"{file}: {error}"))
         return None
 
 
 def _compare(
-    picture: Picture,
+    listed: ListedImage,
     data: bytes,
     image: NDArray[np.uint8],
     source: NDArray[np.uint8],
     mask: Mask,
-    seen: Seen,
+    found: Findings,
 ) -> None:
     """Compare a copy's person with the source's."""
     if not image.shape[:2] == source.shape[:2] == mask.shape:
-        problem = f"{picture.path}: not of its source's size"
-        seen.problems.append(Problem("foreground", problem))
+        problem = f"{listed.path}: not of its source's size"
+        found.problems.append(Problem("foreground", problem))
         return
     difference = image[mask].astype(np.int32) - source[mask]
     form = "PNG" if data.startswith(b"\x89PNG") else "JPEG"
-    loss = Loss(picture.row, form, difference.size, int(np.square(difference).sum()))
-    seen.losses.append(loss)
+    loss = Loss(listed.row, form, difference.size, int(np.square(difference).sum()))
+    found.losses.append(loss)
     if form == "PNG" and loss.squared:
         changed = int(difference.any(axis=1).sum())
-        problem = f"{picture.path}: {changed:,} pixels under the mask are not the source's"
-        seen.problems.append(Problem("foreground", problem))
+        problem = f"{listed.path}: {changed:,} pixels under the mask are not the source's"
+        found.problems.append(Problem("foreground", problem))
     elif loss.psnr < LOWEST_PSNR:
-        problem = f"{picture.path}: the person is not the source's ({loss.psnr:.1f} dB)"
-        seen.problems.append(Problem("foreground", problem))
+        problem = f"{listed.path}: the person is not the source's ({loss.psnr:.1f} dB)"
+        found.problems.append(Problem("foreground", problem))

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from visnet_aug.builder.build_json import BUILD, read_build_json
-from visnet_aug.builder.finished import check_finished, mask_of, stem_of
-from visnet_aug.builder.output import MANIFEST, PARQUET, RECIPE, REJECTED
-from visnet_aug.builder.parquet import is_true
-from visnet_aug.builder.provenance import identify_masks
+from visnet_aug.builder.folder import (
+    BUILD,
+    MANIFEST,
+    PARQUET,
+    RECIPE,
+    REJECTED,
+    check_finished,
+    read_build_json,
+)
+from visnet_aug.builder.identity import identify_masks
+from visnet_aug.builder.rows import mask_of, stem_of
+from visnet_aug.builder.tables import parquet_agrees
 from visnet_aug.datasets.rejected import RejectedRow, read_rejected
 from visnet_aug.errors import OutputError, RecipeError
+from visnet_aug.files import sha256_of
 from visnet_aug.manifest import PROBE_SPLITS, ManifestRow, read_manifest
 from visnet_aug.masks.compute import MaskSummary
 from visnet_aug.masks.store import TABLE, MaskEntry, MaskStore, mask_name
@@ -137,7 +144,7 @@ def _changed(root: Path, report: Mapping[str, Any], problems: list[Problem]) -> 
             problems.append(Problem("tables", f"{name}: cannot be read ({error.strerror})"))
             yield name
             continue
-        if hashlib.sha256(data).hexdigest() != digest:
+        if sha256_of(data) != digest:
             problems.append(Problem("tables", f"{name}: changed since it was built"))
             yield name
 
@@ -172,7 +179,7 @@ def _read_rejected(
 
 def _parquet_problems(root: Path) -> Iterator[Problem]:
     """Compare ``manifest.parquet``, which anybody may have put there, with the manifest."""
-    if (root / PARQUET).exists() and not is_true(root):
+    if (root / PARQUET).exists() and not parquet_agrees(root):
         what = f"says other than {MANIFEST}; build --parquet writes it again"
         yield Problem("tables", f"{PARQUET}: {what}")
 

@@ -1,63 +1,66 @@
-"""The verifier: tables, claims, files, images; nothing is written."""
+"""Verifies a finished build: tables, claims, files, images. Nothing is written."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 
-from visnet_aug.builder.finished import mask_of
-from visnet_aug.builder.observer import Advance, Silent
+from visnet_aug.builder.rows import mask_of
 from visnet_aug.errors import DatasetError
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import FOLDER as MASK_FOLDER
 from visnet_aug.processes import default_workers, spread
+from visnet_aug.progress import Advance, Stage, silent
 from visnet_aug.verification.claims import check_claims
 from visnet_aug.verification.duplicates import near_pairs
 from visnet_aug.verification.files import find_changed_shards, find_strays
-from visnet_aug.verification.images import Loss, Picture, Seen, Subject, look, psnr
+from visnet_aug.verification.images import (
+    Findings,
+    ListedImage,
+    Loss,
+    SourceGroup,
+    check_images,
+    psnr,
+)
 from visnet_aug.verification.tables import Tables, read_tables
 from visnet_aug.verification.verdict import Fidelity, Resemblance, Verdict
-
-Stage: TypeAlias = Callable[[str], AbstractContextManager[Advance]]
-"""Starts a stage of the work, whose progress goes to what it gives."""
 
 _CHUNK: Final = 64
 """Sources per message to a worker: 20 ms of work or more."""
 
 _NEAREST: Final = 3
-"""Near-duplicates that are named, of each pair of splits."""
+"""Near-duplicates that are named for each pair of splits."""
 
 
 def verify(
-    root: Path,
+    folder: str | Path,
     *,
-    source: Path | None = None,
+    source: str | Path | None = None,
     quick: bool = False,
     workers: int | None = None,
     stage: Stage | None = None,
 ) -> Verdict:
-    """Find out whether a finished build or probe is what its tables say.
+    """Check that a finished build or probe is what its tables say.
 
-    It starts processes, unless ``workers`` is 1: a script that calls it needs ``if __name__ ==
-    "__main__":`` around what it does.
+    It starts processes, unless ``workers`` is 1: a script that calls it needs
+    ``if __name__ == "__main__":``.
 
     Args:
-        root: The output folder of a build.
-        source: The source dataset, for sets without their originals (the published composition):
-            people can then be compared with their sources.
+        folder: The output folder of a build.
+        source: The source dataset, for sets without their originals (the published composition),
+            so that people can be compared with their sources.
         quick: Compare checksums, but decode nothing.
         workers: Number of processes; ``None`` for one per processor.
-        stage: Told about progress.
+        stage: Reports progress, such as `visnet_aug.progress.stage`; silent by default.
 
     Returns:
-        What is wrong, and what was measured.
+        What is wrong, and what was measured; ``.sound`` if nothing is wrong.
 
     Raises:
         OutputError: The folder holds no finished build, or a table cannot be read.
@@ -65,46 +68,47 @@ def verify(
         DatasetError: ``source`` is no folder.
         WorkerError: A worker process died.
     """
+    root, source = Path(folder), Path(source) if source is not None else None
     if source is not None and not source.is_dir():
         raise DatasetError(f"{source}: no such folder; give the source dataset's")
-    stage = stage or Silent().stage
+    stage = stage or silent
     with stage("read tables") as advance:
         tables = read_tables(root)
         problems = [*tables.problems, *check_claims(tables)]
         problems += find_strays(root, tables.rows, tables.entries)
         problems += find_changed_shards(root, tables.shards)
         advance(len(tables.rows), len(tables.rows))
-    with stage("look") as advance:
-        subjects = _subjects(tables, source)
-        seen = _look_at_all(subjects, root, quick, workers or default_workers(), advance)
+    with stage("check images") as advance:
+        groups = _group(tables, source)
+        found = _check_all(groups, root, quick, workers or default_workers(), advance)
     with stage("compare") as advance:
-        resemblances = _resemblances(tables.rows, seen.hashes)
-        advance(len(seen.hashes), len(seen.hashes))
+        resemblances = _resemblances(tables.rows, found.hashes)
+        advance(len(found.hashes), len(found.hashes))
     return Verdict(
         root=root,
         product=tables.product,
         images=len(tables.rows),
         quick=quick,
-        problems=problems + sorted(seen.problems, key=lambda problem: problem.text),
-        fidelity=_fidelity(tables, seen.losses),
-        uncompared=seen.uncompared,
+        problems=problems + sorted(found.problems, key=lambda problem: problem.text),
+        fidelity=_fidelity(tables, found.losses),
+        uncompared=found.uncompared,
         resemblances=resemblances,
     )
 
 
-def _subjects(tables: Tables, source: Path | None) -> list[Subject]:
-    """Group rows by the image that they show."""
+def _group(tables: Tables, source: Path | None) -> list[SourceGroup]:
+    """Group rows by the source image that they show."""
     groups: dict[str, list[int]] = defaultdict(list)
     for number, row in enumerate(tables.rows):
         groups[row.source].append(number)
-    return [_subject(tables, numbers, source) for numbers in groups.values()]
+    return [_source_group(tables, numbers, source) for numbers in groups.values()]
 
 
-def _subject(tables: Tables, numbers: Sequence[int], source: Path | None) -> Subject:
+def _source_group(tables: Tables, numbers: Sequence[int], source: Path | None) -> SourceGroup:
     rows = [tables.rows[number] for number in numbers]
     kept = any(row.kind == "original" for row in rows)
-    pictures = tuple(
-        Picture(
+    images = tuple(
+        ListedImage(
             row=number,
             path=row.path,
             sha256=row.sha256,
@@ -118,8 +122,8 @@ def _subject(tables: Tables, numbers: Sequence[int], source: Path | None) -> Sub
     entry = tables.entries.get(mask_of(rows[0]))
     own = mask is not None and entry is not None and mask == f"{MASK_FOLDER}/{entry.stem}.png"
     outside = source if not kept else None
-    return Subject(
-        pictures=pictures,
+    return SourceGroup(
+        images=images,
         mask=mask,
         mask_sha256=entry.mask_sha256 if own and entry is not None else None,
         source=outside / rows[0].source if outside is not None else None,
@@ -127,22 +131,22 @@ def _subject(tables: Tables, numbers: Sequence[int], source: Path | None) -> Sub
     )
 
 
-def _look_at_all(
-    subjects: Sequence[Subject], root: Path, quick: bool, workers: int, advance: Advance
-) -> Seen:
-    """Look at all subjects, in processes if there is more than one to be had."""
-    total = sum(len(subject.pictures) for subject in subjects)
-    chunks = [subjects[start : start + _CHUNK] for start in range(0, len(subjects), _CHUNK)]
-    seen = Seen()
-    work = partial(look, root=root, quick=quick)
-    for found in spread(work, chunks, workers, preload=look.__module__):
-        seen.add(found)
-        advance(seen.pictures, total)
-    return seen
+def _check_all(
+    groups: Sequence[SourceGroup], root: Path, quick: bool, workers: int, advance: Advance
+) -> Findings:
+    """Check all images, in ``workers`` processes."""
+    total = sum(len(group.images) for group in groups)
+    chunks = [groups[start : start + _CHUNK] for start in range(0, len(groups), _CHUNK)]
+    found = Findings()
+    work = partial(check_images, root=root, quick=quick)
+    for part in spread(work, chunks, workers, preload=check_images.__module__):
+        found.add(part)
+        advance(found.images, total)
+    return found
 
 
 def _fidelity(tables: Tables, losses: Sequence[Loss]) -> list[Fidelity]:
-    """Sum up comparisons by what the files' format came from."""
+    """Sum up comparisons by the format of the files."""
     by_form: Mapping[str, list[Loss]] = defaultdict(list)
     for loss in losses:
         by_form[loss.form].append(loss)

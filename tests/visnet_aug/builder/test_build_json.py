@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.build_json import read_build_json
-from visnet_aug.builder.masking import SegmenterFactory
-from visnet_aug.builder.output import examine
+from visnet_aug.builder.build import build
+from visnet_aug.builder.folder import examine, read_build_json
 from visnet_aug.errors import OutputError
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe
 from visnet_aug.reproduction import Replayer
 from visnet_aug.verification.verify import verify
@@ -19,7 +18,7 @@ from visnet_aug.verification.verify import verify
 @pytest.fixture
 def built(market: Path, ellipses: SegmenterFactory, tmp_path: Path) -> Path:
     out = tmp_path / "aug"
-    build(market, out, Recipe(images=31), Options(workers=1), segmenter_factory=ellipses)
+    build(market, out, recipe=Recipe(images=31), workers=1, segmenter=ellipses)
     return out
 
 

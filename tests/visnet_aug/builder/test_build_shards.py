@@ -26,27 +26,32 @@ from hypothesis import strategies as st
 from benchmarks.crash import tree
 from benchmarks.killed import Kill
 from visnet_aug.builder import packing
-from visnet_aug.builder.build import Options, build, dry_run
-from visnet_aug.builder.engine import Context
-from visnet_aug.builder.masking import SegmenterFactory
-from visnet_aug.builder.metadata import describe_image
-from visnet_aug.builder.packing import Shard, check_count, pack, share_out
-from visnet_aug.builder.passthrough import Passthrough
+from visnet_aug.builder.build import build, build_probe, dry_run
+from visnet_aug.builder.engine import Context, Passthrough
+from visnet_aug.builder.packing import (
+    Sample,
+    Shard,
+    StoppedError,
+    check_count,
+    pack,
+    share_out,
+    write_shard,
+)
 from visnet_aug.builder.plan import Kept, Plan
-from visnet_aug.builder.probe import Probe, probe_recipe
-from visnet_aug.builder.rows import Facts
-from visnet_aug.builder.tars import Sample, StoppedError, write_shard
+from visnet_aug.builder.probe import probe_recipe
+from visnet_aug.builder.rows import Provenance, image_record
 from visnet_aug.builder.worker import Worker
 from visnet_aug.datasets import read_dataset
 from visnet_aug.errors import OutputError, PlanError, RecipeError
 from visnet_aug.manifest import ManifestSplit, read_manifest
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe
 from visnet_aug.shards import read_bytes, read_index, shard_of
 
 RECIPE = Recipe(images=30 + 17)
 """All 30 images of the small dataset and 17 copies: 29 train, 6 query, 12 gallery."""
 
-SHARDS = Options(workers=2, shards=6)
+SHARDS = {"workers": 2, "shards": 6}
 TARS = ["gallery-000000", "gallery-000001", "query-000000", "train-000000", "train-000001",
         "train-000002"]  # fmt: skip
 
@@ -57,7 +62,7 @@ def built(
 ) -> Path:
     """A build in six shards, to be read only."""
     out = tmp_path_factory.mktemp("sharded") / "aug"
-    result = build(market, out, RECIPE, SHARDS, segmenter_factory=ellipses)
+    result = build(market, out, recipe=RECIPE, **SHARDS, segmenter=ellipses)
     assert (result.made, result.found, result.was_there) == (47, 0, False)
     return out
 
@@ -68,7 +73,7 @@ def in_files(
 ) -> Path:
     """The same build in files, to be read only."""
     out = tmp_path_factory.mktemp("files") / "aug"
-    build(market, out, RECIPE, Options(workers=1), segmenter_factory=ellipses)
+    build(market, out, recipe=RECIPE, workers=1, segmenter=ellipses)
     return out
 
 
@@ -101,7 +106,7 @@ def test_plain_webdataset_reads_every_sample(built: Path) -> None:
     for sample in samples:
         row = rows[f"shards/{Path(sample['__url__']).name}/{sample['__key__']}.jpg"]
         assert sample["jpg"].shape == (row.height, row.width, 3)
-        assert sample["json"] == describe_image(row)
+        assert sample["json"] == image_record(row)
         assert None not in sample["json"].values()
         person = (sample["mask.png"] > 0).mean()
         assert np.isclose(person, row.mask_area or 0, atol=1e-6)
@@ -165,9 +170,9 @@ def test_the_same_bytes_whatever_the_workers(
     build(
         market,
         tmp_path / "aug",
-        RECIPE,
-        replace(SHARDS, workers=workers),
-        segmenter_factory=ellipses,
+        recipe=RECIPE,
+        **(SHARDS | {"workers": workers}),
+        segmenter=ellipses,
     )
     assert tree(tmp_path / "aug") == tree(built)
 
@@ -219,7 +224,7 @@ def test_each_split_needs_a_shard_and_each_shard_an_image(
 def test_a_splits_shards_are_even_and_shuffled(plan: Plan) -> None:
 
     def packed(seed: int) -> tuple[Shard, ...]:
-        return pack(plan, 7, seed, lambda image: Facts("", None))
+        return pack(plan, 7, seed, lambda image: Provenance("", None))
 
     made = packed(1)
     assert [len(shard.members) for shard in made] == [4, 4, 4, 3, 3, 6, 6]
@@ -237,7 +242,7 @@ def test_a_splits_shards_are_even_and_shuffled(plan: Plan) -> None:
 def test_a_shard_that_is_stopped_leaves_nothing(market: Path, tmp_path: Path) -> None:
     records = read_dataset(market).split("query")
     plan = Plan(tuple(Kept(record, record.name) for record in records), (), "")
-    (shard,) = pack(plan, 1, 0, lambda image: Facts("", None))
+    (shard,) = pack(plan, 1, 0, lambda image: Provenance("", None))
     (tmp_path / "shards").mkdir()
     turns = iter([False, False, True])
     with pytest.raises(StoppedError):
@@ -266,10 +271,10 @@ def test_a_shard_on_a_full_disk_is_an_error_and_leaves_nothing(
 def test_links_cannot_be_in_a_tar(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path, passthrough: Passthrough
 ) -> None:
-    options = Options(shards=6, passthrough=passthrough)
+    options = {"shards": 6, "passthrough": passthrough}
     for refused in (build, dry_run):
         with pytest.raises(RecipeError, match=f"--shards with --passthrough {passthrough}"):
-            refused(market, tmp_path / "aug", RECIPE, options, segmenter_factory=ellipses)
+            refused(market, tmp_path / "aug", recipe=RECIPE, **options, segmenter=ellipses)
     assert not (tmp_path / "aug").exists()
 
 
@@ -278,7 +283,7 @@ def test_without_webdataset_it_is_said_how_to_get_it(
 ) -> None:
     monkeypatch.setattr(packing, "find_spec", lambda name: None)
     with pytest.raises(RecipeError, match=r"pip install 'visnet\[shards\]'"):
-        build(market, tmp_path / "aug", RECIPE, SHARDS, segmenter_factory=ellipses)
+        build(market, tmp_path / "aug", recipe=RECIPE, **SHARDS, segmenter=ellipses)
 
 
 @pytest.mark.parametrize("count", [2, 48])
@@ -290,9 +295,9 @@ def test_a_number_of_shards_that_cannot_be_is_refused(
             refused(
                 market,
                 tmp_path / "aug",
-                RECIPE,
-                replace(SHARDS, shards=count),
-                segmenter_factory=ellipses,
+                recipe=RECIPE,
+                **(SHARDS | {"shards": count}),
+                segmenter=ellipses,
             )
 
 
@@ -303,13 +308,13 @@ def test_another_number_of_shards_is_another_build(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path, there: int | None, here: int | None
 ) -> None:
     out = tmp_path / "aug"
-    build(market, out, RECIPE, Options(workers=1, shards=there), segmenter_factory=ellipses)
-    options = Options(workers=1, shards=here)
+    build(market, out, recipe=RECIPE, workers=1, shards=there, segmenter=ellipses)
+    options = {"workers": 1, "shards": here}
     with pytest.raises(OutputError, match="shards is"):
-        build(market, out, RECIPE, options, segmenter_factory=ellipses)
-    build(market, out, RECIPE, replace(options, force=True), segmenter_factory=ellipses)
+        build(market, out, recipe=RECIPE, **options, segmenter=ellipses)
+    build(market, out, recipe=RECIPE, **(options | {"force": True}), segmenter=ellipses)
     fresh = tmp_path / "fresh"
-    build(market, fresh, RECIPE, options, segmenter_factory=ellipses)
+    build(market, fresh, recipe=RECIPE, **options, segmenter=ellipses)
     assert tree(out) == tree(fresh)
 
 
@@ -317,18 +322,18 @@ def test_a_foreign_file_beside_shards_is_refused_and_kept(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     out = tmp_path / "aug"
-    build(market, out, RECIPE, replace(SHARDS, workers=1), segmenter_factory=ellipses)
+    build(market, out, recipe=RECIPE, **(SHARDS | {"workers": 1}), segmenter=ellipses)
     (out / "shards/mine.tar").write_bytes(b"mine")
     with pytest.raises(OutputError, match=r"mine\.tar: not of this build"):
-        build(market, out, RECIPE, replace(SHARDS, force=True), segmenter_factory=ellipses)
+        build(market, out, recipe=RECIPE, **(SHARDS | {"force": True}), segmenter=ellipses)
     assert (out / "shards/mine.tar").read_bytes() == b"mine"
     assert (out / "shards/train-000000.tar").exists()
 
 
 def test_a_probe_can_be_in_shards(market: Path, ellipses: SegmenterFactory, tmp_path: Path) -> None:
     recipe = probe_recipe(Recipe(), ["blur", "noise"])
-    options = Options(workers=1, shards=6)
-    build(market, tmp_path / "probe", recipe, options, product=Probe(), segmenter_factory=ellipses)
+    options = {"workers": 1, "shards": 6}
+    build_probe(market, tmp_path / "probe", recipe=recipe, **options, segmenter=ellipses)
     rows = read_manifest(tmp_path / "probe/manifest.csv")
     assert Counter(row.split for row in rows) == {
         "query": 6, "gallery": 9, "probe-query": 12, "probe-gallery": 18,
@@ -356,10 +361,10 @@ from fake_segmenters import Ellipses
 from benchmarks.killed import arm
 from visnet_aug.cli.main import main
 from visnet_aug.builder import build
-from visnet_aug.builder.masking import SegmenterSource
+from visnet_aug.masks.compute import SegmenterSource
 
 arm(__name__)
-build.build.__kwdefaults__["segmenter_factory"] = lambda *_: SegmenterSource("ellipses", Ellipses)
+build.build.__kwdefaults__["segmenter"] = lambda *_: SegmenterSource("ellipses", Ellipses)
 if __name__ == "__main__":
     main()
 """
@@ -388,7 +393,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
         assert process.returncode == -signal.SIGKILL, process.stderr
         assert not (out / "manifest.csv").exists()
     flip(out / "shards/train-000001.tar")
-    result = build(market, out, RECIPE, SHARDS, segmenter_factory=ellipses)
+    result = build(market, out, recipe=RECIPE, **SHARDS, segmenter=ellipses)
     assert (result.made, result.found) == (10, 37)
     assert tree(out) == tree(built)
 
@@ -399,7 +404,7 @@ def test_a_finished_builds_shards_are_made_again_where_they_are_harmed(
     out = shutil.copytree(built, tmp_path / "aug")
     (out / "shards/query-000000.tar").unlink()
     flip(out / "shards/train-000001.tar")
-    result = build(market, out, RECIPE, SHARDS, segmenter_factory=ellipses)
+    result = build(market, out, recipe=RECIPE, **SHARDS, segmenter=ellipses)
     assert (result.made, result.found) == (6 + 10, 47 - 16)
     assert tree(out) == tree(built)
 
@@ -409,7 +414,7 @@ def test_an_impossible_number_is_refused_before_any_mask_is_computed(
 ) -> None:
     out = tmp_path / "aug"
     with pytest.raises(PlanError, match=r"cannot make 48 shards.* ask for 3 to 47"):
-        build(market, out, RECIPE, replace(SHARDS, shards=48), segmenter_factory=ellipses)
+        build(market, out, recipe=RECIPE, **(SHARDS | {"shards": 48}), segmenter=ellipses)
     assert not out.exists()
 
 
@@ -417,7 +422,7 @@ def test_where_some_are_jpegs_and_some_pngs_the_card_sends_nobody_to_datasets(
     built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     recipe = RECIPE.replace(encoding="png")
-    build(market, tmp_path / "aug", recipe, SHARDS, segmenter_factory=ellipses)
+    build(market, tmp_path / "aug", recipe=recipe, **SHARDS, segmenter=ellipses)
     mixed, plain = (" ".join((root / "README.md").read_text().split())
                     for root in (tmp_path / "aug", built))  # fmt: skip
     assert "`load_dataset(" in plain

@@ -1,16 +1,16 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from PIL import Image
 
-from visnet_aug.builder.build import Options, build, make_masks
-from visnet_aug.builder.card import size_class
-from visnet_aug.builder.masking import SegmenterFactory
+from visnet_aug.builder.build import build, make_masks
+from visnet_aug.builder.description import size_class
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe, load_recipe
 
 
@@ -54,7 +54,7 @@ def test_the_card_says_how_the_set_was_made(
     says_not: list[str],
 ) -> None:
     recipe = Recipe.model_validate({"images": 33, **changes})
-    build(market, tmp_path / "aug", recipe, Options(workers=1), segmenter_factory=ellipses)
+    build(market, tmp_path / "aug", recipe=recipe, workers=1, segmenter=ellipses)
     card = (tmp_path / "aug" / "README.md").read_text()
     _, header, body = card.split("---\n", 2)
     assert yaml.safe_load(header)["pretty_name"] in body
@@ -68,16 +68,16 @@ def test_the_card_says_how_the_set_was_made(
 @pytest.mark.parametrize(
     ("options", "test_images", "says", "says_not"),
     [
-        (Options(), True, ["The query and gallery images were copied byte"], ["link", "--pass"]),
+        ({}, True, ["The query and gallery images were copied byte"], ["link", "--pass"]),
         (
-            Options(passthrough="symlink"),
+            {"passthrough": "symlink"},
             True,
             ["are symbolic links to", "--recipe recipe.yaml --passthrough symlink The bytes"],
             ["byte for byte"],
         ),
-        (Options(shards=3), True, ["--recipe recipe.yaml --shards 3 The bytes"], ["--passthrough"]),
+        ({"shards": 3}, True, ["--recipe recipe.yaml --shards 3 The bytes"], ["--passthrough"]),
         (
-            Options(),
+            {},
             False,
             ["the table `labels.csv`"],
             ["query images", "gallery images", "byte for byte"],
@@ -89,7 +89,7 @@ def test_the_card_says_what_is_true_of_this_set(
     market: Path,
     ellipses: SegmenterFactory,
     tmp_path: Path,
-    options: Options,
+    options: dict[str, Any],
     test_images: bool,
     says: list[str],
     says_not: list[str],
@@ -100,8 +100,8 @@ def test_the_card_says_what_is_true_of_this_set(
         shutil.copytree(market / "bounding_box_train", source)
         rows = [f"{path.name},{path.name[:4]},{path.name[6]},train" for path in source.iterdir()]
         (source / "labels.csv").write_text("\n".join(["path,pid,camid,split", *rows]))
-    options = replace(options, workers=1)
-    build(source, tmp_path / "aug", recipe, options, segmenter_factory=ellipses)
+    options = options | {"workers": 1}
+    build(source, tmp_path / "aug", recipe=recipe, **options, segmenter=ellipses)
     card = in_one_line(tmp_path / "aug" / "README.md")
     assert all(words in card for words in says), card
     assert not any(words in card for words in says_not), card
@@ -111,15 +111,15 @@ def test_the_card_asks_for_masks_mended_by_hand_and_with_them_the_bytes_are_the_
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     first, again, recipe = tmp_path / "first", tmp_path / "again", Recipe()
-    make_masks(market, first, recipe, segmenter_factory=ellipses)
+    make_masks(market, first, recipe=recipe, segmenter=ellipses)
     Image.new("L", (32, 64)).save(next((first / "masks").iterdir()))
-    build(market, first, recipe, Options(workers=1), segmenter_factory=ellipses)
+    build(market, first, recipe=recipe, workers=1, segmenter=ellipses)
     assert "`masks/` and `masks.csv`, mended by hand, copied" in in_one_line(first / "README.md")
     again.mkdir()
     shutil.copytree(first / "masks", again / "masks")
     shutil.copy(first / "masks.csv", again)
     same = load_recipe(first / "recipe.yaml")
-    build(market, again, same, Options(workers=1), segmenter_factory=ellipses)
+    build(market, again, recipe=same, workers=1, segmenter=ellipses)
     assert contents(again) == contents(first)
 
 

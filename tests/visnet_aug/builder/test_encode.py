@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
 from visnet_aug.builder import encode as module
-from visnet_aug.builder.encode import encode
+from visnet_aug.builder.render import encode
 from visnet_aug.datasets.images import decode_rgb
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.builder.finished import check_finished, stem_of
+from visnet_aug.builder.folder import check_finished
 from visnet_aug.builder.journal import journal_path
+from visnet_aug.builder.rows import stem_of
 from visnet_aug.errors import OutputError
 
 

@@ -12,7 +12,7 @@ import pytest
 from fake_segmenters import Gregarious, Loud, Unloadable
 
 from visnet_aug.builder import mask_processes
-from visnet_aug.builder.mask_processes import run_batches
+from visnet_aug.builder.local import run_batches
 from visnet_aug.datasets import read_dataset
 from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.errors import DatasetError, WeightsError, WorkerError

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visnet_aug.builder.metadata import COLUMNS, UNTOUCHED, metadata_columns, metadata_files
+from visnet_aug.builder.rows import RECORD_COLUMNS, UNTOUCHED
+from visnet_aug.builder.tables import metadata_columns, metadata_files
 from visnet_aug.manifest import ManifestRow
 
 ORIGINAL = ManifestRow(
@@ -59,7 +60,7 @@ def test_each_folder_has_a_table_of_its_images() -> None:
     files = metadata_files(rows, metadata_columns(rows))
     assert set(files) == {"bounding_box_train/metadata.csv", "query/metadata.csv"}
     original, copy = read(files["bounding_box_train/metadata.csv"])
-    assert tuple(original) == COLUMNS
+    assert tuple(original) == RECORD_COLUMNS
     assert original | {"family": "blur"} == {
         "file_name": "0002_c1s1_000451_03.jpg", "split": "train", "pid": "2", "camid": "1",
         "sequence": "1", "frame": "451", "kind": "original", "source": ORIGINAL.source,
@@ -76,7 +77,7 @@ def test_each_folder_has_a_table_of_its_images() -> None:
 def test_what_some_image_has_not_is_left_out_everywhere(missing: tuple[str, ...]) -> None:
     rows = [ORIGINAL, replace(QUERY, **dict.fromkeys(missing))]
     columns = metadata_columns(rows)
-    assert set(columns) == set(COLUMNS).difference(missing)
+    assert set(columns) == set(RECORD_COLUMNS).difference(missing)
     for data in metadata_files(rows, columns).values():
         assert tuple(read(data)[0]) == columns
 

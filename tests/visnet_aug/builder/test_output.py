@@ -4,18 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.builder.journal import Journal, Written, journal_path
-from visnet_aug.builder.output import (
-    Found,
+from visnet_aug.builder.folder import (
+    FolderContent,
     check_apart,
-    check_same,
     claim,
     clear_way,
-    differences,
     examine,
     release,
     remove_build,
 )
+from visnet_aug.builder.identity import check_same, differences
+from visnet_aug.builder.journal import Journal, Written, journal_path
 from visnet_aug.errors import OutputError
 
 IDENTITY = {"recipe": {"seed": 0, "masks": {"min_area": 0.1}}, "source": "a" * 64}
@@ -50,8 +49,8 @@ def begun(tmp_path: Path) -> Path:
 )
 def test_empty_folders_and_masks_alone_are_fresh(tmp_path: Path, names: tuple[str, ...]) -> None:
     touch(tmp_path, *names)
-    assert examine(tmp_path) == Found("fresh")
-    assert examine(tmp_path / "not yet") == Found("fresh")
+    assert examine(tmp_path) == FolderContent("fresh")
+    assert examine(tmp_path / "not yet") == FolderContent("fresh")
 
 
 @pytest.mark.parametrize(
@@ -113,7 +112,7 @@ def test_another_build_is_refused_with_what_differs(begun: Path) -> None:
     found = examine(begun)
     check_same(begun, found, IDENTITY)
     check_same(begun, found, {"source": "a" * 64})
-    check_same(begun, Found("fresh"), {"source": "other"})
+    check_same(begun, FolderContent("fresh"), {"source": "other"})
     other = {"recipe": {"seed": 1, "masks": {"min_area": 0.2}}, "source": "b" * 64}
     with pytest.raises(OutputError) as caught:
         check_same(begun, found, other)

@@ -8,15 +8,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory
+from visnet_aug.builder.build import build
 from visnet_aug.errors import OutputError
 from visnet_aug.manifest import COLUMNS, read_manifest
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe
 from visnet_aug.verification.verify import verify
 
 RECIPE = Recipe(images=30 + 17)
-OPTIONS = Options(workers=1, parquet=True)
+OPTIONS = {"workers": 1, "parquet": True}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def built(
 ) -> Path:
     """A build with its manifest as Parquet, to be read only."""
     out = tmp_path_factory.mktemp("parquet") / "aug"
-    build(market, out, RECIPE, OPTIONS, segmenter_factory=ellipses)
+    build(market, out, recipe=RECIPE, **OPTIONS, segmenter=ellipses)
     return out
 
 
@@ -46,9 +46,9 @@ def test_a_finished_build_gets_one_and_nothing_else_is_made(
     built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     out = tmp_path / "aug"
-    build(market, out, RECIPE, Options(workers=1), segmenter_factory=ellipses)
+    build(market, out, recipe=RECIPE, workers=1, segmenter=ellipses)
     assert not (out / "manifest.parquet").exists()
-    result = build(market, out, RECIPE, OPTIONS, segmenter_factory=ellipses)
+    result = build(market, out, recipe=RECIPE, **OPTIONS, segmenter=ellipses)
     assert (result.was_there, result.made) == (True, 0)
     there, here = (pl.read_parquet(root / "manifest.parquet") for root in (built, out))
     assert there.equals(here)
@@ -59,14 +59,8 @@ def test_it_goes_with_the_build_that_it_belongs_to(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     out = tmp_path / "aug"
-    build(market, out, RECIPE, OPTIONS, segmenter_factory=ellipses)
-    build(
-        market,
-        out,
-        RECIPE.replace(seed=1),
-        Options(workers=1, force=True),
-        segmenter_factory=ellipses,
-    )
+    build(market, out, recipe=RECIPE, **OPTIONS, segmenter=ellipses)
+    build(market, out, recipe=RECIPE.replace(seed=1), workers=1, force=True, segmenter=ellipses)
     assert not (out / "manifest.parquet").exists()
 
 
@@ -111,7 +105,7 @@ def test_a_folder_in_its_place_is_no_traceback(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     out = tmp_path / "aug"
-    build(market, out, RECIPE, Options(workers=1), segmenter_factory=ellipses)
+    build(market, out, recipe=RECIPE, workers=1, segmenter=ellipses)
     (out / "manifest.parquet").mkdir()
     with pytest.raises(OutputError, match=r"manifest.parquet: cannot be written"):
-        build(market, out, RECIPE, OPTIONS, segmenter_factory=ellipses)
+        build(market, out, recipe=RECIPE, **OPTIONS, segmenter=ellipses)

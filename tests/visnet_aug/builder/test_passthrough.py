@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from visnet_aug.builder import passthrough
-from visnet_aug.builder.passthrough import Passthrough, pass_through
+from visnet_aug.builder.engine import Passthrough
+from visnet_aug.builder.worker import pass_through
 from visnet_aug.errors import OutputError
 
 

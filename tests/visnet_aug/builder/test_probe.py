@@ -4,7 +4,6 @@ import csv
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory, SegmenterSource
+from visnet_aug.builder.build import build, build_probe
 from visnet_aug.builder.probe import Probe, probe_recipe
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.datasets.record import Dataset, ImageRecord, Split
 from visnet_aug.errors import OutputError, PlanError, RecipeError
 from visnet_aug.manifest import ManifestRow, read_manifest
+from visnet_aug.masks.compute import SegmenterFactory, SegmenterSource
 from visnet_aug.masks.store import mask_name, read_mask
 from visnet_aug.recipe import Recipe, load_recipe
 
@@ -54,19 +53,12 @@ def probed(
 def make(
     source: Path,
     out: Path,
-    segmenter_factory: SegmenterFactory,
+    segmenter: SegmenterFactory,
     recipe: Recipe = RECIPE,
     sample: int | None = None,
     workers: int = 1,
 ) -> None:
-    build(
-        source,
-        out,
-        recipe,
-        Options(workers=workers),
-        product=Probe(sample),
-        segmenter_factory=segmenter_factory,
-    )
+    build_probe(source, out, recipe=recipe, workers=workers, sample=sample, segmenter=segmenter)
 
 
 def test_a_probe_is_the_test_images_and_a_version_of_each_for_each_family(
@@ -183,7 +175,7 @@ def test_killed_anywhere_the_same_command_ends_with_the_same_bytes(
     call: int,
 ) -> None:
     out = tmp_path / "probe"
-    kill(point, call, out, "probe_recipe(Recipe(encoding='png')), product=Probe()")
+    kill(point, call, out, "build_probe", "recipe=Recipe(encoding='png')")
     assert out.exists()
     make(market, out, ellipses)
     assert tree(out) == tree(probed)
@@ -193,7 +185,7 @@ def test_a_finished_probe_is_left_alone(
     probed: Path, market: Path, ellipses: SegmenterFactory
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in probed.rglob("*")}
-    assert build(market, probed, RECIPE, product=Probe(), segmenter_factory=ellipses).was_there
+    assert build_probe(market, probed, recipe=RECIPE, segmenter=ellipses).was_there
     assert {path: path.stat().st_mtime_ns for path in probed.rglob("*")} == before
 
 
@@ -263,20 +255,20 @@ def test_a_probe_and_a_build_refuse_each_others_folders(
 ) -> None:
     before = tree(probed)
     with pytest.raises(OutputError, match='command is "probe" there and "build" here'):
-        build(market, probed, RECIPE, segmenter_factory=ellipses)
+        build(market, probed, recipe=RECIPE, segmenter=ellipses)
     with pytest.raises(OutputError, match="sample is null there and 1 here"):
         make(market, probed, ellipses, sample=1)
     assert tree(probed) == before
 
-    out, options = tmp_path / "aug", Options(workers=1)
-    build(market, out, RECIPE, options, segmenter_factory=ellipses)
+    out, options = tmp_path / "aug", {"workers": 1}
+    build(market, out, recipe=RECIPE, **options, segmenter=ellipses)
     with pytest.raises(OutputError, match='command is "build" there and "probe" here'):
         make(market, out, ellipses)
     built = tree(out)
-    again = replace(options, force=True)
-    build(market, out, RECIPE, again, product=Probe(), segmenter_factory=ellipses)
+    again = options | {"force": True}
+    build_probe(market, out, recipe=RECIPE, **again, segmenter=ellipses)
     assert not (out / "bounding_box_train").exists()
-    build(market, out, RECIPE, again, segmenter_factory=ellipses)
+    build(market, out, recipe=RECIPE, **again, segmenter=ellipses)
     left = tree(out)
     assert {path for path in left if path not in built} == {
         path for path in before if path.startswith("masks/")
@@ -287,11 +279,11 @@ def test_a_probe_and_a_build_refuse_each_others_folders(
 def test_replacing_leaves_what_stands_beside_a_version(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
-    out, options = tmp_path / "probe", Options(workers=1, force=True)
+    out, options = tmp_path / "probe", {"workers": 1, "force": True}
     make(market, out, ellipses, probe_recipe(RECIPE, ["blur"]))
     (out / "blur" / "notes.txt").write_text("mine")
     recipe = probe_recipe(RECIPE, ["noise"])
-    build(market, out, recipe, options, product=Probe(), segmenter_factory=ellipses)
+    build_probe(market, out, recipe=recipe, **options, segmenter=ellipses)
     assert [path.name for path in (out / "blur").iterdir()] == ["notes.txt"]
 
 
@@ -301,8 +293,8 @@ def test_a_mended_mask_is_used(market: Path, ellipses: SegmenterFactory, tmp_pat
     Image.new("1", (32, 64), 1).save(out / "masks/query/0011_c1s1_001111_00.png")
     with pytest.raises(OutputError, match=r"1 mask was edited .* such as query/0011_c1s1"):
         make(market, out, ellipses, recipe)
-    options = Options(workers=1, force=True)
-    build(market, out, recipe, options, product=Probe(), segmenter_factory=ellipses)
+    options = {"workers": 1, "force": True}
+    build_probe(market, out, recipe=recipe, **options, segmenter=ellipses)
     rewritten = decoded(out / "noise/query/0011_c1s1_001111_00_1_noise.png")
     assert (rewritten == decoded(out / "query/0011_c1s1_001111_00.jpg")).all()
 

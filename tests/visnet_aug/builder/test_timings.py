@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 import visnet_aug
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory
-from visnet_aug.builder.observer import Advance, Silent
-from visnet_aug.builder.timings import Stopwatch, Timings, read_timings
+from visnet_aug.builder.build import Observer, Stopwatch, build
+from visnet_aug.builder.tables import Timings, read_timings
 from visnet_aug.errors import OutputError
+from visnet_aug.masks.compute import SegmenterFactory
+from visnet_aug.progress import Advance
 from visnet_aug.recipe import Recipe
 
 RECIPE = Recipe(images=47)
-ONE = Options(workers=1)
+ONE = {"workers": 1}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def built(
 ) -> Path:
     """A finished build, to be read only."""
     out = tmp_path_factory.mktemp("timed") / "aug"
-    result = build(market, out, RECIPE, ONE, segmenter_factory=ellipses)
+    result = build(market, out, recipe=RECIPE, **ONE, segmenter=ellipses)
     timings = read_timings(out)
     assert timings is not None
     assert list(timings.seconds) == list(result.seconds)
@@ -60,7 +60,7 @@ def test_nothing_to_do_leaves_the_times_as_they_are(
     aug: Path, market: Path, ellipses: SegmenterFactory
 ) -> None:
     before = (aug / "report/timings.json").read_bytes()
-    assert build(market, aug, RECIPE, ONE, segmenter_factory=ellipses).seconds == {}
+    assert build(market, aug, recipe=RECIPE, **ONE, segmenter=ellipses).seconds == {}
     assert (aug / "report/timings.json").read_bytes() == before
 
 
@@ -69,7 +69,7 @@ def test_a_build_that_was_gone_on_with_says_so(
 ) -> None:
     for path in sorted((aug / "query").glob("*.jpg"))[:2]:
         path.unlink()
-    build(market, aug, RECIPE, ONE, segmenter_factory=ellipses)
+    build(market, aug, recipe=RECIPE, **ONE, segmenter=ellipses)
     timings = timings_of(aug)
     assert (timings.masks, timings.made, timings.found) == (0, 2, 45)
     assert "check" in timings.seconds
@@ -81,8 +81,8 @@ def test_another_build_overwrites_them_and_takes_the_old_page_away(
     first = timings_of(aug)
     (aug / "report/index.html").write_text("of the old build")
     (aug / "report/notes.txt").write_text("of a person")
-    again = Options(workers=1, force=True)
-    build(market, aug, Recipe(images=40), again, segmenter_factory=ellipses)
+    again = {"workers": 1, "force": True}
+    build(market, aug, recipe=Recipe(images=40), **again, segmenter=ellipses)
     timings = timings_of(aug)
     assert (timings.made, timings.found) == (40, 0)
     assert timings.manifest != first.manifest
@@ -118,7 +118,7 @@ def test_times_that_cannot_be_this_builds_are_refused(
 def test_a_stopwatch_passes_on_what_it_is_told_and_notes_stages_that_end() -> None:
     told: list[object] = []
 
-    class Telling(Silent):
+    class Telling(Observer):
         @contextmanager
         def stage(self, name: str) -> Iterator[Advance]:
             told.append(name)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory
+from visnet_aug.builder.build import build
 from visnet_aug.manifest import read_manifest
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe
 
 Run = Callable[..., tuple[int, str, str]]
@@ -20,7 +20,7 @@ def finished(
     market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     out = tmp_path_factory.mktemp("finished") / "aug"
-    build(market, out, Recipe(images=34), Options(workers=1), segmenter_factory=ellipses)
+    build(market, out, recipe=Recipe(images=34), workers=1, segmenter=ellipses)
     return out
 
 

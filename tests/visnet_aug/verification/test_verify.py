@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory
+from visnet_aug.builder.build import build
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, ManifestError, OutputError
 from visnet_aug.manifest import ManifestRow, read_manifest
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.masks.store import read_mask
 from visnet_aug.recipe import Recipe
 from visnet_aug.verification.verdict import CHECKS, SHOWN
@@ -62,8 +62,8 @@ def test_links_are_as_good_as_copies(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path, passthrough: Any
 ) -> None:
     out = tmp_path / "out"
-    options = Options(workers=1, passthrough=passthrough)
-    build(market, out, Recipe(images=32), options, segmenter_factory=ellipses)
+    options = {"workers": 1, "passthrough": passthrough}
+    build(market, out, recipe=Recipe(images=32), **options, segmenter=ellipses)
     assert problems(out) == {}
     if passthrough == "symlink":
         (out / QUERY).unlink()

@@ -11,19 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory
-from visnet_aug.builder.output import examine
-from visnet_aug.builder.probe import Probe, probe_recipe
+from visnet_aug.builder.build import build, build_probe
+from visnet_aug.builder.folder import examine
+from visnet_aug.builder.probe import probe_recipe
 from visnet_aug.errors import OutputError
 from visnet_aug.manifest import ManifestRow, read_manifest
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe
 from visnet_aug.reproduction import Replayer, Variation
 from visnet_aug.shards import read_bytes, read_index, shard_of
 from visnet_aug.verification.verify import verify
 
 TAR = "shards/query-000000.tar"
-OPTIONS = Options(workers=1, shards=6)
+OPTIONS = {"workers": 1, "shards": 6}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def sharded(
     market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     out = tmp_path_factory.mktemp("sharded") / "aug"
-    build(market, out, Recipe(images=30 + 17), OPTIONS, segmenter_factory=ellipses)
+    build(market, out, recipe=Recipe(images=30 + 17), **OPTIONS, segmenter=ellipses)
     return out
 
 
@@ -46,10 +46,10 @@ def test_a_published_build_and_a_probe_are_sound(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     published = Recipe(images=18 + 15, composition="published")
-    build(market, tmp_path / "published", published, OPTIONS, segmenter_factory=ellipses)
+    build(market, tmp_path / "published", recipe=published, **OPTIONS, segmenter=ellipses)
     assert verify(tmp_path / "published", source=market, workers=1).problems == []
     recipe = probe_recipe(Recipe())
-    build(market, tmp_path / "probe", recipe, OPTIONS, product=Probe(), segmenter_factory=ellipses)
+    build_probe(market, tmp_path / "probe", recipe=recipe, **OPTIONS, segmenter=ellipses)
     assert verify(tmp_path / "probe", workers=1).problems == []
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from visnet_aug.builder.finished import mask_of
+from visnet_aug.builder.rows import mask_of
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import MaskEntry
 from visnet_aug.report.sample import spread_sample
@@ -20,7 +20,7 @@ COLOURS: Final = 10
 
 
 @dataclass(frozen=True)
-class Material:
+class FinishedBuild:
     """A finished build or probe.
 
     Attributes:
@@ -94,7 +94,7 @@ class Material:
         return shard_of(row.path) is None
 
 
-def read_material(root: Path, sample: int | None) -> Material:
+def read_finished(root: Path, sample: int | None) -> FinishedBuild:
     """Read a build's tables.
 
     Args:
@@ -107,7 +107,7 @@ def read_material(root: Path, sample: int | None) -> Material:
         ManifestError: The manifest is damaged.
     """
     tables = read_tables(root)
-    return Material(tables, tables.rows if sample is None else _sample(tables.rows, sample))
+    return FinishedBuild(tables, tables.rows if sample is None else _sample(tables.rows, sample))
 
 
 def _sample(rows: Iterable[ManifestRow], sample: int) -> list[ManifestRow]:
