@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from visnet_aug.builder.build import build, build_probe
-from visnet_aug.builder.probe import Probe, probe_recipe
+from visnet_aug.builder.probe import draft_probe, probe_recipe
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.datasets.record import Dataset, ImageRecord, Split
 from visnet_aug.errors import OutputError, PlanError, RecipeError
@@ -325,11 +325,11 @@ def test_a_sample_is_whole_identities_and_their_share_of_distractors(
     dataset: Dataset, data: st.DataObject
 ) -> None:
     recipe = RECIPE.replace(seed=data.draw(st.integers(0, 99)))
-    everybody = Probe().select(dataset, recipe).records
+    everybody = draft_probe(dataset, recipe).dataset.records
     assert everybody == tuple(r for r in dataset.records if r.split != "train" and r.pid != -1)
     pids = {r.pid for r in everybody if r.split == "query"}
     count = data.draw(st.integers(1, len(pids)))
-    sample = Probe(count).select(dataset, recipe).records
+    sample = draft_probe(dataset, recipe, count).dataset.records
 
     drawn = {r.pid for r in sample if r.split == "query"}
     assert len(drawn) == count
@@ -338,10 +338,10 @@ def test_a_sample_is_whole_identities_and_their_share_of_distractors(
     kept = [r for r in sample if r.pid not in drawn]
     assert set(kept) <= set(others)
     assert abs(len(kept) - len(others) * count / len(pids)) <= 0.5
-    larger = Probe(len(pids)).select(dataset, recipe).records
+    larger = draft_probe(dataset, recipe, len(pids)).dataset.records
     assert larger == everybody
     with pytest.raises(PlanError, match=f"cannot sample {len(pids) + 1} identities: the query has"):
-        Probe(len(pids) + 1).select(dataset, recipe)
+        draft_probe(dataset, recipe, len(pids) + 1)
 
 
 def test_a_larger_sample_holds_the_smaller_and_another_seed_draws_another() -> None:
@@ -350,7 +350,7 @@ def test_a_larger_sample_holds_the_smaller_and_another_seed_draws_another() -> N
     dataset = Dataset(Path("/set"), "market1501", FOLDERS, tuple(records))
 
     def sample(count: int, seed: int = 0) -> set[ImageRecord]:
-        return set(Probe(count).select(dataset, RECIPE.replace(seed=seed)).records)
+        return set(draft_probe(dataset, RECIPE.replace(seed=seed), count).dataset.records)
 
     assert len(sample(10)) == 10 + 20
     assert sample(10) < sample(11) < sample(40)
@@ -364,10 +364,10 @@ def test_a_plan_has_a_version_of_each_maskable_image_and_family(
 ) -> None:
     names = data.draw(st.sets(st.sampled_from(FAMILIES), min_size=1))
     recipe = probe_recipe(RECIPE, names)
-    selected = Probe().select(dataset, recipe)
-    every = [mask_name(r.split, r.stem) for r in selected.records]
+    draft = draft_probe(dataset, recipe)
+    every = [mask_name(r.split, r.stem) for r in draft.dataset.records]
     maskable = data.draw(st.sets(st.sampled_from(every), min_size=1))
-    plan = Probe().plan(selected, maskable, recipe)
+    plan = draft.plan(maskable)
 
     assert plan.total == len(every) + len(maskable) * len(names)
     assert len({image.path for image in plan.images}) == plan.total

@@ -176,7 +176,7 @@ def test_errors_come_back_as_themselves(
 
     def make(items: Sequence[Kept]) -> None:
         with RayEngine() as engine:
-            context = Context(RECIPE, tmp_path, "copy")
+            context = Context(RECIPE, tmp_path, "clone")
             engine.make_files(items, context, begun=len, finished=written.extend)
 
     (tmp_path / items[10].path).mkdir()

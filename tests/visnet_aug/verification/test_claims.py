@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from visnet_aug.builder.journal import Written
 from visnet_aug.builder.plan import make_plan
-from visnet_aug.builder.probe import Probe, probe_recipe
+from visnet_aug.builder.probe import draft_probe, probe_recipe
 from visnet_aug.builder.rows import manifest_rows, summarise
 from visnet_aug.datasets.record import Dataset, ImageRecord, Split
 from visnet_aug.manifest import ManifestRow
@@ -68,7 +68,7 @@ def planned(draw: st.DrawFn) -> Tables:
     if kind == "probe":
         dataset = replace(dataset, records=tuple(test))
         recipe = probe_recipe(recipe)
-        plan = Probe().plan(dataset, accepted, recipe)
+        plan = draft_probe(dataset, recipe).plan(accepted)
     else:
         most = 2 * len(usable) if kind == "published" else len(train) + 9 * len(usable)
         least = 1 if kind == "published" else len(train)

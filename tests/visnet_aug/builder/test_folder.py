@@ -1,21 +1,29 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from visnet_aug.builder.build import build
 from visnet_aug.builder.folder import (
     FolderContent,
     check_apart,
+    check_finished,
     claim,
     clear_way,
     examine,
+    read_build_json,
     release,
     remove_build,
 )
-from visnet_aug.builder.identity import check_same, differences
 from visnet_aug.builder.journal import Journal, Written, journal_path
 from visnet_aug.errors import OutputError
+from visnet_aug.masks.compute import SegmenterFactory
+from visnet_aug.recipe import Recipe
+from visnet_aug.reproduction import Replayer
+from visnet_aug.verification.verify import verify
 
 IDENTITY = {"recipe": {"seed": 0, "masks": {"min_area": 0.1}}, "source": "a" * 64}
 
@@ -67,7 +75,7 @@ def test_folders_with_other_things_are_refused(
     tmp_path: Path, names: tuple[str, ...], first: str
 ) -> None:
     touch(tmp_path, *names)
-    with pytest.raises(OutputError, match=f"not of a build, such as {first}; choose an empty"):
+    with pytest.raises(OutputError, match=f"do not belong to a build, such as {first}; choose an empty"):
         examine(tmp_path)
 
 
@@ -108,29 +116,6 @@ def test_an_unfinished_build_is_recognised(begun: Path) -> None:
     assert found.folders == {"train"}
 
 
-def test_another_build_is_refused_with_what_differs(begun: Path) -> None:
-    found = examine(begun)
-    check_same(begun, found, IDENTITY)
-    check_same(begun, found, {"source": "a" * 64})
-    check_same(begun, FolderContent("fresh"), {"source": "other"})
-    other = {"recipe": {"seed": 1, "masks": {"min_area": 0.2}}, "source": "b" * 64}
-    with pytest.raises(OutputError) as caught:
-        check_same(begun, found, other)
-    assert "recipe.masks.min_area is 0.1 there and 0.2 here (and 2 more); --force" in str(
-        caught.value
-    )
-
-
-def test_differences_name_every_value() -> None:
-    there = {"a": 1, "b": {"c": [1, 2], "d": None}, "gone": "x" * 99}
-    here = {"a": 1, "b": {"c": [1, 3], "d": None}, "new": True}
-    assert list(differences(there, here)) == [
-        "b.c is [1, 2] there and [1, 3] here",
-        f'gone is "{"x" * 36}... there and null here',
-        "new is null there and true here",
-    ]
-
-
 def test_replacing_removes_what_the_build_lists_and_nothing_else(begun: Path) -> None:
     touch(begun, "notes.txt", "report/masks.png", "recipe.yaml", "train/a.jpg.part")
     calls: list[tuple[int, int]] = []
@@ -143,7 +128,7 @@ def test_replacing_removes_what_the_build_lists_and_nothing_else(begun: Path) ->
 
 def test_replacing_refuses_when_a_stranger_lies_among_the_images(begun: Path) -> None:
     touch(begun, "train/holiday.jpg")
-    with pytest.raises(OutputError, match=r"train/holiday.jpg: not of this build; move it away"):
+    with pytest.raises(OutputError, match=r"train/holiday.jpg: does not belong to this build; move it away"):
         remove_build(begun, examine(begun), lambda done, total: None)
     assert (begun / "train/a.jpg").exists()
     assert journal_path(begun).exists()
@@ -154,7 +139,7 @@ def test_clearing_the_way_removes_only_half_written_files(tmp_path: Path) -> Non
     clear_way(tmp_path, ["train", "query"], {"train/a.jpg", "train/b.jpg", "query/q.jpg"})
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.jpg", "train"]
     touch(tmp_path, "train/c.jpg.part")
-    with pytest.raises(OutputError, match=r"c.jpg.part: not of this build"):
+    with pytest.raises(OutputError, match=r"c.jpg.part: does not belong to this build"):
         clear_way(tmp_path, ["train"], {"train/a.jpg"})
 
 
@@ -180,6 +165,45 @@ def test_the_mark_stays_only_where_nothing_else_says_whose_the_folder_is(
 def test_a_strangers_folder_is_not_even_marked(tmp_path: Path) -> None:
     touch(tmp_path, "thesis.tex")
     before = tmp_path.stat().st_mtime_ns
-    with pytest.raises(OutputError, match="not of a build"), claim(tmp_path):
+    with pytest.raises(OutputError, match="do not belong to a build"), claim(tmp_path):
         pass
     assert tmp_path.stat().st_mtime_ns == before
+
+
+def test_only_a_finished_build_is_let_through(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="no such folder"):
+        check_finished(tmp_path / "none")
+    with pytest.raises(OutputError, match=r"no manifest\.csv"):
+        check_finished(tmp_path)
+    (tmp_path / "manifest.csv").touch()
+    check_finished(tmp_path)
+    journal_path(tmp_path).parent.mkdir()
+    journal_path(tmp_path).touch()
+    with pytest.raises(OutputError, match="unfinished"):
+        check_finished(tmp_path)
+
+
+@pytest.fixture
+def built(market: Path, ellipses: SegmenterFactory, tmp_path: Path) -> Path:
+    out = tmp_path / "aug"
+    build(market, out, recipe=Recipe(images=31), workers=1, segmenter=ellipses)
+    return out
+
+
+def test_every_reader_refuses_the_format_of_another_version(built: Path) -> None:
+    report = read_build_json(built)
+    (built / "build.json").write_text(json.dumps(report | {"format": 2}))
+    readers: tuple[Callable[[Path], object], ...] = (examine, verify, Replayer)
+    for reader in readers:
+        with pytest.raises(OutputError, match=r"build\.json: has format 2, .* reads format 1; use"):
+            reader(built)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", "{}", '{"format": "1"}', '{"format": 1}'])
+def test_a_damaged_one_is_damaged_to_every_reader(built: Path, damage: str) -> None:
+    (built / "build.json").write_text(damage)
+    with pytest.raises(OutputError, match=r"build\.json: damaged; restore it"):
+        examine(built)
+    (found,) = (found for found in verify(built).problems if "build.json" in found.text)
+    assert found.text.startswith("build.json: damaged (")
+    assert Replayer(built).find(["*"])

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import get_sampling
 
-from visnet_aug.builder import encode as module
+from visnet_aug.builder import render as module
 from visnet_aug.builder.render import encode
 from visnet_aug.datasets.images import decode_rgb
 

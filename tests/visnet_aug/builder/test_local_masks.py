@@ -9,15 +9,15 @@ from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
-from fake_segmenters import Gregarious, Loud, Unloadable
+from fake_segmenters import Fake, Gregarious, Loud, Unloadable
 
-from visnet_aug.builder import mask_processes
+from visnet_aug.builder import local
 from visnet_aug.builder.local import run_batches
 from visnet_aug.datasets import read_dataset
 from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.errors import DatasetError, WeightsError, WorkerError
 from visnet_aug.masks.store import MaskEntry
-from visnet_aug.masks.worker import MaskBatch, Segmenter
+from visnet_aug.masks.worker import MaskBatch
 
 BATCH = 3
 
@@ -49,12 +49,12 @@ class Log:
 def run(
     batches: Sequence[MaskBatch],
     out: Path,
-    load: Callable[[], Segmenter] = Gregarious,
+    load: Callable[[], Fake] = Gregarious,
     workers: int = 2,
     log: Log | None = None,
 ) -> list[MaskEntry]:
     log = log or Log()
-    run_batches(batches, load, out, workers, ready=log.begin, finished=log.finish)
+    run_batches(batches, load, out, workers, log.begin, log.finish)
     assert log.ready == 1
     return sorted(log.entries, key=lambda entry: entry.stem)
 
@@ -82,7 +82,7 @@ def test_any_number_of_processes_gives_the_same_masks(
 def test_processes_are_as_many_as_asked_for(
     batches: list[MaskBatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_fork: bool
 ) -> None:
-    monkeypatch.setattr(mask_processes, "_CAN_FORK", can_fork)
+    monkeypatch.setattr(local, "_CAN_FORK", can_fork)
     waiting = partial(Loud, peers=2, place=tmp_path)
     assert len(pids(run(batches, tmp_path, waiting, workers=2))) == 2
     assert len(pids(run(batches, tmp_path, Loud, workers=1))) == 1
@@ -92,7 +92,7 @@ def test_processes_are_as_many_as_asked_for(
 def test_no_process_outlives_the_stage(
     batches: list[MaskBatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_fork: bool
 ) -> None:
-    monkeypatch.setattr(mask_processes, "_CAN_FORK", can_fork)
+    monkeypatch.setattr(local, "_CAN_FORK", can_fork)
     for pid in pids(run(batches, tmp_path, partial(Loud, peers=3, place=tmp_path), workers=3)):
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)

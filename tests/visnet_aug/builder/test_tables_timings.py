@@ -98,7 +98,7 @@ def test_a_folder_without_times_has_none(aug: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda values: values | {"manifest": "0" * 64}, "of another build"),
+        (lambda values: values | {"manifest": "0" * 64}, "another build"),
         (lambda values: values | {"made": -1}, "damaged"),
         (lambda values: values | {"seconds": {"read": "<b>"}}, "damaged"),
         (lambda values: values | {"seconds": {"read": float("nan")}}, "damaged"),
@@ -115,7 +115,7 @@ def test_times_that_cannot_be_this_builds_are_refused(
         read_timings(aug)
 
 
-def test_a_stopwatch_passes_on_what_it_is_told_and_notes_stages_that_end() -> None:
+def test_a_stopwatch_reports_progress_and_notes_stages_that_end() -> None:
     told: list[object] = []
 
     class Telling(Observer):
@@ -124,7 +124,7 @@ def test_a_stopwatch_passes_on_what_it_is_told_and_notes_stages_that_end() -> No
             told.append(name)
             yield lambda done, total: told.append((done, total))
 
-    watch = Stopwatch(Telling())
+    watch = Stopwatch(Telling().stage)
     with watch.stage("read") as advance:
         advance(1, 2)
     with pytest.raises(KeyboardInterrupt), watch.stage("mask"):

@@ -246,7 +246,7 @@ def test_a_shard_that_is_stopped_leaves_nothing(market: Path, tmp_path: Path) ->
     (tmp_path / "shards").mkdir()
     turns = iter([False, False, True])
     with pytest.raises(StoppedError):
-        Worker(Context(RECIPE, tmp_path, "copy"), turns.__next__).make(shard)
+        Worker(Context(RECIPE, tmp_path, "clone"), turns.__next__).make(shard)
     assert list((tmp_path / "shards").iterdir()) == []
 
 
@@ -324,7 +324,7 @@ def test_a_foreign_file_beside_shards_is_refused_and_kept(
     out = tmp_path / "aug"
     build(market, out, recipe=RECIPE, **(SHARDS | {"workers": 1}), segmenter=ellipses)
     (out / "shards/mine.tar").write_bytes(b"mine")
-    with pytest.raises(OutputError, match=r"mine\.tar: not of this build"):
+    with pytest.raises(OutputError, match=r"mine\.tar: does not belong to this build"):
         build(market, out, recipe=RECIPE, **(SHARDS | {"force": True}), segmenter=ellipses)
     assert (out / "shards/mine.tar").read_bytes() == b"mine"
     assert (out / "shards/train-000000.tar").exists()

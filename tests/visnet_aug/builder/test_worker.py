@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.builder import passthrough
+from visnet_aug.builder import worker
 from visnet_aug.builder.engine import Passthrough
 from visnet_aug.builder.worker import pass_through
 from visnet_aug.errors import OutputError
@@ -19,7 +19,7 @@ def source(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("how", ["copy", "hardlink", "symlink"])
+@pytest.mark.parametrize("how", ["clone", "hardlink", "symlink"])
 @pytest.mark.parametrize("before", [None, "file", "link to the source", "dangling link"])
 def test_the_target_has_the_sources_bytes_whatever_was_there(
     source: Path, tmp_path: Path, how: Passthrough, before: str | None
@@ -34,13 +34,13 @@ def test_the_target_has_the_sources_bytes_whatever_was_there(
     pass_through(source, b"pixels", target, how)
     assert target.read_bytes() == b"pixels"
     assert target.is_symlink() == (how == "symlink")
-    assert (target.stat().st_ino == source.stat().st_ino) == (how != "copy")
+    assert (target.stat().st_ino == source.stat().st_ino) == (how != "clone")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jpg", "source.jpg"]
 
 
-def test_editing_a_copy_leaves_the_source_alone(source: Path, tmp_path: Path) -> None:
+def test_editing_a_clone_leaves_the_source_alone(source: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.jpg"
-    pass_through(source, b"pixels", target, "copy")
+    pass_through(source, b"pixels", target, "clone")
     target.write_bytes(b"edited")
     assert source.read_bytes() == b"pixels"
 
@@ -49,9 +49,9 @@ def test_a_file_is_cloned_where_the_file_system_can(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    monkeypatch.setattr(passthrough.fcntl, "ioctl", lambda *call: calls.append(call))
-    pass_through(source, b"pixels", tmp_path / "out.jpg", "copy")
-    assert [call[1] for call in calls] == [passthrough.FICLONE]
+    monkeypatch.setattr(worker.fcntl, "ioctl", lambda *call: calls.append(call))
+    pass_through(source, b"pixels", tmp_path / "out.jpg", "clone")
+    assert [call[1] for call in calls] == [worker.FICLONE]
     assert (tmp_path / "out.jpg").read_bytes() == b""  # only the pretended clone wrote
 
 
@@ -61,11 +61,11 @@ def test_a_source_that_changes_before_it_is_cloned_gives_what_was_read(
     source.chmod(0o600)
     source.write_bytes(b"other pixels")
     monkeypatch.setattr(
-        passthrough.fcntl,
+        worker.fcntl,
         "ioctl",
         lambda to, _, of: os.pwrite(to, os.pread(of, 99, 0), 0),  # as a clone leaves a file
     )
-    pass_through(source, b"pixels", tmp_path / "out.jpg", "copy")
+    pass_through(source, b"pixels", tmp_path / "out.jpg", "clone")
     assert (tmp_path / "out.jpg").read_bytes() == b"pixels"
 
 
@@ -73,5 +73,5 @@ def test_a_source_that_changes_before_it_is_cloned_gives_what_was_read(
 def test_a_link_that_cannot_be_made_says_what_to_do(
     source: Path, tmp_path: Path, how: Passthrough
 ) -> None:
-    with pytest.raises(OutputError, match=f"cannot make a {how} .*; use --passthrough copy"):
+    with pytest.raises(OutputError, match=f"cannot make a {how} .*; use --passthrough clone"):
         pass_through(source, b"pixels", tmp_path / "no folder" / "out.jpg", how)

@@ -68,14 +68,14 @@ def test_the_card_says_how_the_set_was_made(
 @pytest.mark.parametrize(
     ("options", "test_images", "says", "says_not"),
     [
-        ({}, True, ["The query and gallery images were copied byte"], ["link", "--pass"]),
+        ({}, True, ["The query and gallery images are the source's, byte for byte"], ["--pass"]),
         (
             {"passthrough": "symlink"},
             True,
-            ["are symbolic links to", "--recipe recipe.yaml --passthrough symlink The bytes"],
-            ["byte for byte"],
+            ["are the source's, byte for byte", "--recipe recipe.yaml The images have the same"],
+            ["link", "--passthrough"],
         ),
-        ({"shards": 3}, True, ["--recipe recipe.yaml --shards 3 The bytes"], ["--passthrough"]),
+        ({"shards": 3}, True, ["--recipe recipe.yaml --shards 3 The images"], ["--passthrough"]),
         (
             {},
             False,
@@ -107,14 +107,14 @@ def test_the_card_says_what_is_true_of_this_set(
     assert not any(words in card for words in says_not), card
 
 
-def test_the_card_asks_for_masks_mended_by_hand_and_with_them_the_bytes_are_the_same(
+def test_the_card_asks_for_masks_edited_by_hand_and_with_them_the_bytes_are_the_same(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     first, again, recipe = tmp_path / "first", tmp_path / "again", Recipe()
     make_masks(market, first, recipe=recipe, segmenter=ellipses)
     Image.new("L", (32, 64)).save(next((first / "masks").iterdir()))
     build(market, first, recipe=recipe, workers=1, segmenter=ellipses)
-    assert "`masks/` and `masks.csv`, mended by hand, copied" in in_one_line(first / "README.md")
+    assert "`masks/` and `masks.csv`, edited by hand, copied" in in_one_line(first / "README.md")
     again.mkdir()
     shutil.copytree(first / "masks", again / "masks")
     shutil.copy(first / "masks.csv", again)
