@@ -35,7 +35,7 @@ def functions(tree: ast.Module | ast.ClassDef) -> Iterator[str]:
             yield node.name
 
 
-def test_every_test_that_this_run_was_asked_for_is_collected(
+def test_every_test_that_was_asked_for_is_collected(
     request: pytest.FixtureRequest,
 ) -> None:
     """Run with the whole suite, this covers the whole tree, at no cost."""

@@ -66,7 +66,7 @@ class ManifestError(VisnetError):
 
 
 class WorkerError(VisnetError):
-    """A worker process died: killed by the system for want of memory, or crashed."""
+    """A worker process died: killed by the system because memory ran out, or crashed."""
 
     exit_code = 8
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
@@ -126,8 +126,8 @@ def test_global_generators_are_not_used() -> None:
 )
 def test_no_modules_import_each_other_in_a_circle(package: ModuleType) -> None:
     """Imports inside functions and for type checkers count, too."""
-    root = Path(str(package.__file__)).parent
-    graph = {name: set(modules_imported(path, root)) for name, path in modules(root).items()}
+    files = modules(Path(str(package.__file__)).parent)
+    graph = {name: set(modules_imported(path, files)) for name, path in files.items()}
     try:
         tuple(TopologicalSorter(graph).static_order())
     except CycleError as error:
@@ -143,13 +143,12 @@ def modules(root: Path) -> dict[str, Path]:
     return {name.removesuffix(".__init__"): path for name, path in files.items()}
 
 
-def modules_imported(path: Path, root: Path) -> Iterator[str]:
-    """Yield the modules of the package that one of its files imports, but for the package."""
-    known = modules(root)
+def modules_imported(path: Path, files: Mapping[str, Path]) -> Iterator[str]:
+    """Yield the modules of a package that one of its files imports, except the package itself."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         for name in imported(node):
-            module = name if name in known else name.rpartition(".")[0]
-            if module in known and module != root.name and known[module] != path:
+            module = name if name in files else name.rpartition(".")[0]
+            if "." in module and module in files and files[module] != path:
                 yield module
 
 
@@ -162,7 +161,8 @@ BUILDER = (
 
 def test_arrows_inside_the_builder_run_one_way() -> None:
     assert {path.stem for path in (ROOT / "builder").glob("*.py")} == {"__init__", *BUILDER}
+    files = modules(ROOT)
     for number, room in enumerate(BUILDER):
-        names = modules_imported(ROOT / "builder" / f"{room}.py", ROOT)
+        names = modules_imported(ROOT / "builder" / f"{room}.py", files)
         used = {name.rpartition(".")[2] for name in names if name.startswith("visnet_aug.builder.")}
         assert used <= set(BUILDER[number + 1 :]), room

@@ -1,6 +1,6 @@
-"""What a manifest claims, held against what was planned: no image is looked at.
+"""Checks a manifest's rows against what was planned, without reading images.
 
-A build's plan promises more than totals (``build/plan.py``): these checks are written from the
+A build's plan promises more than totals (``builder/plan.py``). These checks are written from the
 promises, not from the code that keeps them.
 """
 
@@ -54,7 +54,7 @@ def _differences(found: Any, planned: Any, what: str = "") -> Iterator[tuple[str
 
 
 def _leaks(rows: Sequence[ManifestRow]) -> Iterator[Problem]:
-    """Look for people who are tested with among those who are trained on."""
+    """Look for test identities among the training images."""
     tested: dict[int, set[str]] = defaultdict(set)
     for row in rows:
         if row.split in _TEST and row.pid > 0:
@@ -66,7 +66,7 @@ def _leaks(rows: Sequence[ManifestRow]) -> Iterator[Problem]:
 
 
 def _own_files(tables: Tables) -> Iterator[Problem]:
-    """Each original has a file of its own; of Market-1501's layout, the one at the same path."""
+    """Check that each original has its own file; in Market-1501's layout, at the same path."""
     if tables.recipe is None or tables.recipe.layout == "market1501":
         strangers = [row for row in tables.rows if not _has_its_own_name(row)]
     else:
@@ -79,17 +79,17 @@ def _own_files(tables: Tables) -> Iterator[Problem]:
 
 
 def _has_its_own_name(row: ManifestRow) -> bool:
-    """Tell whether a row has the name of a file of Market-1501's layout; an original, its path."""
+    """Tell whether a row has its source's name in Market-1501's layout; an original, its path."""
     if row.kind == "augmented" or shard_of(row.path):
         return source_stem(row) == stem_of(row.source)
     return row.path == row.source
 
 
 def _sources(tables: Tables) -> Iterator[Problem]:
-    """Find the source of every copy, in the split that it must be from.
+    """Find the source of every copy, in the split that it must come from.
 
-    The published composition keeps no sources. What can be said there: it is no test image, by
-    path or by bytes, and it has an accepted mask among the training images'.
+    The published composition keeps no sources. There, a source must not be a test image, by path
+    or by bytes, and must have an accepted mask among those of the training images.
     """
     originals = {row.source: row for row in tables.rows if row.kind == "original"}
     tested = {row.sha256: row.path for row in tables.rows if row.split in _TEST}
@@ -114,7 +114,7 @@ def _sources(tables: Tables) -> Iterator[Problem]:
 
 
 def _unkept_problem(row: ManifestRow, tables: Tables, tested: Mapping[str, str]) -> str | None:
-    """Say what is wrong with a source that was not kept."""
+    """Describe what is wrong with a source that was not kept."""
     entry = tables.entries.get(mask_of(row))
     if entry is None or not entry.accepted:
         return f"its source {row.source} has no accepted mask"
@@ -155,7 +155,7 @@ def _balance(tables: Tables) -> Iterator[Problem]:
 
 
 def _maskable(tables: Tables, copies: Mapping[str, Sequence[ManifestRow]]) -> list[ManifestRow]:
-    """Return a row of every image that copies could be made of."""
+    """Return a row of every image that copies could be made from."""
     if tables.published:
         return [made[0] for made in copies.values()]
     return [row for row in tables.rows if row.kind == "original" and row.mask is not None]
@@ -172,26 +172,26 @@ def _numbers(copies: Mapping[str, Sequence[ManifestRow]]) -> Iterator[Problem]:
 def _variety(
     copies: Mapping[str, Sequence[ManifestRow]], names: Collection[str]
 ) -> Iterator[Problem]:
-    """An image's copies take all families before they take one twice."""
+    """Check that an image's copies use every family before one is repeated."""
     for source, made in sorted(copies.items()):
         counts = Counter(row.family for row in made)
         spread = [counts[name] for name in names]
         if set(counts) - set(names):
             unknown = ", ".join(sorted(str(name) for name in set(counts) - set(names)))
-            yield Problem("balance", f"{source}: copies of {unknown}, which the recipe has not")
+            yield Problem("balance", f"{source}: copies of {unknown}, which the recipe does not enable")
         elif max(spread) - min(spread) > 1:
             most = max(names, key=lambda name: counts[name])
             yield Problem("balance", f"{source}: {counts[most]} of {len(made)} copies are {most}")
 
 
 def _families(rows: Sequence[ManifestRow], names: Collection[str]) -> Iterator[Problem]:
-    """Families of equal weight differ by at most one copy."""
+    """Check that families of equal weight differ by at most one copy."""
     counts = Counter(row.family for row in rows if row.family)
     ordered = sorted(names, key=lambda name: counts[name])
-    least, most = ordered[0], ordered[-1]
-    if counts[most] - counts[least] > 1:
+    fewest, most = ordered[0], ordered[-1]
+    if counts[most] - counts[fewest] > 1:
         yield Problem(
-            "balance", f"{counts[most]:,} copies of {most}, but {counts[least]:,} of {least}"
+            "balance", f"{counts[most]:,} copies of {most}, but {counts[fewest]:,} of {fewest}"
         )
 
 
@@ -201,7 +201,7 @@ def _shares(
     group: Callable[[ManifestRow], Hashable],
     what: str,
 ) -> Iterator[Problem]:
-    """Every image, identity and camera of it has its exact share of copies, rounded."""
+    """Check that every image, identity and camera has its exact share of copies, rounded."""
     total = sum(map(len, copies.values()))
     each, odd = divmod(total, len(maskable) or 1)
     images = Counter(group(row) for row in maskable)
@@ -218,7 +218,7 @@ def _shares(
 def _versions(
     tables: Tables, copies: Mapping[str, Sequence[ManifestRow]], names: Collection[str]
 ) -> Iterator[Problem]:
-    """A probe has one version by each family of every maskable image, and of no other."""
+    """Check that a probe has one version per family of every maskable image, and no other."""
     maskable = {row.source for row in _maskable(tables, copies)}
     wanted = dict.fromkeys(names, 1)
     for source in sorted(maskable.union(copies)):

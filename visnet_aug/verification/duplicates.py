@@ -1,4 +1,4 @@
-"""Which images of two sets look alike: all pairs of 64-bit hashes, exactly, in blocks.
+"""Finds images of two sets that look alike: all pairs of 64-bit hashes, exactly, in blocks.
 
 With bits as ±1, a matrix product counts what two hashes agree in, sixty-four pairs of bits at a
 time: n hashes times m take n·m·128 operations of the processor's fastest kind (457 million pairs,
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 BITS: Final = 64
 
 NEAR: Final = 6
-"""Most differing bits of near-duplicates. On ``market1501-dev``, whose 86 nearest query and
+"""Maximum number of differing bits of near-duplicates. On ``market1501-dev``, whose 86 nearest query and
 gallery pairs (up to 7 bits) are one person before one camera, all of them, no two images of
 different people differ in fewer than 7."""
 
@@ -32,7 +32,7 @@ def near_pairs(
     Args:
         first: N hashes.
         second: M hashes.
-        most: Largest number of differing bits.
+        most: Maximum number of differing bits.
 
     Returns:
         Index in ``first``, index in ``second`` and number of differing bits of every pair, the

@@ -1,4 +1,4 @@
-"""Which files of a finished build have no row, and which shards are not what they were."""
+"""Finds files of a finished build without a row, and shards that changed."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _TABLES: Final = (*SIDECARS, MASK_TABLE)
 def find_strays(
     root: Path, rows: Sequence[ManifestRow], entries: Mapping[str, MaskEntry]
 ) -> Iterator[Problem]:
-    """Yield files in the image folders, in shards and among the masks that belong to nothing.
+    """Yield files in the image folders, in shards and among the masks that have no row.
 
-    Whatever else lies beside them (``report/``, notes) is not the build's and not looked at, but
-    for tables that a killed run has half written.
+    Other files beside them (``report/``, notes) do not belong to the build and are ignored, except
+    for tables that a killed run left half written.
 
     Raises:
         OutputError: A folder cannot be listed.
@@ -44,10 +44,10 @@ def find_strays(
 
 
 def find_changed_shards(root: Path, checksums: Mapping[str, str]) -> Iterator[Problem]:
-    """Yield shards that have not the checksum that they were built with.
+    """Yield shards whose checksum changed since they were built.
 
-    Each of their images has its own checksum; this is about the rest of a tar. Shards that cannot
-    be read are none of it: their images are missing.
+    Their images have checksums of their own; this covers the rest of a tar. Shards that cannot be
+    read are reported elsewhere: their images are missing.
     """
     for shard, sha256 in sorted(checksums.items()):
         with suppress(OSError):
@@ -56,7 +56,7 @@ def find_changed_shards(root: Path, checksums: Mapping[str, str]) -> Iterator[Pr
 
 
 def _strays_in_shards(root: Path, images: Collection[str]) -> set[str]:
-    """Return what is in shards beside images and what belongs to them."""
+    """Return the members of shards that are neither images nor belong to one."""
     there: set[str] = set()
     for shard in {shard for path in images if (shard := shard_of(path))}:
         with suppress(OSError):
@@ -66,10 +66,10 @@ def _strays_in_shards(root: Path, images: Collection[str]) -> set[str]:
 
 
 def _walk(root: Path, folder: str) -> Iterator[str]:
-    """Yield all below a folder that is no folder itself; links, wherever they lead."""
+    """Yield everything below a folder except folders; links are not followed."""
     try:
         entries = list(os.scandir(root / folder))
-    except (FileNotFoundError, NotADirectoryError):  # whose images are missing, then
+    except (FileNotFoundError, NotADirectoryError):  # its images are then missing
         return
     except OSError as error:
         raise cannot("listed", root / folder, error) from error

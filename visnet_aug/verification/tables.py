@@ -1,4 +1,4 @@
-"""Reads a finished build's tables, and notes what of them is not as it was built."""
+"""Reads a finished build's tables, and notes what has changed since the build."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PARTS = {
     "identity": dict, "images": int, "splits": dict, "families": dict, "sha256": dict,
     "shards": dict,
 }  # fmt: skip
-"""What of ``build.json`` is needed, with its type."""
+"""The parts of ``build.json`` that are used, with their types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,11 @@ class Tables:
     Attributes:
         root: The output folder.
         rows: The manifest.
-        product: What was made.
+        product: What was built.
         report: ``build.json``; ``None`` if it is damaged.
         recipe: What was asked for; ``None`` if it is damaged.
         entries: Verdicts on masks, by `mask_name`, of all images in ``masks.csv``.
-        rejected: What was left out; ``None`` if the table is damaged.
+        rejected: Unusable files and images without a mask; ``None`` if the table is damaged.
         problems: What is wrong with the tables themselves.
     """
 
@@ -63,7 +63,7 @@ class Tables:
 
     @property
     def masked(self) -> set[str]:
-        """Names of the images in which a mask was looked for."""
+        """Names of the images that the mask stage looked at."""
         rows = self.rows if self.product == "probe" else self.training
         left_out = (row for row in self.rejected or () if row.stage == "mask")
         return {mask_of(row) for row in rows} | {
@@ -83,14 +83,14 @@ class Tables:
 
     @property
     def published(self) -> bool:
-        """Whether copies stand without their sources."""
+        """Whether copies are kept without their sources."""
         if self.recipe is not None:
             return self.product == "build" and self.recipe.composition == "published"
         return not any(row.kind == "original" for row in self.training)
 
 
 def read_tables(root: Path) -> Tables:
-    """Read all tables; what is damaged is a problem, unless nothing can be told without it.
+    """Read all tables; a damaged one is a problem, or an error if nothing works without it.
 
     Raises:
         OutputError: The folder holds no finished build, or one of another version's format; or a
@@ -136,7 +136,7 @@ def _read_report(root: Path, problems: list[Problem]) -> Mapping[str, Any] | Non
 
 
 def _changed(root: Path, report: Mapping[str, Any], problems: list[Problem]) -> Iterator[str]:
-    """Yield the names of tables that are not as ``build.json`` has them, and note them."""
+    """Yield the names of tables that differ from ``build.json``, and note them."""
     for name, digest in report.get("sha256", {}).items():
         try:
             data = (root / name).read_bytes()
@@ -150,7 +150,7 @@ def _changed(root: Path, report: Mapping[str, Any], problems: list[Problem]) -> 
 
 
 def _product(report: Mapping[str, Any] | None, rows: Sequence[ManifestRow]) -> ProductName:
-    """Tell what was made, by the rows where ``build.json`` doesn't say so."""
+    """Tell what was built, from the rows if ``build.json`` does not say so."""
     command = (report or {"identity": {}})["identity"].get("command")
     if command == "probe" or any(row.split in PROBE_SPLITS for row in rows):
         return "probe"
@@ -178,9 +178,9 @@ def _read_rejected(
 
 
 def _parquet_problems(root: Path) -> Iterator[Problem]:
-    """Compare ``manifest.parquet``, which anybody may have put there, with the manifest."""
+    """Compare ``manifest.parquet``, if there is one, with the manifest."""
     if (root / PARQUET).exists() and not parquet_agrees(root):
-        what = f"says other than {MANIFEST}; build --parquet writes it again"
+        what = f"differs from {MANIFEST}; build --parquet writes it again"
         yield Problem("tables", f"{PARQUET}: {what}")
 
 

@@ -1,4 +1,4 @@
-"""What a verification found, as text for people and as JSON for machines."""
+"""The result of a verification, as text for people and as JSON for machines."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ Kind: TypeAlias = Literal[
 CHECKS: Final[Mapping[Kind, str]] = {
     "tables": "the tables are those that build.json lists",
     "counts": "there are as many images as planned",
-    "leak": "nobody in query or gallery is in the training images",
+    "leak": "no identity in query or gallery is in the training images",
     "source": "every copy belongs to its source",
-    "balance": "copies and families are shared out as planned",
+    "balance": "copies and families are distributed as planned",
     "missing": "every row has its file",
     "stray": "every file has its row",
     "changed": "every file has its checksum",
     "pixels": "every image can be decoded and has its size",
     "mask": "every mask is there, 1-bit, of its image's size, and the one that was used",
-    "foreground": "every person is as in the source",
+    "foreground": "every person is the same as in the source",
 }
-"""What holds in a sound build, in the order in which it is reported."""
+"""What is true of a sound build, in the order of the report."""
 
 _NEED_PIXELS: Final[tuple[Kind, ...]] = ("pixels", "foreground")
 
 SHOWN: Final = 5
-"""Problems of one kind that are named in the text; JSON has all."""
+"""Problems of one kind that the text names; the JSON report has all."""
 
 FORMAT: Final = 1
 """Of the JSON report."""
@@ -48,7 +48,7 @@ FORMAT: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong: which of `CHECKS` fails, and where and how, on one line."""
+    """Something that is wrong: which of `CHECKS` fails, and where and how, in one line."""
 
     kind: Kind
     text: str
@@ -56,10 +56,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Fidelity:
-    """How well one kind of file kept the people of copies.
+    """How well one kind of file preserved the people of copies.
 
     Attributes:
-        encoding: The recipe's, and in brackets the format that it gave.
+        encoding: The recipe's encoding, and in brackets the resulting format.
         copies: Copies that were compared with their sources.
         exact: Those whose person is the source's to the last bit.
         psnr: Peak signal-to-noise ratio in dB over all values under the masks; infinite if all
@@ -78,15 +78,15 @@ class Fidelity:
 
 @dataclass(frozen=True, slots=True)
 class Resemblance:
-    """Near-duplicates between two splits: to be known, not wrong by themselves.
+    """Near-duplicates between two splits, which are not an error in themselves.
 
     Attributes:
         splits: The two.
         pairs: Pairs of images from different sources whose hashes are near.
         same_camera: Those of one identity and one camera, which evaluation ignores.
         other_identity: Those of different identities.
-        nobody: Those with junk or a distractor, who may be anybody.
-        shared_sources: Sources of which both splits hold a copy.
+        nobody: Those with junk or a distractor, whose identity is unknown.
+        shared_sources: Sources with a copy in both splits.
         nearest: Some pairs, the nearest first: path, path, differing bits.
     """
 
@@ -101,7 +101,7 @@ class Resemblance:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a verification found.
+    """The result of a verification.
 
     Attributes:
         root: The output folder.
@@ -109,8 +109,8 @@ class Verdict:
         images: Rows of the manifest.
         quick: Whether nothing was decoded.
         problems: What is wrong.
-        fidelity: How well people were kept, by encoding.
-        uncompared: Copies whose source was not at hand to compare them with.
+        fidelity: How well people were preserved, by encoding.
+        uncompared: Copies without a source to compare them with.
         resemblances: Near-duplicates, by pair of splits.
     """
 
@@ -136,7 +136,7 @@ class Verdict:
         return {kind: texts for kind, texts in found.items() if texts}
 
     def _compared(self, kind: Kind) -> bool:
-        """Tell whether there was something to compare; without sources, there are no people."""
+        """Tell whether there was anything to compare: people need their sources."""
         return kind != "foreground" or bool(self.fidelity) or not self.uncompared
 
     def as_json(self) -> dict[str, Any]:
@@ -158,18 +158,18 @@ class Verdict:
         }
 
     def lines(self) -> Iterator[str]:
-        """Yield the report's lines: every check, what was measured, and the sum of it."""
+        """Yield the report's lines: every check, what was measured, and a summary."""
         wrong = self.by_kind()
         for kind, claim in CHECKS.items():
             if kind in wrong:
                 yield from _wrong(claim, wrong[kind])
             elif kind in _NEED_PIXELS and (self.quick or not self._compared(kind)):
-                yield f"--  not looked at: {claim}"
+                yield f"--  not checked: {claim}"
             else:
                 yield f"ok  {claim}"
         yield from map(_fidelity_line, self.fidelity)
         if self.uncompared and not self.quick:
-            yield f"    {_count(self.uncompared, 'copy', 'copies')} not compared: no source at hand"
+            yield f"    {_count(self.uncompared, 'copy', 'copies')} not compared: the source is missing"
         for entry in self.resemblances:
             yield from _resemblance_lines(entry)
         what = f"{self.root}: {self.product} of {_count(self.images, 'image')}"

@@ -109,7 +109,7 @@ def test_a_second_build_into_the_folder_is_refused_and_harms_nothing(
     out = tmp_path / "aug"
     with hold(out):
         for command in (build, make_masks):
-            with pytest.raises(OutputError, match=r"aug: process \d+ is at work in it"):
+            with pytest.raises(OutputError, match=r"aug: process \d+ is working in it"):
                 command(market, out, recipe=RECIPE, segmenter=ellipses)
         assert sorted(tree(out)) == [".visnet", ".visnet/lock"]
     build(market, out, recipe=RECIPE, workers=1, segmenter=ellipses)

@@ -81,11 +81,11 @@ def folder(path: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        (foreign, "says other than manifest.csv; build --parquet writes it again"),
-        (stale, "says other than manifest.csv; build --parquet writes it again"),
-        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "says other than manifest.csv"),
-        (lambda path: path.write_bytes(b""), "says other than manifest.csv"),
-        (folder, "says other than manifest.csv"),
+        (foreign, "differs from manifest.csv; build --parquet writes it again"),
+        (stale, "differs from manifest.csv; build --parquet writes it again"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-9]), "differs from manifest.csv"),
+        (lambda path: path.write_bytes(b""), "differs from manifest.csv"),
+        (folder, "differs from manifest.csv"),
     ],
     ids=["of another set", "stale", "torn", "empty", "a folder"],
 )

@@ -35,7 +35,7 @@ def test_a_sound_build_is_said_to_be(run: Run, finished: Path) -> None:
     assert out.splitlines()[0] == "ok  the tables are those that build.json lists"
     assert out.splitlines()[-1] == f"{finished}: build of 34 images: sound"
     assert (
-        "--  not looked at: every person is as in the source"
+        "--  not checked: every person is the same as in the source"
         in run("verify", finished, "--quick", "--workers", 1)[1].splitlines()
     )
 
@@ -68,7 +68,7 @@ def test_a_replay_says_what_it_found(run: Run, finished: Path, tmp_path: Path) -
     root = shutil.copytree(finished, tmp_path / "aug")
     (root / path).write_bytes(b"other")
     code, out, _ = run("replay", root, path)
-    assert (code, out) == (1, f"!!  {path}: the bytes of its record, which the file has not\n")
+    assert (code, out) == (1, f"!!  {path}: the bytes of its record, but the file has others\n")
 
 
 def test_variations_are_written_where_asked(run: Run, finished: Path, tmp_path: Path) -> None:

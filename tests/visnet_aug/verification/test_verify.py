@@ -476,11 +476,11 @@ def test_a_published_set_is_compared_with_sources_from_elsewhere(
 ) -> None:
     alone = verify(builds["published"], workers=1)
     assert (alone.fidelity, alone.uncompared) == ([], 24)
-    assert "    24 copies not compared: no source at hand" in alone.lines()
-    assert "--  not looked at: every person is as in the source" in alone.lines()
+    assert "    24 copies not compared: the source is missing" in alone.lines()
+    assert "--  not checked: every person is the same as in the source" in alone.lines()
     verdict = verify(builds["published"], source=market, workers=1)
     assert verdict.sound
-    assert "ok  every person is as in the source" in verdict.lines()
+    assert "ok  every person is the same as in the source" in verdict.lines()
     assert [(entry.encoding, entry.copies) for entry in verdict.fidelity] == [
         ("jpeg:95 (JPEG)", 24)
     ]
