@@ -18,7 +18,7 @@ from visnet_aug.errors import DatasetError, OutputError, RecipeError
 from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
 from visnet_aug.masks.store import read_mask
 from visnet_aug.recipe import Recipe
-from visnet_aug.reproduction import Replayer, Variation, check_target
+from visnet_aug.reproduction import Replayer, Variation, check_target, replay
 
 RECIPES = {
     "match": Recipe(images=30 + 24),
@@ -246,3 +246,26 @@ def test_nothing_is_written_into_the_build(builds: dict[str, Path], tmp_path: Pa
         with pytest.raises(OutputError, match="inside the build"):
             check_target(root, inside)
     check_target(root, tmp_path)
+
+
+def test_a_script_replays_by_one_function(builds: dict[str, Path], tmp_path: Path) -> None:
+    root = builds["match"]
+    results = list(replay(str(root), SOURCE, to=str(tmp_path)))
+    assert [result.outcome for result in results] == ["same", "same"]
+    for result in results:
+        assert result.written == tmp_path / result.path
+        assert result.written.read_bytes() == (root / result.path).read_bytes()
+    (varied,) = replay(root, results[0].path, to=tmp_path, variation=Variation(seed=7))
+    assert varied.outcome == "variation"
+
+
+def test_what_a_replay_cannot_do_is_said_before_anything_is_rendered(
+    builds: dict[str, Path], tmp_path: Path
+) -> None:
+    root = builds["match"]
+    with pytest.raises(RecipeError, match="variations are written: give the folder"):
+        replay(root, SOURCE, variation=Variation(seed=7))
+    with pytest.raises(OutputError, match="inside the build"):
+        replay(root, SOURCE, to=root / "again")
+    with pytest.raises(RecipeError, match=r"no copy in .* has this name"):
+        replay(root, "nobody", to=tmp_path)

@@ -230,7 +230,7 @@ def _svg(title: str, width: int, height: int, parts: Sequence[Markup]) -> Markup
 
 
 def _ticks(low: float, high: float, minimum: float) -> Iterator[float]:
-    """Yield round numbers from low to high, at most `_TICKS` and a few, ``minimum`` or more apart."""
+    """Yield about `_TICKS` round numbers from low to high, ``minimum`` or more apart."""
     if high <= low:
         yield low
         return

@@ -178,7 +178,7 @@ def _variety(
         spread = [counts[name] for name in names]
         if set(counts) - set(names):
             unknown = ", ".join(sorted(str(name) for name in set(counts) - set(names)))
-            yield Problem("balance", f"{source}: copies of {unknown}, which the recipe does not enable")
+            yield Problem("balance", f"{source}: copies of {unknown}, which are not in the recipe")
         elif max(spread) - min(spread) > 1:
             most = max(names, key=lambda name: counts[name])
             yield Problem("balance", f"{source}: {counts[most]} of {len(made)} copies are {most}")

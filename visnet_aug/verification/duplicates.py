@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 BITS: Final = 64
 
 NEAR: Final = 6
-"""Maximum number of differing bits of near-duplicates. On ``market1501-dev``, whose 86 nearest query and
-gallery pairs (up to 7 bits) are one person before one camera, all of them, no two images of
-different people differ in fewer than 7."""
+"""Maximum number of differing bits of near-duplicates. On ``market1501-dev``, all of the 86 nearest
+query and gallery pairs (up to 7 bits) show one person at one camera, and no two images of different
+people differ in fewer than 7."""
 
 _BLOCK: Final = 2**22
 """Pairs at once: 16 MiB of counts, which stay in the processor's cache, more or less."""

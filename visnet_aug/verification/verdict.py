@@ -169,7 +169,8 @@ class Verdict:
                 yield f"ok  {claim}"
         yield from map(_fidelity_line, self.fidelity)
         if self.uncompared and not self.quick:
-            yield f"    {_count(self.uncompared, 'copy', 'copies')} not compared: the source is missing"
+            copies = _count(self.uncompared, "copy", "copies")
+            yield f"    {copies} not compared: the source is missing"
         for entry in self.resemblances:
             yield from _resemblance_lines(entry)
         what = f"{self.root}: {self.product} of {_count(self.images, 'image')}"

@@ -123,6 +123,14 @@ def test_the_same_bytes_whatever_the_workers(
     assert tree(tmp_path / "aug") == tree(built)
 
 
+def test_a_script_gives_paths_as_text_and_the_number_of_images_by_itself(
+    built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
+) -> None:
+    out = tmp_path / "aug"
+    build(str(market), str(out), images=47, workers=1, segmenter=ellipses)
+    assert tree(out) == tree(built)
+
+
 @pytest.mark.parametrize("passthrough", ["hardlink", "symlink"])
 def test_links_give_the_same_images(
     built: Path,
