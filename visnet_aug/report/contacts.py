@@ -1,4 +1,4 @@
-"""Contact sheets: which few of all images the page shows first, and beside what."""
+"""Contact sheets: which few of all images the page shows first, and next to what."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ MASK_REASONS: Final[Mapping[str, str]] = {
 """Why a mask is rejected, in words, in the order of the page."""
 
 _UNSHOWN: Final = ("variant", "intensity", "seed")
-"""Drawn parameters that the page says elsewhere, or that say nothing to the eye."""
+"""Drawn parameters that the page shows elsewhere, or that are not visible."""
 
 _UNITS: Final = {"degrees": "°", "pixels": " px", "levels": " levels", "factor": "×"}
-"""How the last word of a parameter's name is written behind its number."""
+"""Units by the last word of a parameter's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def masks(finished: FinishedBuild) -> list[Group]:
 
     groups = [
         extreme("unsure", "Least certain", "lowest confidence first", lambda e: e.confidence),
-        extreme("smallest", "Smallest", "least of the image first", lambda e: e.area),
+        extreme("smallest", "Smallest", "smallest share of the image first", lambda e: e.area),
         extreme("largest", "Largest", "most of the image first", lambda e: -e.area),
     ]
     if edited := [row for row in rows if entry_of[row.path].edited]:
@@ -209,7 +209,7 @@ def unusable_files(finished: FinishedBuild) -> list[Unusable]:
 
 
 def describe_params(params: Mapping[str, Any]) -> str:
-    """Say drawn numbers in one line: ``angle 107°, length 13 px``."""
+    """Format drawn numbers in one line: ``angle 107°, length 13 px``."""
     words = []
     for name, value in params.items():
         if name in _UNSHOWN or isinstance(value, bool) or not isinstance(value, int | float):

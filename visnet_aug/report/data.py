@@ -38,7 +38,7 @@ def images_script(
     masks: Sequence[str],
     measures: Sequence[Measures | None],
 ) -> bytes:
-    """Write the script with all that the page needs to know of every image at once.
+    """Return the script with everything that the page needs of all images at once.
 
     Args:
         finished: The build.

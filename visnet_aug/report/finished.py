@@ -1,4 +1,4 @@
-"""What there is to show of a finished build: its tables, put together once."""
+"""A finished build as the report shows it: its tables, and the images to show."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class FinishedBuild:
 
     @cached_property
     def keeps_originals(self) -> bool:
-        """Whether every copy stands beside the image that it was made of."""
+        """Whether the set contains the source of every copy."""
         return all(row.source in self.sources for row in self.rows if row.kind == "augmented")
 
     @cached_property
@@ -63,7 +63,7 @@ class FinishedBuild:
 
     @cached_property
     def masked(self) -> Mapping[str, ManifestRow]:
-        """Of each image that a mask was looked for in: itself, or else its first copy.
+        """For each image of the mask stage: itself, or else its first copy.
 
         The keys are names of masks; the person is the same in both.
         """
@@ -99,7 +99,7 @@ def read_finished(root: Path, sample: int | None) -> FinishedBuild:
 
     Args:
         root: The output folder of a build or probe.
-        sample: How many source images to show, each with all that was made of it; ``None`` for
+        sample: How many source images to show, each with everything made from it; ``None`` for
             all.
 
     Raises:
@@ -111,7 +111,7 @@ def read_finished(root: Path, sample: int | None) -> FinishedBuild:
 
 
 def _sample(rows: Iterable[ManifestRow], sample: int) -> list[ManifestRow]:
-    """Take a share of each split's source images, with what was made of them."""
+    """Take a share of each split's source images, with everything made from them."""
     rows = list(rows)
     first: dict[str, ManifestRow] = {}
     for row in rows:

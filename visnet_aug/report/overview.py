@@ -1,4 +1,4 @@
-"""What was built, in numbers: counts against the plan and, for Market-1501, as published."""
+"""What was built, in numbers: counts, compared with the plan and the published Market-1501."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ def _timings(root: Path) -> tuple[Timings | None, str]:
 
 
 def _text(path: Path) -> str:
-    """Read a text to be shown, whatever state it is in."""
+    """Read a text to show, even a damaged one."""
     try:
         return path.read_bytes().decode(errors="replace")
     except OSError as error:

@@ -1,8 +1,8 @@
-"""Puts a report where people look for it, so that they find a whole one at any time.
+"""Publishes a report in one step, so that there is a complete one at any time.
 
-``index.html`` names the folder of its own parts, ``page-<digest>``. A new report's parts are all
+``index.html`` names the folder of its own parts, ``page-<digest>``. All parts of a new report are
 there, under another digest, before ``index.html`` is replaced in one step; then the parts of the
-earlier report are removed. Of anything else in ``report/`` nothing is touched.
+earlier report are removed. Nothing else in ``report/`` is touched.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _OURS: Final = re.compile(rf"({_PART})({re.escape(PART_SUFFIX)})?")
 
 @contextmanager
 def unpublished(folder: Path) -> Iterator[Path]:
-    """Give an empty folder for the parts of a report, which is gone afterwards.
+    """Give an empty folder for the parts of a report, and remove it afterwards.
 
     Args:
-        folder: Where reports go; made if need be.
+        folder: Where reports go; made if necessary.
 
     Raises:
         OutputError: It cannot be made or emptied.
@@ -49,10 +49,10 @@ def unpublished(folder: Path) -> Iterator[Path]:
 
 
 def publish(folder: Path, parts: Path) -> str:
-    """Move a report's parts to where its ``index.html`` will look for them.
+    """Move a report's parts to where its ``index.html`` looks for them.
 
     Returns:
-        The name of the folder that they are in now, which follows from what is in them.
+        The name of their new folder, which follows from their content.
 
     Raises:
         OutputError: A file cannot be read or moved.
@@ -64,7 +64,7 @@ def publish(folder: Path, parts: Path) -> str:
             digest.update(f"{file.name}\n{sha256_of_file(file)}\n".encode())
         target = folder / f"page-{digest.hexdigest()[:12]}"
         make_folder(target)
-        for file in files:  # one by one: the same report may be there already, and in use
+        for file in files:  # one by one: the same report may be there already, and open
             file.replace(target / file.name)
     except OSError as error:
         raise cannot("published", parts, error) from error
@@ -93,7 +93,7 @@ def publish_index(folder: Path, name: str, page: bytes) -> Path:
 
 
 def _remove_parts(parts: Path) -> None:
-    """Remove a report's parts, and their folder if nobody put anything else there."""
+    """Remove a report's parts, and their folder if nothing else is in it."""
     if parts.is_symlink() or not parts.is_dir():
         return
     for file in parts.iterdir():

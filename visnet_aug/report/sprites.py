@@ -34,16 +34,16 @@ ROWS: Final = 8
 PER_SHEET: Final = COLUMNS * ROWS
 
 _AREA: Final = 64 * 128
-"""Pixels of a place: a Market-1501 crop is shown as it is."""
+"""Pixels of a tile: a Market-1501 crop is shown at its own size."""
 
 _BLOCK: Final = 16
-"""Pixels that JPEG's chroma shares; places are multiples of it."""
+"""Pixels that share JPEG's chroma; tiles are multiples of it."""
 
 _LONGEST: Final = 3.0
-"""Aspect ratio of the longest place; images that are longer still are shown smaller."""
+"""Maximum aspect ratio of a tile; longer images are shown smaller."""
 
 _QUALITY: Final = [cv2.IMWRITE_JPEG_QUALITY, 70]
-"""1.7 kB a Market-1501 crop, and no difference to be seen beside the original's own."""
+"""1.7 kB per Market-1501 crop, with no visible difference from the original."""
 
 _COLOURS: Final = (0, 0, 0, *TINT, *OUTLINE)
 _OPACITIES: Final = bytes((0, 150, 255))
@@ -52,7 +52,7 @@ _OPACITIES: Final = bytes((0, 150, 255))
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """The place of one picture in a sheet: width and height in pixels."""
+    """The size of one picture's place in a sheet, in pixels."""
 
     width: int
     height: int
@@ -87,7 +87,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What came of a sheet.
+    """The result of drawing a sheet.
 
     Attributes:
         sheet: Which one it was.
@@ -101,7 +101,7 @@ class Drawn:
 
 
 def choose_tile(sizes: Iterable[tuple[int, int]]) -> Tile:
-    """Choose a place that suits most images: of the median aspect ratio."""
+    """Choose a tile that suits most images: of the median aspect ratio."""
     aspect = float(np.median([width / height for width, height in sizes] or [1]))
     aspect = min(max(aspect, 1 / _LONGEST), _LONGEST)
     return Tile(_blocks(sqrt(_AREA * aspect)), _blocks(sqrt(_AREA / aspect)))
