@@ -119,10 +119,3 @@ def test_heavy_packages_are_not_imported_with_the_command_lines() -> None:
                 "visnet_aug.errors.",
             )  # fmt: skip
             assert all(name.startswith(allowed) for name in ours), (path, ours)
-
-
-def test_every_file_fits_a_room() -> None:
-    lengths = {
-        str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in ROOT.rglob("*.py")
-    }
-    assert max(lengths.values()) <= 400, max(lengths, key=lambda path: lengths[path])
