@@ -159,6 +159,7 @@ class _Run:
         ]
         self._optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate)
         self._loss = PersonLoss(network)
+        self._bf16 = computes_in_bf16(torch.device("cpu"))
         self.step = 0
         if (out / "last.pt").exists():
             self._load(torch.load(out / "last.pt", weights_only=True))
@@ -171,7 +172,7 @@ class _Run:
         if images.shape[-2:] != size:
             images = F.interpolate(images, size, mode="bilinear")
         self._network.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
             predictions = self._network(images.to(memory_format=torch.channels_last))
         generator = torch.Generator().manual_seed(self._settings.seed << 32 | self.step)
         parts = self._loss(predictions, batch, generator)
