@@ -18,6 +18,7 @@ FLOOR = (
     "visnet_aug.command.",
     "visnet_aug.errors.",
     "visnet_aug.files.",
+    "visnet_aug.hardware.",
     "visnet_aug.manifest.",
     "visnet_aug.pipeline_file.",
     "visnet_aug.processes.",

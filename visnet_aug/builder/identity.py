@@ -6,6 +6,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -105,13 +106,19 @@ def rendering_versions() -> dict[str, str]:
 
 def other_versions() -> dict[str, str]:
     """Return the versions that only masks may depend on, read without importing anything."""
-    versions = {"python": platform.python_version()}
-    for name in ("torch", "ultralytics"):
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            versions[name] = "not installed"
-    return versions
+    return {
+        "python": platform.python_version(),
+        "torch": _first_version("torch"),
+        "ultralytics": _first_version("ultralytics-opencv-headless", "ultralytics"),
+    }
+
+
+def _first_version(*names: str) -> str:
+    """Return the version of the first of some distributions that is installed."""
+    for name in names:
+        with suppress(PackageNotFoundError):
+            return version(name)
+    return "not installed"
 
 
 def differences(there: Identity, here: Identity, prefix: str = "") -> Iterator[str]:

@@ -52,7 +52,7 @@ def _epilog(errors: Sequence[type[VisnetError]], *examples: str) -> str:
         (*_MASKING, PlanError),
         "visnet-aug build --src Market-1501 --out aug",
         "visnet-aug build --src Market-1501 --out aug --images 60000 --seed 7",
-        "visnet-aug build --src Market-1501 --out aug --recipe pipelines/market1501-published.yaml",
+        "visnet-aug build --src Market-1501 --out aug --recipe market1501-published",
         "visnet-aug build --src Market-1501 --out aug --dry-run",
         "visnet-aug build --src MSMT17_V1 --out aug",
         "visnet-aug build --src MSMT17_V1 --out aug --shards 64",

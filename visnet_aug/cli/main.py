@@ -12,6 +12,7 @@ from visnet_aug.cli.audit import replay, verify
 from visnet_aug.cli.build import build, mask, probe
 from visnet_aug.cli.look import inspect, preview
 from visnet_aug.cli.options import WORKERS
+from visnet_aug.cli.recipe import recipe
 from visnet_aug.command import CHECK_FAILED, CONTEXT, as_it_is, completion, exit_codes, run
 from visnet_aug.errors import (
     DatasetError,
@@ -144,7 +145,7 @@ def doctor(context: click.Context, weights: str) -> None:
     context.exit(0 if show_findings(run_doctor(weights)) else CHECK_FAILED)
 
 
-for command in (preview, build, mask, probe, inspect, verify, replay):
+for command in (recipe, preview, build, mask, probe, inspect, verify, replay):
     cli.add_command(command)
 
 

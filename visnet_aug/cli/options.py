@@ -53,7 +53,9 @@ RECIPE = click.option(
     "--recipe",
     "recipe_file",
     type=click.Path(path_type=Path),
-    help="Settings: a YAML file with a build: section.  [default: as pipelines/market1501.yaml]",
+    metavar="FILE|NAME",
+    help="Settings: a YAML file with a build: section, or a packaged recipe that visnet-aug recipe "
+    "--list names.  [default: market1501]",
 )
 WEIGHTS = click.option(
     "--weights",
