@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from os import PathLike
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,7 @@ def check_mask(mask: object, image: Image, name: str = "mask") -> Mask:
     return array.astype(np.bool_)
 
 
-def _check_array(value: object, name: str, read: str) -> NDArray[np.generic]:
+def _check_array(value: object, name: str, read: str) -> NDArray[Any]:
     if isinstance(value, np.ndarray):
         return value
     if isinstance(value, (str, PathLike)):
@@ -80,5 +80,5 @@ def _check_array(value: object, name: str, read: str) -> NDArray[np.generic]:
     raise TypeError(f"{name} is a {type(value).__name__}, not a NumPy array; convert it first")
 
 
-def _size(array: NDArray[np.generic]) -> str:
+def _size(array: NDArray[Any]) -> str:
     return "×".join(map(str, array.shape))

@@ -20,10 +20,11 @@ import cv2
 import numpy as np
 
 from visnet_aug.backgrounds.registry import make_family
+from visnet_aug.backgrounds.rewrite import draw_params
 from visnet_aug.backgrounds.settings import draw_variant
 from visnet_aug.builder.folder import BUILD, MANIFEST, RECIPE, check_finished, read_build_json
 from visnet_aug.builder.identity import differences, rendering_versions
-from visnet_aug.builder.render import Rendered, Renderer, draw_params
+from visnet_aug.builder.render import Rendered, Renderer
 from visnet_aug.builder.rows import mask_of, source_stem, stem_of
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, OutputError, RecipeError

@@ -1,8 +1,4 @@
-"""All contact with Albumentations: its import, and the methods that it calls on a transform.
-
-Two distributions provide the module ``albumentations``. They call a transform's methods by
-different names; :class:`RecordTransform` hides that from the families.
-"""
+"""All contact with Albumentations: its import, and the methods that it calls on a transform."""
 
 from __future__ import annotations
 
@@ -18,9 +14,6 @@ from visnet_aug.backgrounds.loading import load_albumentations
 from visnet_aug.backgrounds.variant import Record, Shape
 
 A: Any = load_albumentations()
-
-ALBUMENTATIONS_X = hasattr(A.BasicTransform, "sample_parameters")
-"""Whether this is AlbumentationsX, which refuses classes with the hooks of Albumentations 2.0."""
 
 
 class RecordTransform(A.ImageOnlyTransform):  # type: ignore[misc]
@@ -44,14 +37,14 @@ class RecordTransform(A.ImageOnlyTransform):  # type: ignore[misc]
         """Rewrite an image by a record; ``None`` if the call has no mask."""
         raise NotImplementedError
 
-    def apply_with_params(self, params: Any, *args: Any, **data: Any) -> dict[str, Any]:
+    def apply_with_params(self, params: dict[str, Any], *args: Any, **data: Any) -> dict[str, Any]:
         """Rewrite all images of a call. Albumentations calls this, in a replay too.
 
         Raises:
             TypeError: An image is no NumPy array.
             ValueError: An image or a mask cannot be used, or volumes are passed.
         """
-        record = getattr(params, "params", params)["record"]
+        record = params["record"]
         kinds = {
             key: self._additional_targets.get(key, key) for key in data if data[key] is not None
         }
@@ -99,46 +92,31 @@ class RecordTransform(A.ImageOnlyTransform):  # type: ignore[misc]
         """Return the name that saved pipelines have: the public one, wherever the class lives."""
         return f"visnet_aug.{cls.__name__}"
 
-    if ALBUMENTATIONS_X:
+    def get_params_dependent_on_data(
+        self, params: dict[str, Any], data: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Draw a record for a call. Albumentations calls this."""
+        height, width = params["shape"][:2]
+        return {"record": self.draw_for((height, width), self.random_generator)}
 
-        def sample_parameters(
-            self, params: dict[str, Any], data: dict[str, Any], targets: Any, sampling: Any
-        ) -> Any:
-            """Draw a record, as AlbumentationsX asks for it."""
-            from albumentations.core.transforms_interface import SampledParams
+    def __call__(self, *args: Any, force_apply: bool = False, **kwargs: Any) -> Any:
+        """Apply the transform; a worker of a torch ``DataLoader`` has its own draws."""
+        self._enter_worker()
+        return super().__call__(*args, force_apply=force_apply, **kwargs)
 
-            height, width = params["shape"][:2]
-            return SampledParams(
-                params={"record": self.draw_for((height, width), sampling.random_generator)}
-            )
+    def _enter_worker(self) -> None:
+        """Mix a worker's seed into the generators, once.
 
-    else:
-
-        def __call__(self, *args: Any, force_apply: bool = False, **kwargs: Any) -> Any:
-            """Apply the transform; a worker of a torch ``DataLoader`` has draws of its own."""
-            self._enter_worker()
-            return super().__call__(*args, force_apply=force_apply, **kwargs)
-
-        def get_params_dependent_on_data(
-            self, params: dict[str, Any], data: dict[str, Any]
-        ) -> dict[str, Any]:
-            """Draw a record, as Albumentations 2.0 asks for it."""
-            height, width = params["shape"][:2]
-            return {"record": self.draw_for((height, width), self.random_generator)}
-
-        def _enter_worker(self) -> None:
-            """Mix a worker's seed into the generators, once.
-
-            All workers of a ``DataLoader`` start with the same copy of a transform. Albumentations
-            2.0 leaves it at that, so that they would all draw the same.
-            """
-            loading = sys.modules.get("torch.utils.data")
-            worker = None if loading is None else loading.get_worker_info()
-            if worker is None or worker.seed == self._worker_seed:
-                return
-            self._worker_seed = worker.seed
-            rng = np.random.default_rng((int(self.random_generator.integers(2**63)), worker.seed))
-            self.set_random_state(rng, type(self.py_random)(int(rng.integers(2**63))))
+        All workers of a ``DataLoader`` start with the same copy of a transform. Albumentations
+        leaves it at that, so that they would all draw the same.
+        """
+        loading = sys.modules.get("torch.utils.data")
+        worker = None if loading is None else loading.get_worker_info()
+        if worker is None or worker.seed == self._worker_seed:
+            return
+        self._worker_seed = worker.seed
+        rng = np.random.default_rng((int(self.random_generator.integers(2**63)), worker.seed))
+        self.set_random_state(rng, type(self.py_random)(int(rng.integers(2**63))))
 
 
 def _set_pixels(mask: Any, key: str) -> Mask:
@@ -146,7 +124,8 @@ def _set_pixels(mask: Any, key: str) -> Mask:
     if not isinstance(mask, np.ndarray) or mask.ndim not in (2, 3):
         kind = f"{mask.ndim}-dimensional" if isinstance(mask, np.ndarray) else type(mask).__name__
         raise ValueError(f"{key} must be NumPy arrays, H×W or H×W×C, not {kind}")
-    return mask != 0 if mask.ndim == 2 else (mask != 0).any(axis=2)
+    pixels: Mask = mask != 0 if mask.ndim == 2 else (mask != 0).any(axis=2)
+    return pixels
 
 
 def _by_image(stacks: list[list[Mask]], count: int, key: str) -> list[tuple[Mask, ...]]:

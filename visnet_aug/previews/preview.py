@@ -10,7 +10,7 @@ from typing import Final
 
 from PIL import Image
 
-from visnet_aug.backgrounds.variant import Image as Pixels
+from visnet_aug.arrays import Image as Pixels
 from visnet_aug.datasets.images import UnusableImage, decode_rgb, inspect_image
 from visnet_aug.errors import DatasetError, OutputError
 from visnet_aug.files import write_file
