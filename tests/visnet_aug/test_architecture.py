@@ -54,7 +54,9 @@ ARROWS = {
         "processes", "progress", "errors", "files", "shards", "manifest", "datasets", "masks",
         "recipe", "builder", "verification",
     },
-    "previews": {"arrays", "errors", "files", "datasets", "masks", "backgrounds", "recipe", "builder"},
+    "previews": {
+        "arrays", "errors", "files", "datasets", "masks", "backgrounds", "recipe", "builder",
+    },
     "doctor": {"processes", "hardware", "masks"},
     "console": {"progress", "builder", "datasets", "doctor", "masks"},
     "cli": {

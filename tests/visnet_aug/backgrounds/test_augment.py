@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ from visnet_aug.backgrounds.registry import FAMILIES
 from visnet_aug.errors import RecipeError
 
 TRANSFORMS: dict[str, Callable[[], Any]] = {
-    **{name: (lambda cls=cls: cls(p=1)) for name, cls in FAMILIES.items()},
-    "other": lambda: Foreign({"transform": "GaussianBlur"}, p=1),
-    "augment": lambda: BackgroundAugment(p=1),
+    **{name: partial(cls, p=1) for name, cls in FAMILIES.items()},
+    "other": partial(Foreign, {"transform": "GaussianBlur"}, p=1),
+    "augment": partial(BackgroundAugment, p=1),
 }
 every_transform = pytest.mark.parametrize("make", TRANSFORMS.values(), ids=TRANSFORMS)
 
@@ -147,7 +148,7 @@ def test_a_family_without_a_mask_rewrites_the_whole_image(
 
 
 @pytest.mark.parametrize("targets", [{}, {"mask": None}])
-def test_augment_asks_for_a_mask(targets: dict[str, None], image: Image) -> None:
+def test_augment_asks_for_a_mask(targets: dict[str, Any], image: Image) -> None:
     with pytest.raises(ValueError, match=r"needs to know where the person is: pass mask="):
         BackgroundAugment()(image=image, **targets)
 
@@ -169,9 +170,12 @@ def test_no_instance_at_all_is_a_mask_too(image: Image) -> None:
     ],
 )
 def test_what_cannot_be_used_is_named(
-    data: dict[str, object], error: type[Exception], message: str
+    data: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    usable = {"image": np.zeros((8, 4, 3), np.uint8), "mask": np.zeros((8, 4), np.uint8)}
+    usable: dict[str, Any] = {
+        "image": np.zeros((8, 4, 3), np.uint8),
+        "mask": np.zeros((8, 4), np.uint8),
+    }
     with pytest.raises(error, match=message):
         BackgroundAugment()(**{**usable, **data})
 
