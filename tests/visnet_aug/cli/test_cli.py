@@ -291,7 +291,7 @@ def test_ctrl_c_ends_drawing_with_one_line_and_nothing_left(tmp_path: Path) -> N
     assert not any(tmp_path.iterdir())
 
 
-INTERRUPTED = """
+SCRIPT = """
 import sys
 import time
 sys.path.insert(0, {tests!r})
@@ -323,7 +323,7 @@ def test_ctrl_c_leaves_with_130_and_what_was_begun_finished(
 ) -> None:
     tests, out = Path(__file__).parents[2], tmp_path / "aug"
     script = tmp_path / "interrupted.py"
-    script.write_text(INTERRUPTED.format(tests=str(tests), source=str(market), out=str(out)))
+    script.write_text(SCRIPT.format(tests=str(tests), source=str(market), out=str(out)))
     process = subprocess.Popen(
         [sys.executable, str(script)],
         env={**os.environ, "PYTHONPATH": str(tests.parent)},
