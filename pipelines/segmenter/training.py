@@ -23,6 +23,7 @@ from pipelines.segmenter.composites import Sources, compose
 from pipelines.segmenter.judging import judge
 from pipelines.segmenter.loss import PersonLoss
 from pipelines.segmenter.sources import MaskedCrops
+from visnet_aug.hardware import computes_in_bf16
 
 log = logging.getLogger("train_person_segmenter")
 WARM_UP_STEPS = 300

@@ -142,7 +142,10 @@ def test_what_is_checked_is_what_is_required() -> None:
     ("answer", "devices"),
     [
         ('{"bf16": true, "cuda": []}', ["networks run in bf16", "none that torch can use"]),
-        ('{"bf16": false, "cuda": ["A", "B"]}', ["fp32, because this processor has no bf16 arithmetic", "A, B"]),
+        (
+            '{"bf16": false, "cuda": ["A", "B"]}',
+            ["fp32, because this processor has no bf16 arithmetic", "A, B"],
+        ),
     ],
 )
 def test_the_report_of_this_machine(
