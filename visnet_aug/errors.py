@@ -28,10 +28,10 @@ class RecipeError(VisnetError):
 
 
 class DatasetError(VisnetError):
-    """The source dataset, or an image, cannot be used.
+    """A dataset, or an image, cannot be used.
 
-    It is missing, misplaced, empty, damaged (a build's, with ``--on-error stop`` only), or changed
-    while it was in use.
+    It is missing, misplaced, empty, damaged (a build's, with ``--on-error stop`` only), lacks what
+    it is needed for, or changed while it was in use.
     """
 
     exit_code = 3
@@ -44,7 +44,7 @@ class PlanError(VisnetError):
 
 
 class WeightsError(VisnetError):
-    """Segmenter weights are missing, corrupt, unknown, or would need a download not asked for."""
+    """Weights are missing, corrupt, of another network, or would need a download not asked for."""
 
     exit_code = 5
 
