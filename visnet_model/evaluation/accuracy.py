@@ -1,37 +1,35 @@
-"""The conductor: embeds query and gallery, ranks them, and keeps what reports need.
+"""The accuracy of a network on a manifest: embed query and gallery, and rank.
 
-The trainer calls `evaluate_network` every few epochs, and ``visnet-eval`` once.
+The trainer calls `evaluate_network` every few epochs, ``visnet-eval`` once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
+from visnet_aug.errors import DatasetError
 from visnet_aug.manifest import JUNK_PID
-from visnet_aug.progress import Advance, Stage
+from visnet_aug.progress import Stage, silent
 from visnet_model.data.images import ImageSource
 from visnet_model.data.table import ImageTable
-from visnet_model.errors import DataError, TrainingError
-from visnet_model.evaluation.distances import NORM_TOLERANCE, Distances, EuclideanDistances
-from visnet_model.evaluation.embed import BATCH_SIZE, Embeddings, embed
-from visnet_model.evaluation.ranking import RANKS, Ranking, evaluate_ranking
+from visnet_model.evaluation.distances import Distances, EuclideanDistances
+from visnet_model.evaluation.embedding import (
+    BATCH_SIZE,
+    Embeddings,
+    check_unit_norm,
+    embed_images,
+)
+from visnet_model.evaluation.ranking import RANKS, Ranking, evaluate_distances
 from visnet_model.evaluation.rerank import rerank
 from visnet_model.precision import Precision
 
 CURVE = range(1, max(RANKS) + 1)
-"""Where the CMC curve is computed: everywhere a plot shows it, `RANKS` included."""
-
-
-@contextmanager
-def silent(name: str) -> Iterator[Advance]:
-    """Show no progress."""
-    yield lambda done, total: None
+"""Ranks at which the CMC curve is computed: all that a plot shows, including `RANKS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +37,8 @@ class EvaluationOptions:
     """How a network is evaluated.
 
     Attributes:
-        batch_size: Images embedded at once; does not change the numbers beyond rounding.
-        flip: Whether an embedding is the mean with the mirrored image's.
+        batch_size: Number of images embedded at once; it only changes results by rounding.
+        flip: Whether to average each embedding with that of the mirrored image.
         precision: What the network computes in.
         rerank: Whether to rank by k-reciprocal neighbours, too.
     """
@@ -51,12 +49,15 @@ class EvaluationOptions:
     rerank: bool = False
 
 
+DEFAULT_OPTIONS = EvaluationOptions()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Embedded:
-    """Images with their embeddings.
+class EmbeddedTable:
+    """A table of images with their embeddings.
 
     Attributes:
-        table: N images, none of them junk.
+        table: N images without junk.
         embeddings: float32 N×D of unit norm.
     """
 
@@ -66,18 +67,18 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """How well a network finds the queries' identities in the gallery.
+    """How well a network finds the identities of the queries in the gallery.
 
     Attributes:
         query: The queries.
         gallery: The gallery without junk.
-        junk: Number of junk images, which were not embedded because they never count.
-        ranking: By Euclidean distance, single query: the paper's protocol.
-        reranked: By k-reciprocal neighbours, if it was asked for.
+        junk: Number of junk images in the gallery; they never count and were not embedded.
+        ranking: The accuracy by Euclidean distance, single query: the paper's protocol.
+        reranked: The accuracy after re-ranking, or ``None`` if it was not asked for.
     """
 
-    query: Embedded
-    gallery: Embedded
+    query: EmbeddedTable
+    gallery: EmbeddedTable
     junk: int
     ranking: Ranking
     reranked: Ranking | None
@@ -87,25 +88,25 @@ def evaluate_network(
     network: nn.Module,
     tables: Mapping[str, ImageTable],
     images: Mapping[str, ImageSource],
-    options: EvaluationOptions = EvaluationOptions(),
+    options: EvaluationOptions = DEFAULT_OPTIONS,
     *,
     device: torch.device | str = "cpu",
     stage: Stage = silent,
 ) -> Evaluation:
-    """Embed a manifest's query and gallery, and rank.
+    """Embed the query and gallery of a manifest, and rank.
 
     Args:
-        network: On ``device``; its mode is put back afterwards.
-        tables: A manifest's images by split; only ``query`` and ``gallery`` are looked at.
+        network: On ``device``; it is left in the mode that it was in.
+        tables: The images of a manifest by split; only ``query`` and ``gallery`` are used.
         images: The same images, by the same splits and in the same order.
-        options: How.
-        device: Where the network is.
+        options: How to evaluate.
+        device: The network's device.
         stage: Shows the progress.
 
     Raises:
-        DataError: There is no query or no gallery, or no query has a match.
-        TrainingError: An embedding is not of unit norm: NaN, infinite or zero.
-        ModelError: The device's memory does not hold a batch.
+        DatasetError: There is no query or no gallery, or no query has a match.
+        TrainingError: An embedding does not have unit norm.
+        DeviceMemoryError: The device does not have enough memory for a batch.
     """
     check_splits(tables)
     embedder = Embedder(network, options, torch.device(device), stage)
@@ -124,10 +125,10 @@ def evaluate_network(
 
 
 def check_splits(tables: Mapping[str, ImageTable]) -> None:
-    """Refuse a manifest that cannot be evaluated on.
+    """Refuse a manifest that a network cannot be evaluated on.
 
     Raises:
-        DataError: It has no query, or nothing but junk in its gallery.
+        DatasetError: It has no query images, or only junk in its gallery.
     """
     missing = [
         split
@@ -136,20 +137,20 @@ def check_splits(tables: Mapping[str, ImageTable]) -> None:
     ]
     if missing:
         where = next((str(table.root) for table in tables.values()), "this manifest")
-        raise DataError(
-            f"{where}: no images of split {' and '.join(missing)}, which evaluation needs; "
+        raise DatasetError(
+            f"{where}: no images of split {' and '.join(missing)}, which the evaluation needs; "
             "build the set from a source that has both"
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Embedder:
-    """A network with all that says how to embed with it.
+    """A network with the options to embed tables with it.
 
     Attributes:
         network: On ``device``.
-        options: How.
-        device: Where.
+        options: How to embed.
+        device: The network's device.
         stage: Shows the progress.
     """
 
@@ -158,21 +159,21 @@ class Embedder:
     device: torch.device
     stage: Stage
 
-    def __call__(self, table: ImageTable, images: ImageSource, name: str) -> Embedded:
-        """Embed a table's images but for junk.
+    def __call__(self, table: ImageTable, images: ImageSource, name: str) -> EmbeddedTable:
+        """Embed the images of a table, except junk.
 
         Args:
             table: The images.
             images: The same images in the same order.
-            name: What the progress calls them.
+            name: Name of the images in the progress report.
 
         Raises:
-            TrainingError: An embedding is not of unit norm: NaN, infinite or zero.
-            ModelError: The device's memory does not hold a batch.
+            TrainingError: An embedding does not have unit norm.
+            DeviceMemoryError: The device does not have enough memory for a batch.
         """
         chosen = np.flatnonzero(table.pids != JUNK_PID)
         with self.stage(f"embed {name}") as advance:
-            embeddings = embed(
+            embeddings = embed_images(
                 self.network,
                 images,
                 device=self.device,
@@ -183,35 +184,30 @@ class Embedder:
                 progress=advance,
             )
         kept = table.take(chosen)
-        norms = np.linalg.norm(embeddings, axis=1)
-        broken = np.flatnonzero(~(np.abs(norms - 1) <= NORM_TOLERANCE))
-        if broken.size:
-            raise TrainingError(
-                f"{kept.name(int(broken[0]))}: its embedding has norm {norms[broken[0]]:.4g} "
-                f"instead of 1, like {broken.size:,} of {len(kept):,}: the network's training "
-                "diverged; take an earlier checkpoint"
-            )
-        return Embedded(kept, embeddings)
+        check_unit_norm(embeddings, kept.paths)
+        return EmbeddedTable(kept, embeddings)
 
 
-def rank_tables(query: Embedded, gallery: Embedded, distances: Distances | None = None) -> Ranking:
-    """Rank embedded images.
+def rank_tables(
+    query: EmbeddedTable, gallery: EmbeddedTable, distances: Distances | None = None
+) -> Ranking:
+    """Evaluate the ranking of embedded images.
 
     Args:
         query: The queries.
         gallery: The gallery.
-        distances: Q×G, if not those of the embeddings.
+        distances: Q×G; the Euclidean distances of the embeddings by default.
 
     Returns:
-        With its CMC curve at every rank of `CURVE`.
+        The accuracy, with the CMC at every rank of `CURVE`.
 
     Raises:
-        DataError: No query has a match.
+        DatasetError: No query has a match.
     """
     if distances is None:
         distances = EuclideanDistances(query.embeddings, gallery.embeddings)
     try:
-        return evaluate_ranking(
+        return evaluate_distances(
             distances,
             query.table.pids,
             gallery.table.pids,
@@ -220,14 +216,14 @@ def rank_tables(query: Embedded, gallery: Embedded, distances: Distances | None 
             CURVE,
         )
     except ValueError as error:
-        raise DataError(
+        raise DatasetError(
             f"{query.table.root}: {error}; check that query and gallery are of one dataset"
         ) from error
 
 
-def _rerank(query: Embedded, gallery: Embedded, stage: Stage) -> Ranking:
-    everyone = np.concatenate([query.embeddings, gallery.embeddings])
+def _rerank(query: EmbeddedTable, gallery: EmbeddedTable, stage: Stage) -> Ranking:
+    both = np.concatenate([query.embeddings, gallery.embeddings])
     with stage("re-rank") as advance:
-        distances = rerank(EuclideanDistances(everyone, everyone), len(query.embeddings))
+        distances = rerank(EuclideanDistances(both, both), len(query.embeddings))
         advance(len(distances), len(distances))
     return rank_tables(query, gallery, distances)
