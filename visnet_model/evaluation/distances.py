@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ NORM_TOLERANCE = 1e-2
 """Maximum difference of an embedding's norm from 1; half-precision embeddings are off by 1e-3."""
 
 
+@runtime_checkable
 class Distances(Protocol):
     """Distances of queries (rows) to gallery images (columns): an array, or an object like one."""
 

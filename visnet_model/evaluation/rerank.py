@@ -70,8 +70,7 @@ def rerank(
 
     Args:
         distances: N×N between all images, first the queries, then the gallery; for example
-            ``EuclideanDistances(both, both)``, which is computed about twice but never held as a
-            whole. They should be of order 1, like those of unit-norm embeddings: steps 4 and 6
+            ``EuclideanDistances(both, both)``, which is computed about twice but never stored. They should be of order 1, like those of unit-norm embeddings: steps 4 and 6
             compare them with 1.
         queries: Number of queries among the images.
         k1: Number of neighbours in step 3; at most N - 1 are used.

@@ -20,7 +20,7 @@ SMALLEST_NORM = 1e-6
 
 
 class FidiLoss(nn.Module):
-    """FIDI: pull images of one identity together and push others apart (paper II-E).
+    """FIDI: pull images of one identity together and push others apart (paper II-E2).
 
     ``L = D(U‖K) + D(K‖U)`` with ``D(P‖Q) = Σ p·log(α·p / ((α−1)·p + q))``, averaged over the
     ordered pairs i ≠ j. ``K_ij`` is 1 for two images of one identity and 0 otherwise,
