@@ -1,53 +1,233 @@
-"""Embeddings with their names as one ``.npz`` of plain arrays: no pickle in it."""
+"""Embed images with a trained network: files and folders, or the images of a manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import nn
 
+from visnet_aug.errors import DatasetError
 from visnet_aug.files import replace_file
-from visnet_model.errors import CheckpointError
+from visnet_aug.hardware import choose_device
+from visnet_aug.progress import Stage, silent
+from visnet_model.checkpoint import load_network
+from visnet_model.data.keeping import open_images
+from visnet_model.data.settings import DataSettings
+from visnet_model.data.table import ImageTable, read_tables
+from visnet_model.evaluation.embedding import BATCH_SIZE, check_unit_norm, embed_images
+from visnet_model.export.checked import check_target
+from visnet_model.export.images import (
+    OnError,
+    UnusableFile,
+    check_images,
+    find_images,
+    join_tables,
+)
+from visnet_model.export.weights_file import SUFFIX, load_exported
+from visnet_model.precision import Precision
+from visnet_model.provenance import checksum
 
-NORM_TOLERANCE = 1e-3
-"""How far a norm may be from 1."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageEmbeddings:
+    """Embeddings of N images with their names.
+
+    Attributes:
+        embeddings: float32 N×D, each of unit L2 norm, to compare by Euclidean distance.
+        names: N names: paths as given, or relative to the manifest's folder.
+        network_sha256: Checksum of the network's file; only embeddings of the same network can be
+            compared.
+        pids: N identities, or ``None`` if the images are not from a manifest.
+        camids: N cameras, or ``None``.
+        splits: N splits, or ``None``.
+        left_out: The files that are unusable and therefore have no embedding.
+
+    Example:
+        >>> import numpy as np
+        >>> from visnet_model import embed
+        >>> gallery = embed("runs/market/last.pt", manifest="aug/manifest.csv", splits=["gallery"])
+        >>> gallery.embeddings.shape, gallery.pids[:3].tolist()
+        ((6, 512), [11, 11, 12])
+        >>> gallery.save("gallery.npz")
+        >>> sorted(np.load("gallery.npz"))
+        ['camids', 'embeddings', 'names', 'network_sha256', 'pids', 'splits']
+    """
+
+    embeddings: npt.NDArray[np.float32]
+    names: npt.NDArray[np.str_]
+    network_sha256: str
+    pids: npt.NDArray[np.int64] | None
+    camids: npt.NDArray[np.int64] | None
+    splits: npt.NDArray[np.str_] | None
+    left_out: tuple[UnusableFile, ...]
+
+    def save(self, path: str | Path) -> None:
+        """Write an ``.npz`` of plain arrays, without pickles; equal embeddings give equal bytes.
+
+        Args:
+            path: The file; replaced if it exists. Its folder must exist.
+
+        Raises:
+            OutputError: The file cannot be written; an existing one is unchanged.
+        """
+        arrays: dict[str, Any] = {
+            "embeddings": self.embeddings,
+            "names": self.names,
+            "network_sha256": np.array(self.network_sha256),
+        }
+        for name in ("pids", "camids", "splits"):
+            column = getattr(self, name)
+            if column is not None:
+                arrays[name] = column
+        replace_file(Path(path), lambda file: np.savez(file, **arrays))
 
 
-def write_embeddings(
-    path: Path,
-    embeddings: npt.NDArray[np.float32],
-    names: npt.NDArray[np.str_],
-    network_sha256: str,
-    columns: Mapping[str, npt.NDArray[Any]],
-) -> None:
-    """Write embeddings; the same ones give the same bytes.
+def embed(
+    checkpoint: str | Path,
+    images: str | Path | Iterable[str | Path] = (),
+    *,
+    manifest: str | Path | None = None,
+    splits: Iterable[str] = (),
+    to: str | Path | None = None,
+    on_error: OnError = "skip",
+    device: str = "auto",
+    precision: Precision = "fp32",
+    batch_size: int = BATCH_SIZE,
+    stage: Stage = silent,
+    note: Callable[[str], object] = warnings.warn,
+) -> ImageEmbeddings:
+    """Embed images with a trained network, as ``visnet-embed`` does.
+
+    Images are resized to the network's input, whatever their proportions: they should be crops of
+    one person. Usable are complete JPEG and PNG files, upright, RGB with 8 bits. Other files are
+    left out, never converted. Names are sorted; an image that is given twice is embedded once.
 
     Args:
-        path: The file; replaced if it is there. Its folder must exist.
-        embeddings: N×D of unit norm.
-        names: N names.
-        network_sha256: Which network they are of.
-        columns: What else is known: N values each, of numbers or texts.
+        checkpoint: Checkpoint of ``visnet-train``, or ``.safetensors`` of ``visnet-export``.
+        images: Image files, and folders that are searched for images.
+        manifest: ``manifest.csv`` of a built set, instead of ``images``.
+        splits: Splits of the manifest; all by default.
+        to: File to write, ``.npz``; replaced if it exists. ``None`` writes nothing.
+        on_error: Whether to ``skip`` unusable images, or to ``stop`` at the first one.
+        device: Where the network runs: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ...
+        precision: What the network computes in.
+        batch_size: Number of images embedded at once.
+        stage: Shows the progress; `visnet_aug.progress.stage` draws bars.
+        note: Called with one line for each image that is left out, and other remarks.
 
     Raises:
-        CheckpointError: Embeddings are not of unit norm; nothing is written.
-        OutputError: The file cannot be written; what was there before still is.
+        CheckpointError: The network's file is missing, unreadable, or not one of ours.
+        DatasetError: A file or folder does not exist, no image is usable, or, with ``on_error``
+            ``stop``, one is not.
+        ManifestError: The manifest cannot be read or breaks its schema.
+        TrainingError: The network's training diverged.
+        OutputError: The file cannot be written.
+        RecipeError: This machine has no such device.
+        DeviceMemoryError: The device does not have enough memory for a batch.
+        ValueError: Neither images nor a manifest are given, or both, or splits without a manifest.
+
+    Example:
+        >>> from visnet_model import embed
+        >>> crops = embed("runs/market/last.pt", "aug/query", device="cpu")
+        >>> crops.embeddings.shape
+        (6, 512)
+        >>> crops.names[0].item()
+        'aug/query/0011_c1s1_000000_00.png'
     """
-    norms = np.linalg.norm(embeddings, axis=1)
-    broken = ~(np.abs(norms - 1) <= NORM_TOLERANCE)  # NaN is no norm, either
-    if broken.any():
-        raise CheckpointError(
-            f"{names[broken][0]}: its embedding has norm {norms[broken][0]:.4g} instead of 1, like "
-            f"{np.count_nonzero(broken):,} of {len(names):,}: the network's training diverged; "
-            "take an earlier checkpoint"
+    given = [Path(path) for path in ([images] if isinstance(images, str | Path) else images)]
+    splits = tuple(splits)
+    if bool(given) == (manifest is not None):
+        raise ValueError("give either images or a manifest")
+    if splits and manifest is None:
+        raise ValueError("splits need a manifest")
+
+    if to is not None:
+        check_target(Path(to))
+    checkpoint, where = Path(checkpoint), choose_device(device)
+    network, data = _load(checkpoint, where)
+    names: npt.NDArray[np.str_] | None = None
+    left_out: list[UnusableFile] = []
+
+    def leave_out(files: Iterable[UnusableFile]) -> None:
+        for file in files:
+            if on_error == "stop":
+                raise DatasetError(str(file))
+            note(f"left out {file}")
+            left_out.append(file)
+
+    if manifest is not None:
+        table, names = _read_manifest(Path(manifest), splits)
+    else:
+        found = find_images(given)
+        table = found.table
+        leave_out(found.unusable)
+        if found.ignored:
+            note(f"ignored {found.ignored:,} files that are not images by their name")
+        if found.repeated:
+            note(f"{found.repeated:,} images are given more than once, and embedded once")
+    with stage("check") as advance:
+        usable, unusable = check_images(table, advance)
+    leave_out(unusable)
+    if not usable.any():
+        reason = f": {left_out[0]}" if left_out else ""
+        raise DatasetError(f"none of {len(table):,} images is usable{reason}")
+
+    chosen = table.take(usable)
+    sources = open_images(chosen, data, "auto", where, stage, "read")
+    with stage("embed") as advance:
+        embeddings = embed_images(
+            network,
+            sources,
+            device=where,
+            batch_size=batch_size,
+            precision=precision,
+            progress=advance,
         )
-    arrays: dict[str, Any] = {
-        "embeddings": embeddings,
-        "names": names,
-        "network_sha256": np.array(network_sha256),
-        **columns,
-    }
-    replace_file(path, lambda file: np.savez(file, **arrays))
+    check_unit_norm(embeddings, chosen.paths)
+    result = ImageEmbeddings(
+        embeddings=embeddings,
+        names=chosen.paths,
+        network_sha256=checksum(checkpoint),
+        pids=None if names is None else chosen.pids,
+        camids=None if names is None else chosen.camids,
+        splits=None if names is None else names[usable],
+        left_out=tuple(left_out),
+    )
+    if to is not None:
+        result.save(to)
+    return result
+
+
+def _load(checkpoint: Path, device: torch.device) -> tuple[nn.Module, DataSettings]:
+    """Load a network that takes normalised images, and its input size."""
+    if checkpoint.suffix != SUFFIX:
+        loaded = load_network(checkpoint, device)
+        return loaded.network, loaded.config.data
+    exported = load_exported(checkpoint, device)
+    exported.network.normalisation = nn.Identity()  # `embed_images` normalises
+    size = exported.description
+    return exported.network, DataSettings(height=size.height, width=size.width)
+
+
+def _read_manifest(
+    manifest: Path, splits: tuple[str, ...]
+) -> tuple[ImageTable, npt.NDArray[np.str_]]:
+    """Return the images of a manifest, and the split of each."""
+    tables = read_tables(manifest)
+    missing = [split for split in splits if split not in tables]
+    if missing:
+        raise DatasetError(
+            f"{manifest}: no images of split {missing[0]}; it has {', '.join(tables)}"
+        )
+    if not tables:
+        raise DatasetError(f"{manifest}: no images in it")
+    chosen = {split: table for split, table in tables.items() if not splits or split in splits}
+    names = np.repeat(np.array(list(chosen)), [len(table) for table in chosen.values()])
+    return join_tables(chosen.values()), names
