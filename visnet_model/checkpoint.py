@@ -1,7 +1,7 @@
 """Checkpoints: files of plain types and tensors, complete or absent.
 
-A file only holds numbers, text, lists, mappings and tensors, and is read with ``weights_only=True``:
-a checkpoint from elsewhere can be wrong, but it cannot run code.
+A file only holds numbers, text, lists, mappings and tensors, and is read with
+``weights_only=True``: a checkpoint from elsewhere can be wrong, but it cannot run code.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The manifest as arrays: one table per split, without an object per row.
 
-Forked worker processes share these arrays. A list of 20,000 row objects would be copied into each of
-them page by page as reference counts change.
+Forked worker processes share these arrays. A list of 20,000 row objects would be copied into each
+of them page by page as reference counts change.
 """
 
 from __future__ import annotations

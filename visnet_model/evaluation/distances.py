@@ -66,7 +66,9 @@ class EuclideanDistances:
         product = self._query[rows] @ self._gallery.T
         product *= -2
         product += 2
-        np.maximum(product, 0, out=product)  # rounding can make the distance of equal images negative
+        np.maximum(
+            product, 0, out=product
+        )  # rounding can make the distance of equal images negative
         distances: Array = np.sqrt(product, out=product)
         return distances
 

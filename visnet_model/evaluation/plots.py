@@ -116,7 +116,12 @@ def _draw_bars(
     untouched = value(probe.untouched)
     for offset, colour, label, numbers in (
         (-0.19, BLUE, "only queries rewritten", [value(version.queries) for version in versions]),
-        (0.19, ORANGE, "queries and gallery rewritten", [value(version.both) for version in versions]),
+        (
+            0.19,
+            ORANGE,
+            "queries and gallery rewritten",
+            [value(version.both) for version in versions],
+        ),
     ):
         places = [place + offset for place in range(len(versions))]
         bars = axes.barh(places, numbers, height=0.34, color=colour, label=label)

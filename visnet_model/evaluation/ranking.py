@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visnet_aug.manifest import JUNK_PID
-from visnet_model.evaluation.distances import Array, Distances, blocks
+from visnet_model.evaluation.distances import Array, Distances, EuclideanDistances, blocks
 
 RANKS = (1, 5, 10, 20)
 """Ranks at which the paper reports the CMC."""
@@ -69,7 +69,7 @@ class QueryScores:
 
     @property
     def valid(self) -> npt.NDArray[np.bool_]:
-        """bool Q, whether a query has a match."""
+        """Bool Q, whether a query has a match."""
         return self.first_match > 0
 
 
@@ -288,7 +288,7 @@ def _labels(name: str, labels: npt.ArrayLike, count: int) -> npt.NDArray[np.int6
 def _same_identity(
     query_pids: npt.NDArray[np.int64], gallery_pids: npt.NDArray[np.int64]
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """Yield the indices of each query's identity in the gallery, ascending; none for junk queries."""
+    """Yield the gallery indices of each query's identity, ascending; none for junk queries."""
     order = np.argsort(gallery_pids, kind="stable")
     pids = gallery_pids[order]
     first = np.searchsorted(pids, query_pids, "left")

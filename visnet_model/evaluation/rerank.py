@@ -70,8 +70,9 @@ def rerank(
 
     Args:
         distances: N×N between all images, first the queries, then the gallery; for example
-            ``EuclideanDistances(both, both)``, which is computed about twice but never stored. They should be of order 1, like those of unit-norm embeddings: steps 4 and 6
-            compare them with 1.
+            ``EuclideanDistances(both, both)``, which is computed about twice but never stored. They
+            should be of order 1, like those of unit-norm embeddings: steps 4 and 6 compare them
+            with 1.
         queries: Number of queries among the images.
         k1: Number of neighbours in step 3; at most N - 1 are used.
         k2: Number of images averaged in step 5, including the image itself; 1 skips step 5.
@@ -88,7 +89,9 @@ def rerank(
     if distances.shape != (images, images):
         raise ValueError(f"distances: expected N×N, queries and gallery, got {distances.shape}")
     if not 0 < queries < images:
-        raise ValueError(f"{queries} queries among {images} images: expected queries and gallery images")
+        raise ValueError(
+            f"{queries} queries among {images} images: expected queries and gallery images"
+        )
     if not (k1 >= 1 and k2 >= 1 and 0 <= weight <= 1):
         raise ValueError(
             f"k1 and k2 must be at least 1, the weight 0 to 1: got {k1}, {k2}, {weight}"

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias
 
-from visnet_model.evaluation.camera_pairs import CameraPair
 from visnet_model.evaluation.accuracy import Evaluation
+from visnet_model.evaluation.camera_pairs import CameraPair
 from visnet_model.evaluation.complexity import Cost
 from visnet_model.evaluation.probe import BackgroundSensitivity
 from visnet_model.evaluation.ranking import RANKS, Ranking, rank1_by_chance
@@ -100,8 +100,8 @@ def _caveats(evaluation: Evaluation) -> Iterator[str]:
     queries, gallery = len(query_table), len(gallery_table)
     if (queries, gallery) != (MARKET_QUERIES, MARKET_GALLERY):
         yield (
-            f"this network: {queries:,} queries and {gallery:,} gallery images, but Market-1501 has "
-            f"{MARKET_QUERIES:,} and {MARKET_GALLERY:,}: not comparable with the rows above"
+            f"this network: {queries:,} queries and {gallery:,} gallery images, but Market-1501 "
+            f"has {MARKET_QUERIES:,} and {MARKET_GALLERY:,}: not comparable with the rows above"
         )
         chance = rank1_by_chance(
             query_table.pids, gallery_table.pids, query_table.camids, gallery_table.camids

@@ -152,33 +152,12 @@ def embed(
         check_target(Path(to))
     checkpoint, where = Path(checkpoint), choose_device(device)
     network, data = _load(checkpoint, where)
-    names: npt.NDArray[np.str_] | None = None
-    left_out: list[UnusableFile] = []
-
-    def leave_out(files: Iterable[UnusableFile]) -> None:
-        for file in files:
-            if on_error == "stop":
-                raise DatasetError(str(file))
-            note(f"left out {file}")
-            left_out.append(file)
-
-    if manifest is not None:
-        table, names = _read_manifest(Path(manifest), splits)
+    left_out = _LeftOut(on_error, note)
+    if manifest is None:
+        table, split_names = _find(given, left_out, note), None
     else:
-        found = find_images(given)
-        table = found.table
-        leave_out(found.unusable)
-        if found.ignored:
-            note(f"ignored {found.ignored:,} files that are not images by their name")
-        if found.repeated:
-            note(f"{found.repeated:,} images are given more than once, and embedded once")
-    with stage("check") as advance:
-        usable, unusable = check_images(table, advance)
-    leave_out(unusable)
-    if not usable.any():
-        reason = f": {left_out[0]}" if left_out else ""
-        raise DatasetError(f"none of {len(table):,} images is usable{reason}")
-
+        table, split_names = _read_manifest(Path(manifest), splits)
+    usable = _check(table, left_out, stage)
     chosen = table.take(usable)
     sources = open_images(chosen, data, "auto", where, stage, "read")
     with stage("embed") as advance:
@@ -195,14 +174,30 @@ def embed(
         embeddings=embeddings,
         names=chosen.paths,
         network_sha256=checksum(checkpoint),
-        pids=None if names is None else chosen.pids,
-        camids=None if names is None else chosen.camids,
-        splits=None if names is None else names[usable],
-        left_out=tuple(left_out),
+        pids=None if manifest is None else chosen.pids,
+        camids=None if manifest is None else chosen.camids,
+        splits=None if split_names is None else split_names[usable],
+        left_out=tuple(left_out.files),
     )
     if to is not None:
         result.save(to)
     return result
+
+
+class _LeftOut:
+    """Collects unusable files, or stops at the first one."""
+
+    def __init__(self, on_error: OnError, note: Callable[[str], object]) -> None:
+        self.files: list[UnusableFile] = []
+        self._on_error = on_error
+        self._note = note
+
+    def add(self, files: Iterable[UnusableFile]) -> None:
+        for file in files:
+            if self._on_error == "stop":
+                raise DatasetError(str(file))
+            self._note(f"left out {file}")
+            self.files.append(file)
 
 
 def _load(checkpoint: Path, device: torch.device) -> tuple[nn.Module, DataSettings]:
@@ -231,3 +226,25 @@ def _read_manifest(
     chosen = {split: table for split, table in tables.items() if not splits or split in splits}
     names = np.repeat(np.array(list(chosen)), [len(table) for table in chosen.values()])
     return join_tables(chosen.values()), names
+
+
+def _find(given: list[Path], left_out: _LeftOut, note: Callable[[str], object]) -> ImageTable:
+    """Return the images in files and folders."""
+    found = find_images(given)
+    left_out.add(found.unusable)
+    if found.ignored:
+        note(f"ignored {found.ignored:,} files that are not images by their name")
+    if found.repeated:
+        note(f"{found.repeated:,} images are given more than once, and embedded once")
+    return found.table
+
+
+def _check(table: ImageTable, left_out: _LeftOut, stage: Stage) -> npt.NDArray[np.bool_]:
+    """Return which images are usable; there is at least one."""
+    with stage("check") as advance:
+        usable, unusable = check_images(table, advance)
+    left_out.add(unusable)
+    if not usable.any():
+        first = f"; the first: {left_out.files[0]}" if left_out.files else ""
+        raise DatasetError(f"none of {len(table):,} images is usable{first}")
+    return usable

@@ -168,7 +168,7 @@ def _inspect(table: ImageTable, index: int) -> UsableImage | UnusableImage:
 
 
 def _walk(folder: Path) -> tuple[list[Path], list[UnusableFile], int]:
-    """Return a folder's images, the subfolders that were not entered, and the number of other files."""
+    """Return a folder's images, subfolders that were not entered, and the number of other files."""
     images: list[Path] = []
     problems: list[UnusableFile] = []
     others = 0
@@ -181,7 +181,9 @@ def _walk(folder: Path) -> tuple[list[Path], list[UnusableFile], int]:
         here = Path(where)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         problems += (
-            UnusableFile((here / name).as_posix(), "a link to a folder, not followed; give it as an argument")
+            UnusableFile(
+                (here / name).as_posix(), "a link to a folder, not followed; give it as an argument"
+            )
             for name in folders
             if (here / name).is_symlink()
         )

@@ -58,8 +58,8 @@ class InferenceNetwork(nn.Module):
 class InputNormalisation(nn.Module):
     """Normalise uint8 images with ImageNet's mean and standard deviation.
 
-    The input is uint8, as decoders return it. With floating point it would be unclear whether values
-    are 0 to 1 or 0 to 255; a runtime refuses a wrong dtype, but not a wrong scale.
+    The input is uint8, as decoders return it. With floating point it would be unclear whether
+    values are 0 to 1 or 0 to 255; a runtime refuses a wrong dtype, but not a wrong scale.
     """
 
     mean: Tensor

@@ -1,10 +1,10 @@
 """The inference network as one ONNX file, tested in ONNX Runtime before it gets its name.
 
-The exporter is torch's, based on ``torch.export`` (``dynamo=True``, which needs onnxscript). The one
-based on TorchScript is deprecated since torch 2.9, writes the pixel picking of the short cut as
-about 200 operations of shape arithmetic, and leaves the embedding's width undefined. This was tested
-with torch 2.6 and 2.14. Torch 2.6 with the current onnxscript fails at batch normalisation and at a
-batch dimension without upper bound; folding solves the first, `LARGEST_BATCH` the second.
+The exporter is torch's, based on ``torch.export`` (``dynamo=True``, which needs onnxscript). The
+one based on TorchScript is deprecated since torch 2.9, writes the pixel picking of the short cut as
+about 200 operations of shape arithmetic, and leaves the embedding's width undefined. This was
+tested with torch 2.6 and 2.14. Torch 2.6 with the current onnxscript fails at batch normalisation
+and at a batch dimension without upper bound; folding solves the first, `LARGEST_BATCH` the second.
 """
 
 from __future__ import annotations
@@ -109,7 +109,9 @@ def write_onnx(
 
 
 def _translate(network: InferenceNetwork, description: Description, opset: int) -> ModelProto:
-    example = next(trial_inputs(description)).repeat(2, 1, 1, 1)  # a batch of 1 would become a constant
+    example = next(trial_inputs(description)).repeat(
+        2, 1, 1, 1
+    )  # a batch of 1 would become a constant
     batch = torch.export.Dim(BATCH, max=LARGEST_BATCH)
     try:
         with _quiet(), torch.no_grad():
@@ -127,16 +129,14 @@ def _translate(network: InferenceNetwork, description: Description, opset: int) 
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ExportError(
-            f"torch {torch.__version__} cannot export to ONNX: {reason}; install current versions of "
-            "torch, onnx and onnxscript, or use --format safetensors"
+            f"torch {torch.__version__} cannot export to ONNX: {reason}; install current versions "
+            "of torch, onnx and onnxscript, or use --format safetensors"
         ) from error
     assert program is not None
     model: ModelProto = program.model_proto
     written = next(entry.version for entry in model.opset_import if not entry.domain)
     if written != opset:
-        raise ExportError(
-            f"the exporter wrote opset {written}, not {opset}; use --opset {written}"
-        )
+        raise ExportError(f"the exporter wrote opset {written}, not {opset}; use --opset {written}")
     return model
 
 

@@ -137,4 +137,6 @@ def _check(path: Path, network: InferenceNetwork, description: Description) -> N
         for inputs in trial_inputs(description):
             same = same and torch.equal(exported.network(inputs), network(inputs))
     if not same:
-        raise ExportError("the file read back differs from what was written: not exported; try again")
+        raise ExportError(
+            "the file read back differs from what was written: not exported; try again"
+        )

@@ -44,8 +44,8 @@ class FidiLoss(nn.Module):
     0.044 is 1/√512, at which that network's embeddings have unit length on average. Its larger
     gradient at first changes the lengths of the embeddings, which the evaluation ignores. The ratio
     grows as the identity loss falls. Small as it is, it matters: after 1,000 steps on 7,528 real
-    crops and their copies (ResNet18, 128×64, one seed; docs/results.md), scale 4 reached mAP 43.8 %,
-    scale 8 38.2 %, no FIDI 37.8 %, and a fixed weight of 20 instead of dynamic weights 41.0 %.
+    crops and their copies (ResNet18, 128×64, one seed; docs/results.md), scale 4 reached mAP 43.8
+    %, scale 8 38.2 %, no FIDI 37.8 %, and a fixed weight of 20 instead of dynamic weights 41.0 %.
 
     Args:
         alpha: α > 1. It bounds the loss of a pair by ``log(α / (α−1))``, 3.04 by default.

@@ -113,8 +113,8 @@ class DynamicWeightAveraging:
             len(values) != len(self.names) for values in history
         ):
             raise ValueError(
-                f"the history of the weighting does not have the last {HISTORY} of {batches} batches "
-                f"of {len(self.names)} losses"
+                f"the history of the weighting does not have the last {HISTORY} of {batches} "
+                f"batches of {len(self.names)} losses"
             )
         self._batches = batches
         self._ring = torch.zeros(HISTORY, len(self.names))
@@ -174,6 +174,6 @@ def _checked_names(names: Sequence[str]) -> tuple[str, ...]:
 def _check_names(state: Mapping[str, Any], names: tuple[str, ...]) -> None:
     if list(state["names"]) != list(names):
         raise ValueError(
-            f"the state of the weighting is of the losses {', '.join(state['names'])}, but this run "
-            f"has {', '.join(names)}"
+            f"the state of the weighting is of the losses {', '.join(state['names'])}, but this "
+            f"run has {', '.join(names)}"
         )

@@ -4,10 +4,10 @@ The paper projects stages 1 to 3 at their own resolution and then resizes the pr
 stage 4 by bilinear interpolation. Shrinking by an even ratio r without antialiasing places each
 output location between four pixels, rows and columns ``r·i + r/2 − 1`` and ``r·i + r/2``, and takes
 their mean: each has weight 1/4, and no other pixel is read. In eval mode, the projection (1×1
-convolution, batch normalisation with running statistics, ReLU) works on each pixel separately, so it
-commutes with picking pixels. Picking the 2×2 pixels first, projecting only those, and averaging them
-afterwards is therefore the same function of the input, not an approximation, for a quarter of the
-multiplications: stages 1 to 3 at 64×32, 32×16 and 16×8 all become 16×8.
+convolution, batch normalisation with running statistics, ReLU) works on each pixel separately, so
+it commutes with picking pixels. Picking the 2×2 pixels first, projecting only those, and averaging
+them afterwards is therefore the same function of the input, not an approximation, for a quarter of
+the multiplications: stages 1 to 3 at 64×32, 32×16 and 16×8 all become 16×8.
 
 In training mode, batch normalisation needs the statistics of the whole projected map, as in the
 paper. The projection before it is only a product with a matrix W, so the statistics follow from the

@@ -27,7 +27,7 @@ CLASSIFIER = "fc."
 """Prefix of the ImageNet classifier, which a backbone does not have."""
 
 COUNTER = ".num_batches_tracked"
-"""Suffix of the step counters of batch normalisation: nothing uses them, and old files lack them."""
+"""Suffix of the step counters of batch normalisation: unused, and missing in old files."""
 
 NAMED = 5
 """Number of keys of each kind that an error names; the rest are counted."""

@@ -1,7 +1,7 @@
 """One of several processes under ``torchrun``, or the only one.
 
-Every rank takes its part of each batch. DistributedDataParallel averages gradients, and the pairwise
-loss sees the whole batch (`losses.ranks`). Only rank 0 writes and evaluates.
+Every rank takes its part of each batch. DistributedDataParallel averages gradients, and the
+pairwise loss sees the whole batch (`losses.ranks`). Only rank 0 writes and evaluates.
 """
 
 from __future__ import annotations

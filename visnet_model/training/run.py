@@ -270,7 +270,8 @@ def _train(run: Run, device: str, observer: Observer | None) -> TrainedRun:
 def run_training(run: Run, ranks: Ranks, observer: Observer) -> TrainedRun:
     """Train to the end, evaluating and writing checkpoints on the way; raises what `train` does."""
     tables = read_tables(run.manifest)
-    # Now, because the file may have changed when a checkpoint is written; images in memory have not.
+    # Now, because the file may have changed when a checkpoint is written; images in memory have
+    # not.
     run = replace(run, manifest_sha256=run.manifest_sha256 or checksum(run.manifest))
     check_tables(tables, run.manifest)
     trainer, images = _prepare(run, tables, ranks, observer)

@@ -1,8 +1,8 @@
 """The training loop: steps, epochs, and all state that a checkpoint needs.
 
 No random state is kept between steps: batches, augmentation and dropout are drawn anew from (seed,
-epoch, step, rank). So parameters, Adam's moments and the last loss values are the whole state, and a
-resumed training equals an uninterrupted one.
+epoch, step, rank). So parameters, Adam's moments and the last loss values are the whole state, and
+a resumed training equals an uninterrupted one.
 """
 
 from __future__ import annotations
