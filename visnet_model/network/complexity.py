@@ -118,7 +118,7 @@ def count_flops(
     Returns:
         FLOPs by ``thop.profile``.
     """
-    import thop  # type: ignore[import-untyped]  # here, because only this needs it
+    import thop  # here, because only this needs it
 
     counted = copy.deepcopy(network).cpu().float().eval()
     counted.fusion.short_cut = short_cut
