@@ -58,7 +58,7 @@ GROUPS: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
             "EngineError",
         ),
     },
-    "visnet_model_later": {
+    "visnet_model": {
         "Network": (
             "VisNet",
             "TrainingOutputs",

@@ -49,10 +49,10 @@ class RecipeError(VisnetError):
 
 
 class DatasetError(VisnetError):
-    """The source dataset, or an image, cannot be used.
+    """A dataset, or an image, cannot be used.
 
-    It is missing, misplaced, empty, damaged (a build's, with ``--on-error stop`` only), or changed
-    while it was in use.
+    It is missing, misplaced, empty, damaged (a build's, with ``--on-error stop`` only), lacks what
+    it is needed for, or changed while it was in use.
 
     Examples:
         >>> from visnet_aug import DatasetError, build
@@ -82,7 +82,7 @@ class PlanError(VisnetError):
 
 
 class WeightsError(VisnetError):
-    """Segmenter weights are missing, corrupt, unknown, or would need a download not asked for.
+    """Weights are missing, corrupt, of another network, or would need a download not asked for.
 
     Examples:
         >>> from visnet_aug import Segmenter, WeightsError

@@ -15,7 +15,7 @@ import pytest
 from pydantic import BaseModel
 
 import visnet_aug
-from visnet_aug.backgrounds._albumentations import RecordTransform
+from visnet_aug.backgrounds._albumentations import A, RecordTransform
 
 SURFACE = Path(__file__).with_name("api_surface.txt")
 NAMES = [name for name in visnet_aug.__all__ if name != "__version__"]
@@ -75,32 +75,32 @@ def _annotation(annotation: object) -> object:
     return Written(annotation) if isinstance(annotation, str) else annotation
 
 
-def members(thing: type) -> Iterator[str]:
+def members(thing: type) -> list[str]:
     """Describe the members that this project defines, those of bases included, by name."""
     found: dict[str, str] = {}
     for base in reversed(thing.__mro__):
-        if not base.__module__.startswith("visnet_aug"):
-            continue
-        for name, value in vars(base).items():
-            if name.startswith("_"):
-                continue
-            if isinstance(value, property):
-                found[name] = name
-            elif isinstance(value, classmethod | staticmethod):
-                found[name] = f"{name}{signature(getattr(thing, name))}"
-            elif inspect.isfunction(value):
-                found[name] = f"{name}{signature(value)}"
-        for name, kind in inspect.get_annotations(base).items():
-            if not name.startswith("_") and name != "model_config":
-                found.setdefault(name, f"{name}: {kind}")
+        if base.__module__.startswith("visnet_aug"):
+            found |= own_members(base)
     if issubclass(thing, BaseModel):
         for name, field in thing.model_fields.items():
             found[name] += f" = {written(field.get_default(call_default_factory=True))}"
-    if issubclass(thing, RecordTransform):  # what Albumentations calls is its own affair
-        called = {*vars(RecordTransform), *vars(RecordTransform.__base__.__base__)}
-        for name in called - {"draw_for", "rewrite"}:
-            found.pop(name, None)
-    yield from (found[name] for name in sorted(found))
+    if issubclass(thing, RecordTransform):  # what Albumentations calls is not for people
+        called = {*vars(RecordTransform), *dir(A.ImageOnlyTransform)} - {"draw_for", "rewrite"}
+        found = {name: line for name, line in found.items() if name not in called}
+    return [found[name] for name in sorted(found)]
+
+
+def own_members(base: type) -> dict[str, str]:
+    """Describe the public annotations, properties and methods of one class, by name."""
+    found = {name: f"{name}: {kind}" for name, kind in inspect.get_annotations(base).items()}
+    for name, value in vars(base).items():
+        if name.startswith("_"):
+            continue
+        if isinstance(value, property):
+            found[name] = name
+        elif inspect.isroutine(value):
+            found[name] = f"{name}{signature(getattr(base, name))}"
+    return {n: line for n, line in found.items() if not n.startswith("_") and n != "model_config"}
 
 
 def test_the_surface_is_the_one_that_is_listed() -> None:

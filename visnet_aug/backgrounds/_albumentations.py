@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,11 @@ class RecordTransform(A.ImageOnlyTransform):  # type: ignore[misc]
     def rewrite(self, image: Image, record: Mapping[str, Any], mask: Mask | None = None) -> Image:
         """Rewrite an image by a record; ``None`` if the call has no mask."""
         raise NotImplementedError
+
+    @property
+    def targets(self) -> dict[str, Callable[[Any], Any]]:
+        """The targets it uses: Albumentations registers additional targets of these alone."""
+        return {**super().targets, "mask": _unchanged, "masks": _unchanged}
 
     def apply_with_params(self, params: dict[str, Any], *args: Any, **data: Any) -> dict[str, Any]:
         """Rewrite all images of a call. Albumentations calls this, in a replay too.
@@ -117,6 +122,10 @@ class RecordTransform(A.ImageOnlyTransform):  # type: ignore[misc]
         self._worker_seed = worker.seed
         rng = np.random.default_rng((int(self.random_generator.integers(2**63)), worker.seed))
         self.set_random_state(rng, type(self.py_random)(int(rng.integers(2**63))))
+
+
+def _unchanged(target: Any, **_: Any) -> Any:
+    return target
 
 
 def _set_pixels(mask: Any, key: str) -> Mask:
