@@ -15,8 +15,8 @@ from visnet_model.cli import embed, evaluate, export, train
 
 TOOLS: dict[str, click.Command] = {
     "visnet-aug": cli,
-    "visnet-train": train.train,
-    "visnet-eval": evaluate.evaluate,
+    "visnet-train": train.command,
+    "visnet-eval": evaluate.command,
     "visnet-export": export.command,
     "visnet-embed": embed.command,
 }

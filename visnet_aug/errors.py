@@ -21,7 +21,7 @@ class VisnetError(Exception):
     Attributes:
         exit_code: What a command exits with after this error.
 
-    Example:
+    Examples:
         >>> from visnet_aug import VisnetError, verify
         >>> try:
         ...     verify("drawn")
@@ -36,7 +36,7 @@ class VisnetError(Exception):
 class RecipeError(VisnetError):
     """An argument, an option or a recipe cannot be used.
 
-    Example:
+    Examples:
         >>> from visnet_aug import Recipe, RecipeError
         >>> try:
         ...     Recipe().replace(encoding="gif")
@@ -49,12 +49,12 @@ class RecipeError(VisnetError):
 
 
 class DatasetError(VisnetError):
-    """The source dataset, or an image, cannot be used.
+    """A dataset, or an image, cannot be used.
 
-    It is missing, misplaced, empty, damaged (a build's, with ``--on-error stop`` only), or changed
-    while it was in use.
+    It is missing, misplaced, empty, damaged (a build's, with ``--on-error stop`` only), lacks what
+    it is needed for, or changed while it was in use.
 
-    Example:
+    Examples:
         >>> from visnet_aug import DatasetError, build
         >>> try:
         ...     build("nowhere", "out")
@@ -69,7 +69,7 @@ class DatasetError(VisnetError):
 class PlanError(VisnetError):
     """The number of images or identities asked for cannot be made from what there is.
 
-    Example:
+    Examples:
         >>> from visnet_aug import PlanError, build
         >>> try:
         ...     build("drawn", "few", images=1, workers=1)
@@ -82,9 +82,9 @@ class PlanError(VisnetError):
 
 
 class WeightsError(VisnetError):
-    """Segmenter weights are missing, corrupt, unknown, or would need a download not asked for.
+    """Weights are missing, corrupt, of another network, or would need a download not asked for.
 
-    Example:
+    Examples:
         >>> from visnet_aug import Segmenter, WeightsError
         >>> try:
         ...     Segmenter("nowhere.pt")
@@ -102,7 +102,7 @@ class OutputError(VisnetError):
     It cannot be written or read, something in it is damaged, it holds no finished build where one
     is wanted, or it holds what must not be overwritten: other files, or another build.
 
-    Example:
+    Examples:
         >>> from visnet_aug import OutputError, Recipe, build
         >>> try:
         ...     build("drawn", "aug", recipe=Recipe(seed=8), workers=1)
@@ -117,7 +117,7 @@ class OutputError(VisnetError):
 class ManifestError(VisnetError):
     """A manifest breaks its schema; the message names the file, the row and the column.
 
-    Example:
+    Examples:
         >>> from visnet_aug import ManifestError, read_manifest
         >>> try:
         ...     read_manifest("aug/masks.csv")
@@ -132,7 +132,7 @@ class ManifestError(VisnetError):
 class WorkerError(VisnetError):
     """A worker process died: killed by the system because memory ran out, or crashed.
 
-    Example:
+    Examples:
         >>> from visnet_aug import WorkerError, verify
         >>> try:
         ...     sound = verify("aug", workers=1).sound
@@ -148,7 +148,7 @@ class WorkerError(VisnetError):
 class EngineError(VisnetError):
     """An engine cannot be used: Ray is not installed, or its cluster cannot be reached or fails.
 
-    Example:
+    Examples:
         >>> from visnet_aug import EngineError
         >>> EngineError.exit_code
         9

@@ -74,7 +74,7 @@ class ManifestRow:
         height: Pixels.
         sha256: Hex digest of the file's bytes.
 
-    Example:
+    Examples:
         >>> from visnet_aug import ManifestRow, read_manifest
         >>> row: ManifestRow = read_manifest("aug/manifest.csv")[0]
         >>> row.split, row.kind
@@ -144,7 +144,7 @@ def read_manifest(path: str | Path) -> list[ManifestRow]:
         ManifestError: The file cannot be read, its columns are not those of this version, a cell
             is not what its column asks for, or two rows have the same path.
 
-    Example:
+    Examples:
         >>> from visnet_aug import read_manifest
         >>> rows = read_manifest("aug/manifest.csv")
         >>> len({row.family for row in rows if row.kind == "augmented"})

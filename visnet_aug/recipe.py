@@ -93,7 +93,7 @@ class Recipe(BaseModel):
         masks: When a person mask is good enough.
         backgrounds: The families of background transforms.
 
-    Example:
+    Examples:
         >>> from visnet_aug import Recipe
         >>> recipe = Recipe(seed=7)
         >>> recipe.replace(images=60_000).images
@@ -140,7 +140,7 @@ def load_recipe(path: str | Path) -> Recipe:
         RecipeError: The file cannot be read, or a key or a value in it cannot be used; the message
             names the line.
 
-    Example:
+    Examples:
         >>> from visnet_aug import load_recipe
         >>> load_recipe("aug/recipe.yaml").layout
         'market1501'

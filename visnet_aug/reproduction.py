@@ -60,7 +60,7 @@ class Variation:
         intensity: Strength in 0..1.
         seed: Of everything that is drawn, the variant included.
 
-    Example:
+    Examples:
         >>> from visnet_aug import Variation, read_manifest, replay
         >>> copy = next(row for row in read_manifest("aug/manifest.csv") if row.copy)
         >>> other = Variation(family="gradient", intensity=1.0)
@@ -88,7 +88,7 @@ class Replay:
         detail: What may explain a difference; of a variation, what was drawn.
         written: Where it was written, if it was.
 
-    Example:
+    Examples:
         >>> from visnet_aug import Replay, read_manifest, replay
         >>> copy = next(row for row in read_manifest("aug/manifest.csv") if row.copy)
         >>> again: Replay = next(replay("aug", copy.path, to="again"))
@@ -320,7 +320,7 @@ def replay(
         ManifestError: The manifest is damaged.
         DatasetError: A source cannot be read, or is not the one that the copy was made from.
 
-    Example:
+    Examples:
         >>> from visnet_aug import read_manifest, replay
         >>> copies = [row for row in read_manifest("aug/manifest.csv") if row.copy]
         >>> [again.outcome for again in replay("aug", copies[0].path)]

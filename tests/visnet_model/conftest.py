@@ -29,7 +29,7 @@ FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding
 
 SMALL = {
     "network": {"backbone": "resnet18"},
-    "data": {"height": 32, "width": 32, "identities": 4, "images": 2},
+    "data": {"height": 32, "width": 32, "identities": 4, "num_instances": 2},
     "optimisation": {"epochs": 3, "precision": "fp32"},
     "evaluation": {"every": 1},
 }
@@ -109,7 +109,7 @@ def make_trainer(small_manifest: Path) -> Callable[..., Trainer]:
         data, table = config.data, read_tables(small_manifest)["train"]
         labels, pids = identity_labels(table.pids)
         sampler = PKSampler(
-            labels, table.sources, identities=data.identities, images=data.images,
+            labels, table.sources, identities=data.identities, num_instances=data.num_instances,
             seed=config.seed, mixing=data.mixing,
         )  # fmt: skip
         images = MemoryImages.load(table, data.height, data.width)

@@ -38,7 +38,7 @@ class BackgroundAugment(RecordTransform):
         RecipeError: There is no such family, or its Albumentations transform cannot be made.
         ValueError: When called: there is no mask, or an image or a mask cannot be used.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_aug import BackgroundAugment, draw_sample
         >>> import albumentations as A

@@ -91,7 +91,7 @@ class Blur(BackgroundTransform):
     Raises:
         pydantic.ValidationError: The settings cannot be used.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_aug import Blur, draw_sample
         >>> import albumentations as A

@@ -76,7 +76,7 @@ class ColorShift(BackgroundTransform):
     Raises:
         pydantic.ValidationError: The settings cannot be used.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_aug import ColorShift, draw_sample
         >>> import albumentations as A

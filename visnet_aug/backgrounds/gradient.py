@@ -96,7 +96,7 @@ class Gradient(BackgroundTransform):
     Raises:
         pydantic.ValidationError: The settings cannot be used.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_aug import Gradient, draw_sample
         >>> import albumentations as A

@@ -65,7 +65,7 @@ class Noise(BackgroundTransform):
     Raises:
         pydantic.ValidationError: The settings cannot be used.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_aug import Noise, draw_sample
         >>> import albumentations as A

@@ -192,7 +192,7 @@ class Pattern(BackgroundTransform):
     Raises:
         pydantic.ValidationError: The settings cannot be used.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_aug import Pattern, draw_sample
         >>> import albumentations as A

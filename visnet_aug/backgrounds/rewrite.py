@@ -74,7 +74,7 @@ def rewrite_background(
         ValueError: The image, the mask, the intensity, the seed or the feather cannot be used.
         RecipeError: There is no such family or variant.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_aug import draw_sample, rewrite_background
         >>> sample = draw_sample(pid=3, camid=1, rng=np.random.default_rng(0))

@@ -155,7 +155,7 @@ class BackgroundSettings(Settings):
         feather: Width in pixels of the soft transition outside the person; 0 is a hard edge.
             The person's own pixels never change.
 
-    Example:
+    Examples:
         >>> from visnet_aug import BackgroundSettings
         >>> settings = BackgroundSettings.model_validate({"texture": {"weight": 0}, "feather": 1.5})
         >>> settings.names()

@@ -66,7 +66,7 @@ class Texture(BackgroundTransform):
     Raises:
         pydantic.ValidationError: The settings cannot be used.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_aug import Texture, draw_sample
         >>> import albumentations as A

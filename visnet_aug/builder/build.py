@@ -88,7 +88,7 @@ class BuildResult:
         found: Images that an earlier run had written.
         seconds: How long each stage of this run took.
 
-    Example:
+    Examples:
         >>> from visnet_aug import BuildResult, build
         >>> result: BuildResult = build("drawn", "aug", workers=1)  # finished before
         >>> result.was_there, result.made
@@ -165,7 +165,7 @@ def build(
             output folder cannot be used, or a worker process died. Finished work is kept, and the
             next run uses it.
 
-    Example:
+    Examples:
         >>> from visnet_aug import Recipe, build
         >>> result = build("drawn", "larger", recipe=Recipe(seed=7), images=60, workers=1)
         >>> result.summary.total
@@ -212,7 +212,7 @@ def build_probe(
         engine: See `build`.
         observer: See `build`.
 
-    Example:
+    Examples:
         >>> from visnet_aug import build_probe
         >>> result = build_probe("drawn", "probe", families=("blur",), workers=1)
         >>> sorted(result.summary.splits)
@@ -298,7 +298,7 @@ def make_masks(
     Raises:
         VisnetError: As for `build`.
 
-    Example:
+    Examples:
         >>> from visnet_aug import make_masks
         >>> masks = make_masks("drawn", "masked", workers=1)
         >>> len(masks.entries)

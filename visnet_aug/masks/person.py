@@ -59,7 +59,7 @@ class PersonMask:
         confidence: Confidence of the chosen instance, in [0, 1]; 0 if nobody was found.
         reason: Why the mask is not used, one of the keys of `REASONS`; ``None`` if it is used.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_aug import PersonMask, Segmenter
         >>> empty = np.zeros((128, 64, 3), np.uint8)

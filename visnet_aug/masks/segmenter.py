@@ -66,7 +66,7 @@ class Segmenter:
         WeightsError: The weights are missing, damaged, or no YOLOv8-Seg that knows the classes.
         RecipeError: This machine has no such device.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_aug import Segmenter, draw_sample
         >>> sample = draw_sample(pid=3, camid=1, rng=np.random.default_rng(0))

@@ -50,7 +50,7 @@ class MaskSettings(BaseModel):
         max_border: Maximum fraction of the image's border pixels that the mask may cover.
             References: up to 0.33, for people cut off at head, feet and both elbows.
 
-    Example:
+    Examples:
         >>> from visnet_aug import MaskSettings
         >>> MaskSettings(confidence=0.5).min_area
         0.1

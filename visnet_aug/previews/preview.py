@@ -44,7 +44,7 @@ class Preview:
         sheet: The picture, RGB.
         pictures: The pictures on it, with what was found in each.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from visnet_aug import Preview, preview
         >>> picture = min(Path("drawn/query").glob("*.jpg"))
@@ -91,7 +91,7 @@ def preview(
         WeightsError: The weights cannot be used.
         OutputError: The file is one of the pictures, or cannot be written.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from visnet_aug import preview
         >>> pictures = sorted(Path("drawn/bounding_box_train").glob("*.jpg"))[:2]

@@ -60,7 +60,7 @@ def write_report(
         ManifestError: The manifest is damaged.
         WorkerError: A worker process died.
 
-    Example:
+    Examples:
         >>> from visnet_aug import write_report
         >>> write_report("aug", workers=1).as_posix()
         'aug/report/index.html'

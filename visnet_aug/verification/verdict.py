@@ -113,7 +113,7 @@ class Verdict:
         uncompared: Copies without a source to compare them with.
         resemblances: Near-duplicates, by pair of splits.
 
-    Example:
+    Examples:
         >>> from visnet_aug import Verdict, verify
         >>> verdict: Verdict = verify("aug", quick=True, workers=1)
         >>> verdict.problems

@@ -68,7 +68,7 @@ def verify(
         DatasetError: ``source`` is no folder.
         WorkerError: A worker process died.
 
-    Example:
+    Examples:
         >>> from visnet_aug import verify
         >>> verify("aug", workers=1).sound
         True

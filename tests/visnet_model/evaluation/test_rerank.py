@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from visnet_model.evaluation import distances as distances_module
 from visnet_model.evaluation import rerank as rerank_module
 from visnet_model.evaluation.distances import EuclideanDistances
-from visnet_model.evaluation.ranking import evaluate_ranking
+from visnet_model.evaluation.ranking import evaluate_distances
 from visnet_model.evaluation.rerank import rerank
 
 
@@ -72,7 +72,7 @@ def clustered(rng, people, each, noise):
     st.sampled_from([2, 4, 1000]),
 )
 @settings(deadline=None, max_examples=60)
-def test_equals_loops_over_sets(seed, images, k1, k2, weight, levels):
+def test_equals_loops_over_sets(seed, images, k1, k2, weight, levels) -> None:
     rng = np.random.default_rng(seed)
     # Few levels: nearly everything ties, and duplicates tie with the image itself. Asymmetric on
     # purpose: rows must never be read as columns.
@@ -85,7 +85,7 @@ def test_equals_loops_over_sets(seed, images, k1, k2, weight, levels):
 
 
 @pytest.mark.parametrize("noise", [0.05, 0.3])
-def test_equals_loops_on_people(noise):
+def test_equals_loops_on_people(noise) -> None:
     rng = np.random.default_rng(3)
     embeddings = clustered(rng, 6, 8, noise)[rng.permutation(48)]
     d = np.linalg.norm(embeddings[:, None] - embeddings, axis=2)
@@ -93,7 +93,7 @@ def test_equals_loops_on_people(noise):
     np.testing.assert_allclose(ours, slow_rerank(d, 12, 7, 3, 0.3), atol=1e-6)
 
 
-def test_blocks_change_nothing(monkeypatch):
+def test_blocks_change_nothing(monkeypatch) -> None:
     embeddings = clustered(np.random.default_rng(4), 5, 8, 0.4)
     whole = rerank(EuclideanDistances(embeddings, embeddings), 11)
     monkeypatch.setattr(distances_module, "BLOCK_BYTES", 4 * len(embeddings) * 3)
@@ -102,13 +102,13 @@ def test_blocks_change_nothing(monkeypatch):
     np.testing.assert_allclose(pieces, whole, atol=1e-6)
 
 
-def test_a_weight_of_one_gives_the_distances_back():
+def test_a_weight_of_one_gives_the_distances_back() -> None:
     rng = np.random.default_rng(5)
     d = rng.random((9, 9), np.float32)
     np.testing.assert_array_equal(rerank(d, 4, weight=1), d[:4, 4:])
 
 
-def test_helps_on_people_who_hang_together():
+def test_helps_on_people_who_hang_together() -> None:
     rng = np.random.default_rng(6)
     pids = np.repeat(np.arange(30), 10)
     embeddings = clustered(rng, 30, 10, 0.2)
@@ -116,8 +116,8 @@ def test_helps_on_people_who_hang_together():
     pids, embeddings = pids[shuffle], embeddings[shuffle]
     d = EuclideanDistances(embeddings, embeddings)
     labels = (pids[:60], pids[60:], np.zeros(60, int), np.ones(240, int))
-    before = evaluate_ranking(d[:60][:, 60:], *labels).mAP
-    after = evaluate_ranking(rerank(d, 60, k1=10, k2=4), *labels).mAP
+    before = evaluate_distances(d[:60][:, 60:], *labels).mAP
+    after = evaluate_distances(rerank(d, 60, k1=10, k2=4), *labels).mAP
     assert before < 0.9  # else there is nothing to gain
     assert after > before + 0.03
 
@@ -128,18 +128,18 @@ def test_helps_on_people_who_hang_together():
         ((3, 4), 1, {}, "expected N×N"),
         ((4, 4), 0, {}, "0 queries of 4 images"),
         ((4, 4), 4, {}, "4 queries of 4 images"),
-        ((4, 4), 2, {"k1": 0}, "k1 and k2 start at 1"),
-        ((4, 4), 2, {"k2": 0}, "k1 and k2 start at 1"),
-        ((4, 4), 2, {"weight": 1.1}, "the weight lies in 0..1"),
-        ((4, 4), 2, {"weight": math.nan}, "the weight lies in 0..1"),
+        ((4, 4), 2, {"k1": 0}, "k1 and k2 must be at least 1"),
+        ((4, 4), 2, {"k2": 0}, "k1 and k2 must be at least 1"),
+        ((4, 4), 2, {"weight": 1.1}, "the weight 0 to 1"),
+        ((4, 4), 2, {"weight": math.nan}, "the weight 0 to 1"),
     ],
 )
-def test_refuses(shape, queries, options, message):
+def test_refuses(shape, queries, options, message) -> None:
     with pytest.raises(ValueError, match=message):
         rerank(np.zeros(shape), queries, **options)
 
 
-def test_refuses_nan():
+def test_refuses_nan() -> None:
     d = np.zeros((4, 4))
     d[2, 1] = np.nan
     with pytest.raises(ValueError, match=r"distances\[2, 1\] is nan"):

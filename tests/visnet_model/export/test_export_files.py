@@ -14,7 +14,7 @@ from torch import nn
 
 from visnet_aug.errors import OutputError
 from visnet_model.data.augment import normalise
-from visnet_model.errors import CheckpointError, ExportError
+from visnet_model.errors import CheckpointError, ExportError, MissingPackageError, TrainingError
 from visnet_model.export import onnx_file, weights_file
 from visnet_model.export.checked import BATCHES, trial_inputs, write_checked
 from visnet_model.export.description import Description
@@ -238,7 +238,7 @@ def test_weights_that_read_back_otherwise_are_refused(
 def test_weights_that_are_not_finite_are_refused(visnet: VisNet, tmp_path: Path) -> None:
     network = inference_network(visnet)
     network.neck.norm.running_var[3] = torch.nan
-    with pytest.raises(ExportError, match=r"neck\.norm\.running_var is not finite"):
+    with pytest.raises(TrainingError, match=r"neck\.norm\.running_var is not finite"):
         write_weights(tmp_path / "x.safetensors", network, describe())
     assert not list(tmp_path.iterdir())
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from visnet_model.losses.classification import SmoothedCrossEntropy
 from visnet_model.losses.fidi import FidiLoss
-from visnet_model.losses.ranks import Everyone
+from visnet_model.losses.ranks import GlobalBatch
 
 torch.set_num_threads(1)
 
@@ -159,7 +159,7 @@ def test_ranks_average_to_one_process(ranks: int, normalisation: str) -> None:
     each = len(pids) // ranks
     for first in range(0, len(pids), each):
         own = embeddings[first : first + each].clone().requires_grad_()
-        part = loss(own, pids[first : first + each], Everyone(embeddings, pids, first))
+        part = loss(own, pids[first : first + each], GlobalBatch(embeddings, pids, first))
         values.append(part.detach())
         grads.append(torch.autograd.grad(part, own)[0] / ranks)  # as DDP averages
     torch.testing.assert_close(torch.stack(values).mean(), value)

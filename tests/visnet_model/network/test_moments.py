@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from visnet_model.network.moments import channel_moments
+from visnet_model.network.fusion import channel_moments
 
 torch.set_num_threads(1)
 

@@ -25,7 +25,7 @@ torch.set_num_threads(1)
 config = TrainConfig.model_validate(
     {
         "network": {"backbone": "resnet18", "dropout": 0.0},
-        "data": {"height": 32, "width": 32, "identities": 4, "images": 2},
+        "data": {"height": 32, "width": 32, "identities": 4, "num_instances": 2},
         "losses": {"weighting": "fixed", "weights": {"identity": 1.0, "fidi": 20.0}},
         "optimisation": {"steps": 2, "precision": "fp32"},
     }
@@ -36,7 +36,7 @@ with join(torch.device("cpu")) as ranks:
     loader = TrainingLoader(
         MemoryImages.load(table, 32, 32),
         labels,
-        PKSampler(labels, table.sources, identities=4, images=2),
+        PKSampler(labels, table.sources, identities=4, num_instances=2),
         config.data.augmentation,
         rank=ranks.rank,
         world=ranks.world,

@@ -52,7 +52,7 @@ class DrawnSummary:
         out: The dataset's folder.
         counts: Images and identities.
 
-    Example:
+    Examples:
         >>> from visnet_aug import DrawnSummary, draw_dataset
         >>> summary: DrawnSummary = draw_dataset("crowd", identities=4)
         >>> summary.counts.train
@@ -94,7 +94,7 @@ def draw_dataset(
         RecipeError: Too few identities, or a negative seed.
         WorkerError: A drawing process died.
 
-    Example:
+    Examples:
         >>> from visnet_aug import draw_dataset
         >>> summary = draw_dataset("people", identities=4)
         >>> summary.images

@@ -45,7 +45,7 @@ class DrawnSample:
         mask: (128, 64) bool, True where the crop's own person is seen, with what they wear
             and carry; not bicycles, umbrellas, other people, or what stands in front.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_aug import DrawnSample, draw_sample
         >>> sample: DrawnSample = draw_sample(pid=3, camid=1, rng=np.random.default_rng(0))
@@ -96,7 +96,7 @@ def draw_sample(
         track: Decides what stays the same while a person walks through a view: heading, place,
             pace. Crops drawn with equal generators belong together; default: ``rng``.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_aug import draw_sample
         >>> first = draw_sample(pid=3, camid=1, rng=np.random.default_rng(0))

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from visnet_aug.errors import OutputError
+from visnet_model.checkpoint import load_network, read_checkpoint, write_checkpoint
 from visnet_model.config import TrainConfig
 from visnet_model.errors import CheckpointError
 from visnet_model.network.visnet import VisNet
-from visnet_model.training.checkpoint import load_network, read_checkpoint, write_checkpoint
 
 
 @pytest.fixture
