@@ -38,8 +38,8 @@ BUILTIN_SHA256 = "36d10350afe4d8ffb5287299fc4990602055f5423ca4e77669b4b315fc806c
 
 OFFICIAL_NAME = re.compile(r"yolov8[nsmlx]-seg\.pt")
 OFFICIAL_INPUT = (256, 128)
-"""Input (height, width) of networks whose files do not state it. Networks trained on whole scenes at
-640 pixels need people larger than 128 pixels; 640 itself would take 25 times as long."""
+"""Input (height, width) of networks whose files do not state it. Networks trained at 640 pixels on
+whole scenes need people larger than 128 pixels; 640 itself would take 25 times as long."""
 
 OTHER_INPUT = (256, 256)
 """The same for classes other than people, whose crops are not upright."""
