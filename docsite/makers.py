@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
+from docsite.api import GROUPS, overview, reference
 from docsite.commands import commands_reference
 from docsite.errors import exit_codes
 from docsite.pages import Maker
@@ -30,6 +31,8 @@ MAKERS: Final[Mapping[str, Maker]] = {
     "masks.csv": masks_columns,
     "rejected.csv": rejected_columns,
     "exit codes": exit_codes,
+    **{f"overview of {package}": partial(overview, package) for package in GROUPS},
+    **{f"reference of {package}": partial(reference, package) for package in GROUPS},
     **{
         f"variants of {name}": partial(at_full_intensity, name)
         for name in BackgroundSettings().families()

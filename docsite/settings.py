@@ -50,7 +50,10 @@ def recipe_reference() -> str:
         settings_table(recipe.backgrounds),
         "### What all families and variants have",
         describe(FamilySettings),
-        table(HEADER, (*_rows(FamilySettings(weight=0)), *_rows(VariantSettings(), "VARIANT."))),
+        table(
+            HEADER,
+            [*_rows(FamilySettings.model_construct()), *_rows(VariantSettings(), "VARIANT.")],
+        ),
         *(_family(name, family) for name, family in families.items()),
         "### build.backgrounds.other",
         describe(ForeignFamily),

@@ -75,7 +75,7 @@ class LoadedNetwork:
         results: Evaluations during the training, oldest first, each with ``epoch``, ``step``,
             ``mAP``, ...
 
-    Example:
+    Examples:
         >>> from visnet_model import load_network
         >>> loaded = load_network("runs/market/last.pt")
         >>> loaded.config.data.height, loaded.config.data.width
@@ -108,7 +108,7 @@ def load_network(path: str | Path, device: torch.device | str = "cpu") -> Loaded
         CheckpointError: The checkpoint is missing, unreadable, or not one of ours.
         RecipeError: This machine has no such device.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from visnet_model import load_network
         >>> network = load_network("runs/market/last.pt").network

@@ -154,7 +154,7 @@ class TrainConfig(_Settings):
         optimisation: Optimiser, learning rate and length.
         evaluation: Evaluations during the training.
 
-    Example:
+    Examples:
         >>> from visnet_model import TrainConfig
         >>> config = TrainConfig.model_validate(
         ...     {"network": {"backbone": "resnet18"}, "data": {"num_instances": 4}}

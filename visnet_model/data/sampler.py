@@ -53,7 +53,7 @@ class PKSampler:
     Raises:
         DatasetError: There are fewer than P identities.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_model import PKSampler
         >>> pids = np.repeat([7, 8, 9], 4)

@@ -168,7 +168,7 @@ def count_flops(
         semantic: Whether to run the semantic head, too.
         size: Height and width of the image.
     """
-    import thop  # type: ignore[import-untyped]  # optional package
+    import thop  # optional package
 
     counted = copy.deepcopy(network).cpu().float().eval()
     counted.fusion.short_cut = short_cut

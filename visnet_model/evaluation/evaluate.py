@@ -58,7 +58,7 @@ class EvaluationReport:
         results: The content of ``results.json``.
         written: Names of the files in the output folder; empty without one.
 
-    Example:
+    Examples:
         >>> from visnet_model import evaluate
         >>> report = evaluate("runs/market/last.pt", device="cpu")
         >>> str(report).splitlines()[0].split()[:2]
@@ -136,7 +136,7 @@ def evaluate(
         DeviceMemoryError: The device does not have enough memory for a batch.
         ValueError: Both ``manifest`` and ``probe`` are given.
 
-    Example:
+    Examples:
         >>> from visnet_model import evaluate
         >>> report = evaluate("runs/market/last.pt", "aug/manifest.csv", out="results", strips=2)
         >>> 0 <= report.ranking.mAP <= 1

@@ -39,7 +39,7 @@ class Ranking:
         queries: Number of queries that have a match.
         left_out: Number of queries without a match, which do not count.
 
-    Example:
+    Examples:
         >>> from visnet_model import evaluate_distances
         >>> ranking = evaluate_distances([[0.1, 0.2]], [7], [8, 7], [1], [2, 2])
         >>> ranking.mAP, ranking.cmc[1], ranking.cmc[5]
@@ -105,7 +105,7 @@ def evaluate_ranking(
         ValueError: Shapes do not fit together, an embedding is zero or not finite, labels are not
             integers, a rank is below 1, or no query has a match.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_model import evaluate_ranking
         >>> ranking = evaluate_ranking(
@@ -159,7 +159,7 @@ def evaluate_distances(
         ValueError: Shapes do not fit together, labels are not integers, a distance is NaN or
             infinite, a rank is below 1, or no query has a match.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_model import evaluate_distances
         >>> distances = np.array([[0.2, 0.9], [0.8, 0.1]])  # 2 queries, 2 gallery images

@@ -49,7 +49,7 @@ class ImageEmbeddings:
         splits: N splits, or ``None``.
         left_out: The files that are unusable and therefore have no embedding.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from visnet_model import embed
         >>> gallery = embed("runs/market/last.pt", manifest="aug/manifest.csv", splits=["gallery"])
@@ -133,7 +133,7 @@ def embed(
         DeviceMemoryError: The device does not have enough memory for a batch.
         ValueError: Neither images nor a manifest are given, or both, or splits without a manifest.
 
-    Example:
+    Examples:
         >>> from visnet_model import embed
         >>> crops = embed("runs/market/last.pt", "aug/query", device="cpu")
         >>> crops.embeddings.shape

@@ -26,7 +26,7 @@ class ExportedFile:
         description: What the network takes and returns.
         onnx: Details of an ONNX file; ``None`` for safetensors.
 
-    Example:
+    Examples:
         >>> from visnet_model import export_network
         >>> exported = export_network("runs/market/last.pt", "x.safetensors", "safetensors")
         >>> exported.description.output
@@ -70,7 +70,7 @@ def export_network(
         ExportError: The network cannot be exported, or the file does not compute the same.
         TrainingError: The network's training diverged.
 
-    Example:
+    Examples:
         >>> from visnet_model import export_network
         >>> exported = export_network("runs/market/last.pt", "visnet.safetensors", "safetensors")
         >>> exported.description.input

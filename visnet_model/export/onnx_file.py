@@ -97,7 +97,7 @@ def write_onnx(
         OutputError: The file cannot be written.
     """
     check_packages()
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     model = _translate(fold_batch_norms(network), description, opset)
     _label(model, description)

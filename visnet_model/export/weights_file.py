@@ -32,7 +32,7 @@ class ExportedNetwork:
         network: The network, in eval mode.
         description: What it takes and returns, and the checkpoint that it comes from.
 
-    Example:
+    Examples:
         >>> from visnet_model import export_network, load_exported
         >>> _ = export_network("runs/market/last.pt", "visnet.safetensors", "safetensors")
         >>> load_exported("visnet.safetensors").description.dimensions
@@ -87,7 +87,7 @@ def load_exported(path: str | Path, device: torch.device | str = "cpu") -> Expor
         CheckpointError: The file is missing, unreadable, or not such a file.
         RecipeError: This machine has no such device.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from visnet_model import export_network, load_exported
         >>> _ = export_network(

@@ -57,7 +57,7 @@ class FidiLoss(nn.Module):
     Raises:
         ValueError: An argument is out of its range.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from visnet_model import FidiLoss
         >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]], requires_grad=True)

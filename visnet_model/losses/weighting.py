@@ -63,7 +63,7 @@ class DynamicWeightAveraging:
     Raises:
         ValueError: There are no names, or one occurs twice.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from visnet_model import DynamicWeightAveraging
         >>> weighting = DynamicWeightAveraging(["identity", "fidi"])

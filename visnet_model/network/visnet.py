@@ -24,7 +24,7 @@ class TrainingOutputs(NamedTuple):
         semantic_logits: N×4×h×w, for the semantic loss.
         pseudo_labels: int64 N×h×w, the targets of the semantic loss, without gradient.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from visnet_model import VisNet
         >>> outputs = VisNet(identities=5, backbone="resnet18")(torch.zeros(2, 3, 64, 32))
@@ -53,7 +53,7 @@ class VisNet(nn.Module):
     Raises:
         ValueError: The backbone is unknown.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from visnet_model import VisNet
         >>> network = VisNet(identities=751, backbone="resnet18").eval()

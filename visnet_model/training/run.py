@@ -92,7 +92,7 @@ class TrainedRun:
         results: Evaluations, oldest first, each with ``epoch``, ``step``, ``mAP``, ``rank1``, ...;
             empty on ranks other than 0.
 
-    Example:
+    Examples:
         >>> from pathlib import Path
         >>> from visnet_model import TrainedRun
         >>> run = TrainedRun(Path("runs/market"), step=100, results=({"epoch": 1, "mAP": 0.8},))
@@ -173,7 +173,7 @@ def train(
         DeviceMemoryError: The device does not have enough memory for a batch.
         WorkerError: A process that reads images was killed.
 
-    Example:
+    Examples:
         >>> from visnet_model import TrainConfig, train
         >>> config = TrainConfig.model_validate({
         ...     "network": {"backbone": "resnet18"},
@@ -211,7 +211,7 @@ def resume_training(
         CheckpointError: There is no checkpoint to resume from, or the manifest is another one.
         Interrupted: As in `train`, like the other errors.
 
-    Example:
+    Examples:
         >>> from visnet_model import resume_training
         >>> resume_training("runs/market", device="cpu").step  # it was finished
         1
