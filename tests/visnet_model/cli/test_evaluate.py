@@ -204,7 +204,7 @@ def test_complexity_needs_no_checkpoint_and_takes_one(
 
 
 def test_notes_that_the_manifest_has_changed(
-    checkpoint: Writer, small_manifest: Path, tmp_path
+    checkpoint: Writer, small_manifest: Path, tmp_path: Path
 ) -> None:
     copied = tmp_path / "set"
     shutil.copytree(small_manifest.parent, copied)
