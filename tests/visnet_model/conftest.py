@@ -27,7 +27,7 @@ from visnet_model.training.trainer import Trainer
 SPLITS = {"train": range(1, 6), "query": range(11, 14), "gallery": range(11, 14)}
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "network": {"backbone": "resnet18"},
     "data": {"height": 32, "width": 32, "identities": 4, "num_instances": 2},
     "optimisation": {"epochs": 3, "precision": "fp32"},
@@ -88,9 +88,9 @@ def _row(root: Path, split: Any, pid: int, camid: int, data: bytes) -> ManifestR
     )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def config() -> Callable[..., TrainConfig]:
-    """Make the small config with some sections changed."""
+    """Return a function that makes the small config with some changed settings."""
 
     def make(**changes: dict[str, Any]) -> TrainConfig:
         merged: dict[str, Any] = {

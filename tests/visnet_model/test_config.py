@@ -25,7 +25,7 @@ PIPELINES = Path(__file__).parents[2] / "pipelines"
         ),
         (
             "train:\n  losses:\n    weights: {identity: 0, fidi: 0, semantic: 0}",
-            "t.yaml:3: train.losses.weights: every loss is switched off: one needs a weight",
+            "t.yaml:3: train.losses.weights: all losses are switched off: set a weight above 0",
         ),
         (
             "train:\n  losses: {fidi: {alpha: 1}}",

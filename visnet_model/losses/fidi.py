@@ -64,7 +64,7 @@ class FidiLoss(nn.Module):
         >>> pids = torch.tensor([7, 7, 8])
         >>> loss = FidiLoss()(embeddings, pids)
         >>> round(loss.item(), 2)
-        0.85
+        0.5
         >>> loss.backward()
     """
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,7 +81,10 @@ def expected(weights: Path, path: Path) -> np.ndarray:
     network.normalisation = nn.Identity()
     image = torch.from_numpy(decode_rgb(path.read_bytes())).permute(2, 0, 1)[None]
     with torch.inference_mode():
-        return network(normalise(F.resize(image, [64, 32], antialias=True)))[0].numpy()
+        embedding: np.ndarray = network(normalise(F.resize(image, [64, 32], antialias=True)))[
+            0
+        ].numpy()
+    return embedding
 
 
 def test_folder_to_unit_embeddings_with_their_names(
@@ -121,10 +125,10 @@ def write_set(root: Path, jpeg: Jpeg) -> Path:
     for seed, (split, pid) in enumerate([("train", 1), ("query", 2), ("gallery", -1)]):
         data = jpeg(seed)
         (root / f"{split}.jpg").write_bytes(data)
-        nothing = dict.fromkeys(COLUMNS)
+        values: dict[str, Any] = dict.fromkeys(COLUMNS)
         rows.append(
             ManifestRow(
-                **nothing
+                **values
                 | {
                     "path": f"{split}.jpg",
                     "split": split,

@@ -18,7 +18,7 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
+from visnet_aug.manifest import ManifestRow, ManifestSplit, read_manifest, write_manifest
 from visnet_model.checkpoint import write_checkpoint
 from visnet_model.cli.evaluate import command, main
 from visnet_model.config import TrainConfig
@@ -79,8 +79,9 @@ def _version(root: Path, row: ManifestRow, family: str, colour: tuple[int, int, 
     with Image.open(root / row.path) as image:
         image.paste(colour, (0, 0, image.width, 8))
         image.save(path)
+    split: ManifestSplit = "probe-query" if row.split == "query" else "probe-gallery"
     return replace(
-        row, path=f"{family}/{row.path}", split="probe-query" if row.split == "query" else "probe-gallery", kind="augmented",
+        row, path=f"{family}/{row.path}", split=split, kind="augmented",
         copy=1, family=family, variant="plain", intensity=0.5, seed=1, params={},
         mask="masks/one.png", mask_area=0.5, mask_confidence=0.9,
     )  # fmt: skip
@@ -203,7 +204,7 @@ def test_complexity_needs_no_checkpoint_and_takes_one(
 
 
 def test_notes_that_the_manifest_has_changed(
-    checkpoint: Writer, small_manifest: Path, tmp_path
+    checkpoint: Writer, small_manifest: Path, tmp_path: Path
 ) -> None:
     copied = tmp_path / "set"
     shutil.copytree(small_manifest.parent, copied)

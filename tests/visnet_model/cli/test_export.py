@@ -88,8 +88,8 @@ def test_onnx_in_a_process_of_its_own(checkpoint: Path, tmp_path: Path) -> None:
     )
     lines = result.stdout.splitlines()
     assert re.fullmatch(
-        rf"{to}: [\d.]+ MB, opset 20; in ONNX Runtime [\d.]+, embeddings differ from torch's by at most "
-        r"\d\.\de-0[6-9] \(1e-04 allowed\)",
+        rf"{to}: [\d.]+ MB, opset 20; in ONNX Runtime [\d.]+, embeddings differ from torch's by "
+        r"at most \d\.\de-0[6-9] \(1e-04 allowed\)",
         lines[0],
     )
     assert lines[1] == "takes uint8 RGB N×3×64×32, 0 to 255"

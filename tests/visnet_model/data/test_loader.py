@@ -66,10 +66,10 @@ def all_same(one: Iterator[Batch], other: Iterator[Batch]) -> bool:
 def test_an_epoch_has_its_length_and_batches_are_what_they_say(
     make: Callable[..., TrainingLoader], table: ImageTable, memory: MemoryImages
 ) -> None:
-    none = dict.fromkeys(
-        ("padding", "flip", "brightness", "contrast", "saturation", "hue", "erasing"), 0
+    none = AugmentationSettings(
+        padding=0, flip=0, brightness=0, contrast=0, saturation=0, hue=0, erasing=0
     )
-    loader = make(settings=AugmentationSettings(**none))
+    loader = make(settings=none)
     batches = list(loader.epoch(0))
     assert len(batches) == len(loader) == 4
     labels, _ = identity_labels(table.pids)

@@ -105,7 +105,7 @@ def test_mixing_decides_whether_a_copy_stands_beside_its_source() -> None:
     labels, sources = np.repeat([0, 1], 16), np.repeat(np.arange(16), 2)
     beside = {}
     for mixing in ("one-version", "any"):
-        sampler = PKSampler(labels, sources, identities=2, num_instances=8, mixing=mixing)  # type: ignore[arg-type]
+        sampler = PKSampler(labels, sources, identities=2, num_instances=8, mixing=mixing)
         batches = np.concatenate([sampler.epoch(number) for number in range(20)])
         beside[mixing] = sum(len(set(batch)) < 16 for batch in sources[batches].tolist())
     assert beside["one-version"] == 0

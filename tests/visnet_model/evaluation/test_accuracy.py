@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from visnet_aug.errors import DatasetError
 from visnet_model.data.images import MemoryImages
-from visnet_model.data.table import read_tables
+from visnet_model.data.table import ImageTable, read_tables
 from visnet_model.errors import TrainingError
 from visnet_model.evaluation.accuracy import CURVE, EvaluationOptions, evaluate_network
 from visnet_model.evaluation.distances import EuclideanDistances
@@ -22,7 +22,7 @@ from visnet_model.evaluation.ranking import evaluate_distances
 from visnet_model.evaluation.rerank import rerank
 
 
-def load(manifest: Path) -> tuple[dict, dict]:
+def load(manifest: Path) -> tuple[dict[str, ImageTable], dict[str, MemoryImages]]:
     tables = read_tables(manifest)
     return tables, {split: MemoryImages.load(table, 64, 32) for split, table in tables.items()}
 

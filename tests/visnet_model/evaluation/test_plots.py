@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ def count(path: Path, colour: str) -> int:
 @pytest.mark.parametrize("first", [0.0, 0.05, 0.87, 1.0])
 def test_cmc_at_any_accuracy(first: float, tmp_path: Path) -> None:
     gallery = SimpleNamespace(table=range(40))
-    evaluation = SimpleNamespace(ranking=ranking(first), reranked=None, gallery=gallery)
+    evaluation: Any = SimpleNamespace(ranking=ranking(first), reranked=None, gallery=gallery)
     draw_cmc(evaluation, tmp_path / "cmc.png")
     assert Image.open(tmp_path / "cmc.png").size == (1050, 660)
     assert count(tmp_path / "cmc.png", BLUE) > 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ class Table:
         return len(self.pids)
 
 
-def evaluation(queries: int = 3368, gallery: int = 15_913, **changes: object) -> SimpleNamespace:
+def evaluation(queries: int = 3368, gallery: int = 15_913, **changes: object) -> Any:
     return SimpleNamespace(
         query=SimpleNamespace(table=Table(queries, camid=1)),
         gallery=SimpleNamespace(table=Table(gallery, camid=2)),

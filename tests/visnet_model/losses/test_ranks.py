@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import spawn
 
 from visnet_model.losses.fidi import FidiLoss
 from visnet_model.losses.ranks import gather_batch, mean_over_ranks
@@ -46,7 +46,7 @@ def rank_main(rank: int, folder: str) -> None:
 
 
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    mp.spawn(rank_main, args=(str(tmp_path),), nprocs=RANKS)
+    spawn(rank_main, args=(str(tmp_path),), nprocs=RANKS)  # type: ignore[no-untyped-call]
     expected = train(0, 1)
     assert not torch.allclose(expected[-1]["weights"], torch.tensor(0.5), atol=1e-3)
     for rank in range(RANKS):

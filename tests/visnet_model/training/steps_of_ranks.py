@@ -7,9 +7,11 @@ only the losses and gradients can tell how many processes there are.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from visnet_model.config import TrainConfig
@@ -19,6 +21,12 @@ from visnet_model.data.sampler import PKSampler
 from visnet_model.data.table import identity_labels, read_tables
 from visnet_model.training.distributed import join
 from visnet_model.training.trainer import Step, Trainer
+
+
+def _stay(module: nn.Module, mode: bool = True) -> nn.Module:
+    """Replace ``train``: the module stays in eval mode."""
+    return module
+
 
 manifest, out = map(Path, sys.argv[1:])
 torch.set_num_threads(1)
@@ -45,7 +53,7 @@ with join(torch.device("cpu")) as ranks:
     for module in trainer.network.modules():
         if isinstance(module, _BatchNorm):
             module.eval()
-            module.train = lambda mode=True, module=module: module  # type: ignore[method-assign]
+            module.train = partial(_stay, module)  # type: ignore[assignment, method-assign]
     steps: list[Step] = []
     trainer.run_epoch(steps.append, lambda: False)
     result = {
