@@ -18,11 +18,11 @@ from pathlib import Path
 import onnxruntime
 import torch
 
+from visnet_model.evaluation.complexity import INPUT_SIZE
 from visnet_model.export.description import Description
 from visnet_model.export.network import fold_batch_norms, inference_network
 from visnet_model.export.onnx_file import INPUT, write_onnx
 from visnet_model.network.backbone import BACKBONES, BackboneName
-from visnet_model.network.complexity import INPUT_SIZE
 from visnet_model.network.visnet import VisNet
 
 

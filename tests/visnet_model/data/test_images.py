@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
-from visnet_aug.errors import DatasetError
+from visnet_aug.errors import DatasetError, WorkerError
 from visnet_model.data.images import FileImages, MemoryImages, memory_needed
 from visnet_model.data.table import ImageTable, read_tables
 
@@ -161,7 +161,7 @@ def test_worker_processes_outlive_an_interrupt_and_are_missed_when_killed(
     assert files._loader._iterator._workers == [worker]  # type: ignore[union-attr]
 
     worker.kill()
-    with pytest.raises(DatasetError, match="was killed"):
+    with pytest.raises(WorkerError, match="was killed"):
         list(files.batches(plan))
 
 
