@@ -147,7 +147,7 @@ def keep(aug: Path, rows: list[ManifestRow], out: Path) -> Mapping[str, float]:
         data = source.read_bytes()
         sha256_of(data)
         clock.lap("read and check the source")
-        pass_through(source, data, out / f"kept-{number}.jpg", "copy")
+        pass_through(source, data, out / f"kept-{number}.jpg", "clone")
         clock.lap("write")
     return clock.seconds
 

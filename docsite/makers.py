@@ -1,4 +1,4 @@
-"""What makes each block that the pages of ``docs/`` may hold."""
+"""The functions that generate the blocks of the pages in ``docs/``."""
 
 from __future__ import annotations
 
@@ -38,4 +38,4 @@ MAKERS: Final[Mapping[str, Maker]] = {
         for name in BackgroundSettings().families()
     },
 }
-"""From a block's name to what makes it."""
+"""The makers of blocks, by name."""

@@ -2,8 +2,8 @@
 
     python -m docsite.picture docs/families.png
 
-Everything in it is made by the program: the people, the masks (by the bundled segmenter) and the
-backgrounds (drawn from the default recipe). No photograph of anybody is shown.
+The program draws everything in it: the people, the masks (by the bundled segmenter) and the
+backgrounds (from the default recipe). It shows no photographs.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def row(image: np.ndarray, mask: np.ndarray, seed: int) -> list[np.ndarray]:
 
 
 def enlarge(image: np.ndarray) -> np.ndarray:
-    """Repeat each pixel, so that what is shown is what was made."""
+    """Enlarge an image by repeating each pixel."""
     return image.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
 
 

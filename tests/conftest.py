@@ -6,6 +6,7 @@ import io
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -87,7 +88,7 @@ def market(make_market: Callable[[Path], Path], tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="session")
 def ellipses() -> SegmenterFactory:
     """A segmenter that needs no network."""
-    return lambda weights, device, settings: SegmenterSource("ellipses", Ellipses)
+    return lambda weights, device, settings: SegmenterSource("ellipses", cast(Any, Ellipses))
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from visnet_aug.arrays import check_image, check_mask
 
@@ -46,7 +48,7 @@ def test_other_images_are_refused(image: object, error: type[Exception], message
 @pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.int64])
 @pytest.mark.parametrize("person", [1, 255])
 def test_masks_become_bool(kind: type, person: int) -> None:
-    mask = np.zeros((6, 4), kind)
+    mask: NDArray[Any] = np.zeros((6, 4), kind)
     mask[2:4] = person
     checked = check_mask(mask, IMAGE)
     assert checked.dtype == np.bool_

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -73,7 +76,7 @@ def test_the_workers_of_a_dead_build_are_waited_for(
         worker = share(tmp_path)
         assert worker is not None
         leaving = [worker.close]
-        monkeypatch.setattr(lock.time, "sleep", lambda seconds: leaving.pop()())
+        monkeypatch.setattr(time, "sleep", lambda seconds: leaving.pop()())
         with pytest.raises(IndexError), hold(tmp_path):  # one has left, the other has not
             pass
 
@@ -116,9 +119,9 @@ def test_where_nothing_can_be_locked_builds_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     def refuse(file: object, operation: int) -> None:
-        raise OSError(getattr(lock.errno, reason), "no locks")
+        raise OSError(getattr(errno, reason), "no locks")
 
-    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     with hold(tmp_path):
         assert lock_path(tmp_path).exists()
     assert not lock_path(tmp_path).exists()

@@ -227,7 +227,12 @@ def test_inspect_opens_the_browser_or_says_that_it_cannot(
     run: Run, market: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or there)
+
+    def open_browser(address: str) -> bool:
+        opened.append(address)
+        return there
+
+    monkeypatch.setattr("webbrowser.open", open_browser)
     out = tmp_path / "a set"
     assert run("probe", "--src", market, "--out", out, "--sample", 1, "--families", "blur")[0] == 0
     code, _, err = run("inspect", out, "--workers", 1, "--open")

@@ -80,4 +80,4 @@ def test_vehicles_want_other_weights(run: Run, crops: Path, tmp_path: Path) -> N
     arguments = ("--src", crops, "--out", tmp_path / "aug", "--table", "labels.csv")
     code, _, err = run("build", *arguments, "--recipe", recipe)
     assert code == 5
-    assert "no class 'car'; it knows person; choose by masks: classes:" in err
+    assert "no class 'car'; it knows person; set masks: classes:" in err

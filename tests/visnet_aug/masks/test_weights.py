@@ -158,7 +158,7 @@ class TestPath:
     @pytest.mark.parametrize(
         ("classes", "message"),
         [
-            (["car"], "no class 'car'; it knows person; choose by masks: classes:"),
+            (["car"], "no class 'car'; it knows person; set masks: classes:"),
             (["persn"], "no class 'persn'; did you mean person"),
         ],
     )
@@ -221,7 +221,7 @@ class TestOfficial:
         Segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
         with (cache / "yolov8n-seg.pt").open("ab") as stream:
             stream.write(b"x")
-        with pytest.raises(WeightsError, match="delete it to download it anew"):
+        with pytest.raises(WeightsError, match="delete it to download it again"):
             Segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
 
     def test_a_failed_download_says_what_to_do(
