@@ -154,8 +154,8 @@ def test_worker_processes_outlive_an_interrupt_and_are_missed_when_killed(
     plan = [np.array([3, 1])] * 50
     expected = next(files.batches(plan))
     (worker,) = files._loader._iterator._workers  # type: ignore[union-attr]
-    os.kill(worker.pid, signal.SIGINT)  # Ctrl-C reaches them as well: it is not for them
-    after = list(files.batches(plan))  # the last are asked for when it has long been told
+    os.kill(worker.pid, signal.SIGINT)  # Ctrl-C reaches the workers, too
+    after = list(files.batches(plan))  # the last ones well after the signal
     assert len(after) == 50
     assert all(batch.equal(expected) for batch in after)
     assert files._loader._iterator._workers == [worker]  # type: ignore[union-attr]
