@@ -17,7 +17,6 @@ from docsite.records import type_in_words
 from docsite.settings import settings_table, values_of
 from visnet_aug.command import CHECK_FAILED, INTERRUPTED
 
-
 PAGES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.md"))
 
 
