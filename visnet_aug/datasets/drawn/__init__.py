@@ -1,4 +1,4 @@
-"""Pedestrians that the program draws itself: for the demo, tests, scale tests and training data."""
+"""Synthetic pedestrian crops for the demo, tests, scale tests and training data."""
 
 from visnet_aug.datasets.drawn.dataset import DrawnSummary, draw_dataset
 from visnet_aug.datasets.drawn.sample import DrawnSample, draw_sample

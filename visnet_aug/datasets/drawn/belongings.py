@@ -16,7 +16,7 @@ from visnet_aug.datasets.drawn.textile import dim, plain
 
 @lru_cache(maxsize=512)
 def _leather(colour: Colour, accent: Colour) -> RGB:
-    """Return the face of a bag: a trim, and a pocket with a zip."""
+    """Return the texture of a bag's front, with a trim and a zipped pocket."""
     tile = plain(colour).copy()
     tile[2:5, 6:26] = accent
     tile[26:44, 5:27] = dim(colour, 0.82)
@@ -25,7 +25,7 @@ def _leather(colour: Colour, accent: Colour) -> RGB:
 
 
 def paint_backpack(figure: Figure) -> None:
-    """Paint a backpack on the back; its straps are on the shirt."""
+    """Paint a backpack; its straps are painted with the shirt."""
     who, view = figure.who, figure.view
     if who.backpack is None:
         return
@@ -36,7 +36,7 @@ def paint_backpack(figure: Figure) -> None:
 
 
 def paint_shoulder_bag(figure: Figure) -> None:
-    """Paint a strap across the trunk and the bag at the hip, unless the body hides it."""
+    """Paint a shoulder strap across the trunk and its bag at the hip, unless the body hides it."""
     who, body, view = figure.who, figure.body, figure.view
     if who.shoulder_bag is None:
         return
@@ -53,7 +53,7 @@ def paint_shoulder_bag(figure: Figure) -> None:
 
 
 def paint_handbag(figure: Figure) -> None:
-    """Paint a bag that hangs from the carrying hand."""
+    """Paint a bag hanging from the hand that carries it."""
     who, view = figure.who, figure.view
     if who.handbag is None or "carry" not in figure.stance.arms:
         return
@@ -68,7 +68,7 @@ def paint_handbag(figure: Figure) -> None:
 
 
 def paint_umbrella(figure: Figure) -> None:
-    """Paint an open umbrella; like a bicycle, it isn't the person."""
+    """Paint an open umbrella; like a bicycle, it is not part of the person mask."""
     who, view = figure.who, figure.view
     if who.umbrella is None or "umbrella" not in figure.stance.arms:
         return
@@ -91,7 +91,7 @@ def paint_umbrella(figure: Figure) -> None:
 
 
 def paint_bicycle(figure: Figure) -> None:
-    """Paint the bicycle below a rider."""
+    """Paint a rider's bicycle."""
     if figure.stance.gait == "ride" and figure.who.bicycle is not None:
         paint_machine(figure.layer, figure.who.bicycle, figure.view, figure.light)
 
@@ -111,7 +111,7 @@ _TUBES: Final = (
 
 
 def paint_machine(layer: Layer, colour: Colour, view: View, light: Light) -> None:
-    """Paint a bicycle that heads where ``view`` does; it is never part of a person."""
+    """Paint a bicycle with the heading of ``view``; it is never part of the person mask."""
     turn = np.linspace(0, 2 * np.pi, 28)
     for hub in (-0.27, 0.33):
         rim = np.stack((0.004 * np.sin(turn), hub + 0.185 * np.cos(turn),

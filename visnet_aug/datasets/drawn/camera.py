@@ -1,4 +1,4 @@
-"""The look of a camera: its light, and what its lens, sensor and compression do to a crop."""
+"""Camera model: lighting, lens, sensor and compression effects on a crop."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ class Camera:
     """One camera's constants.
 
     Attributes:
-        pitch: How far it looks down, radians.
-        light: Light on the people in its view.
+        pitch: Downward tilt, radians.
+        light: Light on the people in view.
         gain: Factors on R, G and B: exposure and colour cast.
-        haze: Levels of stray light in its darkest shades.
-        gamma: Exponent of the tone curve; above 1 deepens shades.
+        haze: Offset added to the darkest values, in 0-255 levels.
+        gamma: Exponent of the tone curve; values above 1 darken shadows.
         saturation: Factor on the distance to grey.
-        blur: Sigma of its lens in crop pixels.
-        sharpen: Strength of its edge enhancement, which leaves light rims as real ones do.
-        grain: Sigma of its noise in 0-255 levels.
-        quality: JPEG quality that its video amounts to.
+        blur: Standard deviation of the lens blur, crop pixels.
+        sharpen: Strength of the sharpening, which leaves halos as in real cameras.
+        grain: Standard deviation of the noise, 0-255 levels.
+        quality: JPEG quality equivalent to the video compression.
         shadow: Strength of shadows on the ground, 0 to 1.
     """
 
@@ -47,7 +47,7 @@ class Camera:
     shadow: float
 
     def expose(self, crop: NDArray[np.float32], rng: np.random.Generator) -> RGB:
-        """Turn the (128, 64, 3) light of a crop, 0 to 255, into what the camera stores."""
+        """Apply the camera to a (128, 64, 3) crop with values from 0 to 255."""
         soft = self._focus(crop, rng)
         sharp = soft + self.sharpen * (soft - cv2.GaussianBlur(soft, (0, 0), 1.3))
         grey = (sharp @ (_LUMA * (1 - self.saturation)))[..., None]
@@ -61,7 +61,7 @@ class Camera:
         return np.asarray(cv2.cvtColor(stored, cv2.COLOR_BGR2RGB), np.uint8)
 
     def _focus(self, crop: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-        """Lose detail: to the lens, sometimes to distance, sometimes to motion."""
+        """Blur the crop: always by the lens, sometimes also by distance or motion."""
         distant, moving, detail = rng.random(), rng.random(), float(rng.uniform(0.4, 0.8))
         if distant < 0.16:
             small = cv2.resize(crop, None, fx=detail, fy=detail, interpolation=cv2.INTER_AREA)
@@ -73,7 +73,7 @@ class Camera:
 
 
 def encode_jpeg(image: RGB, quality: int) -> NDArray[np.uint8]:
-    """Return the bytes of an RGB image as JPEG with 4:2:0 chroma, as Market-1501's are."""
+    """Encode an RGB image as JPEG with 4:2:0 chroma subsampling, as in Market-1501."""
     options = (
         cv2.IMWRITE_JPEG_QUALITY, quality,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
@@ -86,7 +86,7 @@ def encode_jpeg(image: RGB, quality: int) -> NDArray[np.uint8]:
 
 @cache
 def _grain() -> NDArray[np.float32]:
-    """Return sensor noise of unit spread, a little blotched, (256, 256, 3)."""
+    """Return slightly blotchy sensor noise with unit standard deviation, (256, 256, 3)."""
     rng = np.random.default_rng(30)
     colour = rng.standard_normal((_GRAIN_SIZE, _GRAIN_SIZE, 3), dtype=np.float32)
     luma = rng.standard_normal((_GRAIN_SIZE, _GRAIN_SIZE, 1), dtype=np.float32)
@@ -96,7 +96,7 @@ def _grain() -> NDArray[np.float32]:
 
 @lru_cache(maxsize=64)
 def camera(camid: int, seed: int = 0) -> Camera:
-    """Return camera ``camid`` of the network ``seed``; the same every time."""
+    """Return camera ``camid`` of the camera network ``seed`` (deterministic)."""
     rng = np.random.default_rng((seed, 3, camid))
     warm, exposure = float(rng.normal(0.01, 0.02)), float(rng.uniform(0.92, 1.08))
     sideways = float(rng.uniform(-0.55, 0.55))

@@ -1,7 +1,8 @@
-"""The sheet that figures are painted on: supersampled, with cover and ownership per pixel.
+"""The supersampled canvas that figures are painted on, with a cover and a person channel.
 
-Everything solid is a *tile* (a small picture of cloth, skin or metal) laid into a polygon by an
-affine frame and lit as half a cylinder. Limbs, shirts, bags and bicycle frames all go this way.
+Every solid object is a *tile* (a small texture of cloth, skin or metal) that is mapped into a
+polygon by an affine transform and shaded as half a cylinder. Limbs, shirts, bags and bicycle
+frames are all painted this way.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ from numpy.typing import NDArray
 
 WIDTH: Final = 64
 HEIGHT: Final = 128
-"""Size of a crop in pixels, as Market-1501 ships them."""
+"""Height and width of a crop in pixels, as in Market-1501."""
 
 SUPERSAMPLING: Final = 3
-"""Sheet pixels per crop pixel and axis: enough that edges look like a camera's."""
+"""Supersampling factor per axis, high enough for smooth edges."""
 
 TILE_ROWS: Final = 48
 TILE_COLUMNS: Final = 32
-"""Shape of a tile: rows along the cylinder, columns across its visible half."""
+"""Shape of a tile: rows run along the cylinder, columns across its visible half."""
 
 RGB = NDArray[np.uint8]
 Points = NDArray[np.float32]
@@ -38,13 +39,13 @@ _OUTWARD: Final = np.sqrt(1 - 0.85 * _ACROSS**2)
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Where light comes from in the image, and how soft it is.
+    """Direction and softness of the light.
 
     Attributes:
         x: Direction towards the light, to the right.
         y: The same, downwards; negative is from above.
         z: The same, towards the viewer.
-        ambient: Share of light that comes from everywhere, 0 to 1.
+        ambient: Fraction of ambient light, 0 to 1.
     """
 
     x: float
@@ -53,18 +54,18 @@ class Light:
     ambient: float
 
     def gain(self, facing: Points) -> Points:
-        """Return the brightness of surfaces by how much they face the light, -1 to 1."""
+        """Return the brightness of surfaces by the cosine of their angle to the light."""
         direct = 1.45 * np.maximum(facing, 0)
         return np.asarray(self.ambient + (1 - self.ambient) * direct, np.float32)
 
 
 class Layer:
-    """A transparent sheet at three times the crop's size.
+    """A transparent layer at three times the crop's size.
 
     Attributes:
         rgb: (384, 192, 3) uint8 colours.
         cover: (384, 192) uint8, 255 where something is painted.
-        person: (384, 192) uint8, 255 where that something is the person (or worn by it).
+        person: (384, 192) uint8, 255 where the person, or something they wear, is painted.
     """
 
     def __init__(self) -> None:
@@ -122,8 +123,8 @@ class Layer:
 
         Args:
             polygon: (N, 2) outline in sheet pixels.
-            tile: Picture; its edge pixels continue outside its frame.
-            corners: (3, 2) where the tile's top left, top right and bottom left corners lie.
+            tile: Texture; its edge pixels are repeated outside its frame.
+            corners: (3, 2) positions of the tile's top left, top right and bottom left corners.
             person: Whether this belongs to the person.
         """
         left, top, wide, high = cv2.boundingRect(polygon)
@@ -146,13 +147,13 @@ _TILE_CORNERS: Final = np.array(((0, 0), (TILE_COLUMNS, 0), (0, TILE_ROWS)), np.
 
 
 def _fixed(points: Points) -> NDArray[np.int32]:
-    """Return points in OpenCV's fixed point, 1/16 pixel."""
+    """Convert points to OpenCV's fixed-point format with a resolution of 1/16 pixel."""
     return np.rint(points * (1 << _SHIFT)).astype(np.int32)
 
 
 @cache
 def _folds() -> NDArray[np.float32]:
-    """Return fold patterns of cloth: (24, 48, 32) factors about 1, slanting and soft."""
+    """Return soft, slanted fold patterns of cloth: (24, 48, 32) factors around 1."""
     rng = np.random.default_rng(20)
     folds = np.empty((_FOLDS, TILE_ROWS, TILE_COLUMNS), np.float32)
     for fold in folds:
@@ -166,14 +167,14 @@ def _folds() -> NDArray[np.float32]:
 
 
 def lit(tile: RGB, normal: Points, light: Light, crease: int | None, dim: float = 1.0) -> RGB:
-    """Light a tile as the visible half of a cylinder.
+    """Shade a tile as the visible half of a cylinder.
 
     Args:
         tile: (48, 32, 3) cloth.
         normal: (2,) unit vector across the cylinder in the image, towards the last column.
         light: The light.
-        crease: Which fold pattern lies on it; ``None`` for skin and hard things.
-        dim: Factor on everything, for parts in the body's own shade.
+        crease: Index of the fold pattern; ``None`` for skin and rigid objects.
+        dim: Brightness factor for parts shaded by the body.
     """
     slant = float(normal[0]) * light.x + float(normal[1]) * light.y
     gain = dim * light.gain(_ACROSS * slant + _OUTWARD * light.z)
@@ -186,7 +187,7 @@ def lit(tile: RGB, normal: Points, light: Light, crease: int | None, dim: float 
 
 
 def smooth(polygon: Points, rounds: int = 2) -> Points:
-    """Cut the corners of a closed polygon (Chaikin's scheme)."""
+    """Smooth a closed polygon by corner cutting (Chaikin's algorithm)."""
     for _ in range(rounds):
         following = np.concatenate((polygon[1:], polygon[:1]))
         cut = np.empty((2 * len(polygon), 2), np.float32)
@@ -200,7 +201,7 @@ def smooth(polygon: Points, rounds: int = 2) -> Points:
 def _tube_outline(
     rings: int, round_start: bool, round_end: bool
 ) -> tuple[Points, Points, Points, NDArray[np.intp]]:
-    """Return a tube's outline of unit radius: shares along the axis, offsets, ring indices."""
+    """Return the outline of a unit-radius tube: axial positions, offsets, ring indices."""
     steps = np.linspace(0, 1, rings, dtype=np.float32)
     arc = np.linspace(0, np.pi, 7, dtype=np.float32)[1:-1]
     start, end = arc[: arc.size * round_start], arc[: arc.size * round_end]
@@ -237,7 +238,7 @@ def tube(
         crease: Fold pattern, see :func:`lit`.
         dim: Factor on the light.
         person: Whether this belongs to the person.
-        rounded: Which ends are capped with half discs.
+        rounded: Which ends get round caps.
     """
     start, axis = ends[0], ends[1] - ends[0]
     length = float(np.hypot(axis[0], axis[1]))

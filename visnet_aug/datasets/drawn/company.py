@@ -1,4 +1,4 @@
-"""Who and what else is in a crop: people beside, and poles, bicycles, bins, shrubs in front."""
+"""Bystanders and occluders in a crop: other people, poles, bicycles, bins, shrubs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from visnet_aug.datasets.drawn.textile import plain
 from visnet_aug.datasets.drawn.wardrobe import Wardrobe, wardrobe
 
 STRANGERS: Final = 400
-"""How many bystanders live in a population; none of them is an identity of the dataset."""
+"""Number of bystanders in a population; none of them is an identity of the dataset."""
 
 _FIRST_STRANGER: Final = 1_000_000
 _WIDE: Final = WIDTH * SUPERSAMPLING
@@ -39,14 +39,14 @@ _HIGH: Final = HEIGHT * SUPERSAMPLING
 
 
 def draw_stranger(seed: int, rng: np.random.Generator) -> Wardrobe:
-    """Return somebody who is no identity of the dataset."""
+    """Return a person who is not an identity of the dataset."""
     return wardrobe(_FIRST_STRANGER + int(rng.integers(STRANGERS)), seed)
 
 
 def paint_bystander(
     other: Wardrobe, place: Scene, eye: Camera, view: View, nearer: bool, rng: np.random.Generator
 ) -> Layer:
-    """Paint a second person beside the crop's own, a little farther or nearer."""
+    """Paint a second person next to the main one, slightly nearer or farther."""
     layer = Layer()
     track = draw_track(other, place, rng)
     aside = float(rng.choice((-1, 1)) * rng.uniform(0.36, 0.7)) * _WIDE
@@ -69,7 +69,7 @@ def paint_bystander(
 
 
 def paint_obstacle(view: View, light: Light, rng: np.random.Generator) -> Layer:
-    """Paint something that stands before the crop's own person and hides a part."""
+    """Paint an object in front of the main person that hides part of them."""
     layer = Layer()
     painter = _OBSTACLES[int(rng.choice(len(_OBSTACLES), p=_SHARES))]
     painter(layer, view, light, rng)

@@ -1,4 +1,4 @@
-"""Writes a drawn dataset in Market-1501's layout, with the true masks beside."""
+"""Write a drawn dataset in Market-1501's layout, with ground-truth masks."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
     from visnet_aug.progress import Advance
 
 MASKS: Final = "ground_truth_masks"
-"""Folder of the true masks, beside the splits' folders."""
+"""Folder of the ground-truth masks, next to the folders of the splits."""
 
 _QUALITY: Final = 75
 _FEWEST_IDENTITIES: Final = 4
 _CHUNK: Final = 64
 _WORTH_A_PROCESS: Final = 1000
-"""Crops for which starting another process pays."""
+"""Minimum number of crops per worker process; fewer do not repay its start-up time."""
 
 _THUMBS: Final = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504)
-"""What Windows leaves in a folder of pictures, as it did in Market-1501."""
+"""Windows' thumbnail cache, which Market-1501 ships too."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrawnSummary:
-    """What :func:`draw_dataset` wrote.
+    """Result of :func:`draw_dataset`.
 
     Attributes:
         out: The dataset's folder.
@@ -64,7 +64,7 @@ class DrawnSummary:
 
     @property
     def images(self) -> int:
-        """All images of the three splits."""
+        """Total number of images in the three splits."""
         counts = self.counts
         gallery = counts.gallery + counts.distractors + counts.junk
         return counts.train + counts.query + gallery
@@ -79,20 +79,20 @@ def draw_dataset(
     workers: int | None = None,
     progress: Advance | None = None,
 ) -> DrawnSummary:
-    """Draw a whole dataset; the same bytes for the same seed, whatever the workers.
+    """Draw a dataset; the same seed gives the same bytes with any number of workers.
 
     Args:
-        out: Folder to make; it may exist if it is empty.
-        identities: People, half of them for training, half for testing.
-        like: ``market1501`` for the real set's exact counts instead.
-        seed: Which people, cameras and moments; 0 or more.
-        workers: Processes; default: as many as there are cores and as pay.
-        progress: Told of every few images.
+        out: Folder to create; it may exist if it is empty.
+        identities: Number of identities, half of them for training, half for testing.
+        like: ``market1501`` to use the exact counts of Market-1501 instead.
+        seed: Determines people, cameras and poses; 0 or more.
+        workers: Number of processes; by default one per core, fewer for small datasets.
+        progress: Called after every few images.
 
     Raises:
-        OutputError: ``out`` isn't an empty folder, or can't be written.
-        RecipeError: Too few identities, or a negative seed.
-        WorkerError: A drawing process died.
+        OutputError: ``out`` is not an empty folder or cannot be written.
+        RecipeError: There are too few identities, or the seed is negative.
+        WorkerError: A worker process died.
 
     Examples:
         >>> from visnet_aug import draw_dataset
@@ -116,7 +116,7 @@ def draw_dataset(
 
 @contextmanager
 def _new_folder(out: Path) -> Iterator[Path]:
-    """Give a folder that becomes ``out`` when all went well, and goes away when not."""
+    """Yield a temporary folder that is renamed to ``out`` on success and removed on failure."""
     out = out.absolute()
     if out.exists() and not (out.is_dir() and next(out.iterdir(), None) is None):
         raise OutputError(f"{out} is not an empty folder: name another with --out")
@@ -153,7 +153,7 @@ def _draw_all(
 ) -> None:
     chunks = [crops[start : start + _CHUNK] for start in range(0, len(crops), _CHUNK)]
     draw = partial(_draw_chunk, out=out, seed=seed)
-    # Closed before anybody removes the folder that workers write to.
+    # Close the pool before the folder that its workers write to is removed.
     with closing(spread(draw, chunks, workers, preload=draw_sample.__module__)) as drawn:
         _report(drawn, len(crops), progress)
 

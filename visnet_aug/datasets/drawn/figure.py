@@ -1,4 +1,4 @@
-"""A person at one moment in one view: what the painters of heads, clothes and bags share."""
+"""A posed person in one view, shared by the painters of heads, clothes and bags."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from visnet_aug.datasets.drawn.textile import AROUND
 from visnet_aug.datasets.drawn.wardrobe import Wardrobe
 
 Ring = tuple[Points, float]
-"""A cross-section of the trunk on the sheet: its middle and half its breadth."""
+"""A cross-section of the trunk on the sheet: its centre and half its width."""
 
 _FACING: Final = np.arcsin(np.linspace(-0.98, 0.98, TILE_COLUMNS))
 _UPRIGHT: Final = np.array((1, 0), np.float32)
@@ -30,16 +30,16 @@ _UPRIGHT: Final = np.array((1, 0), np.float32)
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A posed, dressed body on a sheet.
+    """A posed, clothed body on a layer.
 
     Attributes:
-        layer: The sheet.
+        layer: The layer to paint on.
         who: The identity.
-        stance: What the body does.
-        body: Its joints.
-        view: From where it is seen.
+        stance: The pose's parameters.
+        body: The joints.
+        view: The projection onto the sheet.
         light: The light.
-        crease: Chooses how the clothes fall this time.
+        crease: Selects the folds of the clothes.
     """
 
     layer: Layer
@@ -67,12 +67,12 @@ class Figure:
         Args:
             start: Where it begins.
             end: Where it ends.
-            radii: In body heights, at equal steps.
+            radii: Radii in body heights at equal steps.
             tile: Cloth or skin.
             crease: Fold pattern, ``None`` for smooth.
             dim: Factor on the light.
             person: Whether this belongs to the person.
-            cut: End straight, as hems do, instead of round.
+            cut: Whether the end is straight, as a hem, instead of round.
         """
         tube(
             self.layer,
@@ -87,13 +87,13 @@ class Figure:
         )
 
     def ring(self, up: float, side: float, deep: float, forward: float = 0.0) -> Ring:
-        """Return the trunk's cross-section at height ``up`` with half axes side and deep."""
+        """Return the cross-section at height ``up`` with semi-axes ``side`` and ``deep``."""
         return self.view.at(self.body.trunk(up, forward)), self.view.breadth(side, deep)
 
     def shell(
         self, rings: list[Ring], wrapped: RGB, *, crease: int | None, dim: float = 1.0
     ) -> None:
-        """Paint cloth round the trunk through rings from top to bottom."""
+        """Paint cloth around the trunk through rings from top to bottom."""
         centres = np.array([centre for centre, _ in rings], np.float32)
         halves = np.array([half for _, half in rings], np.float32)[:, None]
         axis = centres[-1] - centres[0]
@@ -111,7 +111,7 @@ class Figure:
     def box(
         self, centre: Points, half: tuple[float, float], tile: RGB, *, dim: float = 1.0
     ) -> None:
-        """Paint a soft box, such as a bag, with half sizes in sheet pixels."""
+        """Paint a rounded box, such as a bag; half sizes are in sheet pixels."""
         x, y = half
         outline = np.array(
             ((-x, -y), (0, -1.06 * y), (x, -y), (1.08 * x, y), (0, 1.04 * y), (-1.08 * x, y)),

@@ -1,4 +1,4 @@
-"""Clothes and the body in them: legs, shoes, skirts, shirts and arms."""
+"""Paint the clothed body: legs, shoes, skirts, shirts and arms."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from visnet_aug.datasets.drawn.textile import AROUND, Cloth, plain, sleeve, wrap
 from visnet_aug.datasets.drawn.wardrobe import Cut, Lower, Wardrobe
 
 _BARE: Final[dict[Lower, float]] = {"shorts": 0.95, "hotpants": 0.42, "skirt": 0.0, "dress": 0.0}
-"""Share of the thigh that is covered, for what leaves the shins bare."""
+"""Covered fraction of the thigh, for garments that leave the shins bare."""
 
 _SLEEVES: Final[dict[Cut, float]] = {"tee": 0.62, "polo": 0.66, "tank": 0, "long": 2, "open": 2}
-"""Share of the upper arm that a sleeve covers; 2 reaches the wrist."""
+"""Covered fraction of the upper arm; 2 reaches the wrist."""
 
 
 def paint_leg(figure: Figure, index: int, dim: float) -> None:
-    """Paint a leg with its shoe and what covers it; 0 is the left."""
+    """Paint a leg with its garment and shoe; 0 is the left leg."""
     who, leg, stout = figure.who, figure.body.legs[index], figure.who.body.stout
     skin, cloth = plain(who.body.skin), sleeve(who.cloth)
     crease = 3 * index
@@ -86,7 +86,7 @@ def paint_hips(figure: Figure) -> None:
 
 @lru_cache(maxsize=256)
 def _pleated(cloth: Cloth) -> RGB:
-    """Return the cloth of a skirt with the folds in which it hangs, deeper towards the hem."""
+    """Return the cloth of a skirt with folds that get deeper towards the hem."""
     around = np.arange(AROUND) * (2 * np.pi / AROUND)
     first, second = np.random.default_rng(cloth.seed).uniform(0, 2 * np.pi, 2)
     waves = 0.6 * np.sin(7 * around + first) + 0.4 * np.sin(12 * around + second)
@@ -120,7 +120,7 @@ def paint_trunk(figure: Figure) -> None:
 
 @lru_cache(maxsize=256)
 def _dressed(who: Wardrobe) -> RGB:
-    """Return the trunk's cloth with what lies on it: neckline, buttons, jacket, straps."""
+    """Return the trunk's cloth with neckline, buttons, jacket and straps."""
     sheet = wrap(who.cloth if who.lower == "dress" else who.top).copy()
     if who.cut == "open":
         sheet[:, :7] = sheet[:, -7:] = who.inner
@@ -138,7 +138,7 @@ def _dressed(who: Wardrobe) -> RGB:
 
 
 def paint_arm(figure: Figure, index: int, dim: float) -> None:
-    """Paint an arm with its sleeve and hand; 0 is the left."""
+    """Paint an arm with its sleeve and hand; 0 is the left arm."""
     who, arm, stout = figure.who, figure.body.arms[index], figure.who.body.stout
     skin = plain(who.body.skin)
     cloth = sleeve(who.cloth if who.lower == "dress" else who.top)

@@ -1,4 +1,4 @@
-"""Paving, seen in perspective."""
+"""Paved ground in perspective."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from visnet_aug.datasets.drawn.perspective import (
 
 _SIZE: Final = 1024
 _METRE: Final = 128
-"""Size of the repeating piece of paving, and texels per metre."""
+"""Size of the repeating texture in texels, and texels per metre."""
 
 _PAVINGS: Final[dict[str, tuple[tuple[int, int, int], tuple[int, int], float, float]]] = {
     "brick": ((158, 153, 150), (32, 16), 7, 20),
@@ -28,13 +28,13 @@ _PAVINGS: Final[dict[str, tuple[tuple[int, int, int], tuple[int, int], float, fl
     "tiles": ((156, 149, 147), (32, 32), 8, 24),
     "granite": ((144, 143, 144), (128, 64), 7, 34),
 }
-"""Colour, texels of one stone (across, along), spread of the stones' tints, depth of joints."""
+"""Colour, size of a stone in texels (across, along), variation in tint, darkness of joints."""
 
 
 def smooth_noise(
     rng: np.random.Generator, shape: tuple[int, int], size: float
 ) -> NDArray[np.float32]:
-    """Return noise of about unit spread that repeats; its blots are ``size`` pixels wide."""
+    """Return tileable noise with a standard deviation near 1 and blobs ``size`` pixels wide."""
     high, wide = (max(round(length / size), 2) for length in shape)
     rough = np.pad(rng.standard_normal((high, wide), dtype=np.float32), 2, mode="wrap")
     scale_y, scale_x = shape[0] / high, shape[1] / wide
@@ -45,7 +45,7 @@ def smooth_noise(
 
 
 def _paving(rng: np.random.Generator, kind: str) -> NDArray[np.float32]:
-    """Return a repeating piece of flat ground, (1024, 1024, 3)."""
+    """Return a tileable texture of flat ground, (1024, 1024, 3)."""
     colour, (across, along), spread, joint = _PAVINGS[kind]
     ground = np.empty((_SIZE, _SIZE, 3), np.float32)
     ground[:] = colour
@@ -66,7 +66,7 @@ def _paving(rng: np.random.Generator, kind: str) -> NDArray[np.float32]:
 
 
 def lay_ground(rng: np.random.Generator, perspective: Perspective, kind: str) -> RGB:
-    """Return a whole picture of paving in perspective, with stains and soft shade."""
+    """Return an image of paving in perspective, with stains and soft shadows."""
     flat = _paving(rng, kind)
     below = np.maximum(np.arange(SCENE_HEIGHT, dtype=np.float32) - perspective.horizon, 4.0)
     away = FOCAL * perspective.height / below
@@ -90,7 +90,7 @@ def lay_ground(rng: np.random.Generator, perspective: Perspective, kind: str) ->
 def _dapple(
     rng: np.random.Generator, u: NDArray[np.float32], v: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return factors of soft shade that lies on the ground."""
+    """Return brightness factors of soft shadows on the ground."""
     shade = smooth_noise(rng, (_SIZE, _SIZE), 128) + 0.6 * smooth_noise(rng, (_SIZE, _SIZE), 30)
     depth = 0.22 / (1 + np.exp(-3 * (shade - 0.7)))
     laid = cv2.remap(depth, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)

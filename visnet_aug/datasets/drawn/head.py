@@ -1,4 +1,4 @@
-"""Heads: an ellipsoid seen from any side, with a face, hair and hats."""
+"""Paint heads: an ellipsoid seen from any side, with a face, hair and hats."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from visnet_aug.datasets.drawn.wardrobe import Hair, Wardrobe
 _SIDE: Final = 0.045
 _FORWARD: Final = 0.054
 _UP: Final = 0.067
-"""Half axes of a head in body heights."""
+"""Semi-axes of a head in body heights."""
 
 _FRONT: Final = (-1.0, -0.25, 0.0, 0.22, 0.45, 1.0)
 _HAIRLINES: Final[dict[Hair, tuple[float, ...]]] = {
@@ -28,14 +28,14 @@ _HAIRLINES: Final[dict[Hair, tuple[float, ...]]] = {
     "ponytail": (-0.6, -0.4, -0.05, 0.2, 0.5, 0.55),
     "bun": (-0.55, -0.35, 0.0, 0.25, 0.5, 0.55),
 }
-"""How low hair grows (up, -1 to 1) by how far forward on the head (-1 to 1)."""
+"""Lower edge of the hair (up, -1 to 1) as a function of the forward position (-1 to 1)."""
 
 _VOLUMES: Final[dict[Hair, float]] = {"long": 1.22, "bob": 1.25, "bald": 1.02}
-"""Squared size of the hair around the head, 1.14 where not listed."""
+"""Squared size of the hair relative to the head; 1.14 for styles that are not listed."""
 
 
 def paint_head(figure: Figure) -> None:
-    """Paint the head with hair, face and hat; the neck is part of the body."""
+    """Paint the head with hair, face and hat; the neck is painted with the body."""
     who, view, light = figure.who, figure.view, figure.light
     heading = view.heading - figure.stance.glance
     half_x = hypot(_SIDE * cos(heading), _FORWARD * sin(heading)) * view.unit
@@ -74,7 +74,7 @@ def paint_head(figure: Figure) -> None:
 def _face(
     who: Wardrobe, forward: NDArray[np.float32], side: NDArray[np.float32], up: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return skin with eyes, brows, nose, mouth and ears where they lie on the ellipsoid."""
+    """Return the skin with eyes, brows, nose, mouth and ears at their places on the ellipsoid."""
     colour = np.empty((*forward.shape, 3), np.float32)
     colour[:] = who.body.skin
     front = forward > 0.2

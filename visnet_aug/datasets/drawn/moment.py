@@ -1,4 +1,4 @@
-"""Chance: what somebody does when a camera sees them, where they stand and how the box falls."""
+"""Random draws per crop: pose, place in the scene, and bounding box."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from visnet_aug.datasets.drawn.scene import Scene
 from visnet_aug.datasets.drawn.wardrobe import Wardrobe
 
 Fit = Literal["good", "cut", "stray"]
-"""How well a box fits: as a good detector's, cutting something off, or hardly at all."""
+"""How well a box fits the person: well, cropping a part, or poorly."""
 
 _IDLE: Final[tuple[ArmAction, ...]] = ("phone", "pocket", "strap", "swing")
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """What stays about the same while one person walks through one camera's view.
+    """Parameters that stay roughly constant while a person walks through a camera's view.
 
     Attributes:
-        heading: Where they go, radians, see :class:`View`.
-        x: Column of the scene where they start.
-        row: Row of the scene.
+        heading: Direction of walking, radians, see :class:`View`.
+        x: Start column in the scene.
+        row: Row in the scene.
         gait: Walking, standing or riding.
-        shelter: Whether an umbrella is open.
-        idle: What arms do that don't swing.
+        shelter: Whether the umbrella is open.
+        idle: Pose of arms that do not swing.
         pace: Swing of the thighs.
     """
 
@@ -46,13 +46,13 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How a box lies about a person.
+    """Position and size of a bounding box relative to the person.
 
     Attributes:
-        x: Column of the feet as a share of the box.
-        y: Row of the feet as a share of the box.
-        size: Body height as a share of the box's.
-        squeeze: Width of the box as a share of half its height.
+        x: Column of the feet as a fraction of the box's width.
+        y: Row of the feet as a fraction of the box's height.
+        size: Body height as a fraction of the box's height.
+        squeeze: Width of the box as a fraction of half its height.
     """
 
     x: float
@@ -62,7 +62,7 @@ class Framing:
 
 
 def draw_track(who: Wardrobe, place: Scene, rng: np.random.Generator) -> Track:
-    """Draw how somebody comes through a camera's view."""
+    """Draw a person's track through a camera's view."""
     heading, x, row = float(rng.uniform(-pi, pi)), float(rng.uniform(0, SCENE_WIDTH)), rng.random()
     rides, stands, shelters = rng.random() < 0.6, rng.random() < 0.18, rng.random() < 0.7
     gait: Gait = "stand" if stands else "walk"
@@ -97,7 +97,7 @@ def draw_stance(who: Wardrobe, track: Track, rng: np.random.Generator) -> Stance
 
 
 def draw_framing(track: Track, fit: Fit, rng: np.random.Generator) -> Framing:
-    """Draw how the detector's box falls."""
+    """Draw the detector's bounding box."""
     off, low, size, squeeze = rng.normal((0.5, 0.972, 0.975, 0.82), (0.035, 0.012, 0.03, 0.07))
     framing = Framing(float(off), float(low), float(size), float(np.clip(squeeze, 0.66, 1.05)))
     if track.shelter or track.gait == "ride":
@@ -114,7 +114,7 @@ def draw_framing(track: Track, fit: Fit, rng: np.random.Generator) -> Framing:
 
 
 def view_of(who: Wardrobe, track: Track, framing: Framing, eye: Camera, turn: float) -> View:
-    """Return the view of a person in a box; ``turn`` is this moment's change of heading."""
+    """Return the view of a person in a box; ``turn`` is the change of heading at this moment."""
     return View(
         heading=track.heading + turn,
         pitch=eye.pitch,

@@ -1,4 +1,4 @@
-"""Paints a person: all parts, from far to near."""
+"""Paint a whole person, part by part from back to front."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from visnet_aug.datasets.drawn.wardrobe import Wardrobe
 def paint_person(
     layer: Layer, who: Wardrobe, stance: Stance, view: View, light: Light, crease: int
 ) -> None:
-    """Paint one person with what they wear, carry and ride.
+    """Paint one person with everything they wear, carry and ride.
 
     Args:
-        layer: The sheet.
+        layer: The layer to paint on.
         who: The identity.
-        stance: What the body does.
-        view: From where it is seen, and where on the sheet it stands.
+        stance: The pose's parameters.
+        view: The projection, including the position on the sheet.
         light: The light.
-        crease: Chooses how the clothes fall this time.
+        crease: Selects the folds of the clothes.
     """
     body = pose(stance, who.body.shoulders * 0.87, who.body.hips * 0.54)
     figure = Figure(layer, who, stance, body, view, light, crease)

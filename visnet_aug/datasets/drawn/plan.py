@@ -1,4 +1,4 @@
-"""Which crops a drawn dataset holds: exact counts, identities, cameras, file names; no pixels."""
+"""Plan a drawn dataset: exact counts, identities, cameras and file names, without pixels."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
 CAMERAS: Final = 6
 
 _SEQUENCES: Final = (6, 3, 3, 6, 3, 4)
-"""Sequences of each camera in Market-1501."""
+"""Number of sequences per camera in Market-1501."""
 
 _FRAMES: Final = 110_000
 _FEWEST_VIEWS: Final = 2
 _TRAIN_VIEWS: Final = 4
-"""Cameras that see an identity: at least, and on average in training."""
+"""Cameras per identity: the minimum, and the average in training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many images and identities a dataset holds.
+    """Numbers of images and identities in a dataset.
 
     Attributes:
         train_identities: Identities of the training split.
         train: Training images.
-        test_identities: Identities of the queries, none of them in training.
-        query: Query images: one for each camera that sees an identity.
-        gallery: Gallery images of those identities.
-        distractors: Gallery images of nobody asked for.
+        test_identities: Identities of the test splits, disjoint from training.
+        query: Query images, one per camera of each identity.
+        gallery: Gallery images of these identities.
+        distractors: Gallery images that match no query.
         junk: Gallery images that evaluation ignores.
-        doubled: Training images whose names end in ``.jpg.jpg``.
+        doubled: Training images with names ending in ``.jpg.jpg``.
     """
 
     train_identities: int
@@ -50,14 +50,14 @@ class Counts:
 
 
 MARKET1501: Final = Counts(751, 12_936, 750, 3_368, 13_115, 2_798, 3_819, 11)
-"""The counts of Market-1501 as its authors ship it."""
+"""The counts of Market-1501 as distributed by its authors."""
 
 
 def demo_counts(identities: int) -> Counts:
-    """Return the counts of a small complete dataset, in proportions much like the real one's.
+    """Return the counts of a small, complete dataset in proportions similar to Market-1501's.
 
     Args:
-        identities: All of them, at least 4; half train, half test.
+        identities: Total number, at least 4; half for training, half for testing.
     """
     test = identities // 2
     train = identities - test
@@ -82,7 +82,7 @@ class PlannedCrop:
         name: Its file name.
         pid: Identity; 0 a distractor, -1 junk.
         camid: Camera.
-        track: Seed of the walk through the camera's view that this crop is from.
+        track: Seed of the track through the camera's view.
         moment: Seed of the crop itself.
     """
 
@@ -95,9 +95,9 @@ class PlannedCrop:
 
 
 def plan_crops(counts: Counts, seed: int) -> tuple[PlannedCrop, ...]:
-    """Return every image of a dataset, sorted by split and name; the same for the same seed.
+    """Return all images of a dataset, sorted by split and name; deterministic for a seed.
 
-    Every query has gallery images of its identity in other cameras, as the protocol asks.
+    Every query has gallery images of its identity from other cameras, as the protocol requires.
     """
     rng = np.random.default_rng((seed, 4))
     pids = 1 + rng.permutation(counts.train_identities + counts.test_identities)
@@ -121,7 +121,7 @@ Cell = tuple[int, int]
 
 
 def _cells(pids: np.ndarray, total: int, rng: np.random.Generator) -> list[Cell]:
-    """Return ``total`` distinct cells, each identity in two to six cameras."""
+    """Return ``total`` distinct cells, with two to six cameras per identity."""
     seen = [list(rng.permutation(CAMERAS) + 1) for _ in pids]
     more = [place for place in range(len(pids)) for _ in range(CAMERAS - _FEWEST_VIEWS)]
     chosen = rng.permutation(more)[: total - _FEWEST_VIEWS * len(pids)]
@@ -134,14 +134,14 @@ def _cells(pids: np.ndarray, total: int, rng: np.random.Generator) -> list[Cell]
 
 
 def _spread(cells: list[Cell], total: int, rng: np.random.Generator) -> list[Cell]:
-    """Return ``total`` cells: each once, the rest unevenly, as people linger here and there."""
+    """Return ``total`` cells: each at least once, the rest distributed unevenly."""
     weights = rng.gamma(2.0, 1.0, len(cells))
     extra = rng.multinomial(total - len(cells), weights / weights.sum())
     return [cell for cell, number in zip(cells, 1 + extra, strict=True) for _ in range(number)]
 
 
 def _double_suffixes(crops: list[PlannedCrop], number: int) -> list[PlannedCrop]:
-    """Rename the last images to ``.jpg.jpg``, as some of one identity's are in the real set."""
+    """Rename the last images to ``.jpg.jpg``, as for some images of one identity in Market-1501."""
     return [
         PlannedCrop(crop.split, crop.name + ".jpg", crop.pid, crop.camid, crop.track, crop.moment)
         if place >= len(crops) - number
@@ -151,7 +151,7 @@ def _double_suffixes(crops: list[PlannedCrop], number: int) -> list[PlannedCrop]
 
 
 class _Planner:
-    """Gives every crop a name and seeds that no other has."""
+    """Assigns every crop a unique name and unique seeds."""
 
     def __init__(self, seed: int, rng: np.random.Generator) -> None:
         self._seed = seed
@@ -172,7 +172,7 @@ class _Planner:
             )
 
     def _when(self, pid: int, camid: int) -> tuple[int, int]:
-        """Return sequence and frame: near each other for one identity in one camera."""
+        """Return sequence and frame numbers, close together for one identity in one camera."""
         if pid <= 0:
             return self._start(camid)
         start = self._starts.setdefault((pid, camid), self._start(camid))

@@ -1,7 +1,7 @@
-"""How a body stands, walks or rides: joints in body coordinates, and the view of them.
+"""Poses of a standing, walking or riding body: joints in body coordinates and their projection.
 
-Body coordinates are (side, forward, up), side towards the person's left, in units of the body's
-height; the ground is at up = 0, the pelvis above the origin.
+Body coordinates are (side, forward, up) in units of the body height; side points to the person's
+left. The ground is at up = 0 and the pelvis is above the origin.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Gait = Literal["walk", "stand", "ride"]
 HIP: Final = 0.52
 SHOULDER: Final = 0.797
 HEAD: Final = 0.925
-"""Heights of joints and of the head's middle when upright."""
+"""Heights of the joints and of the head's centre in the upright body."""
 
 _THIGH: Final = 0.245
 _SHIN: Final = 0.235
@@ -30,21 +30,21 @@ _FOREARM: Final = 0.145
 _FOOT: Final = 0.085
 
 _SADDLE: Final = 0.13
-"""How much higher a rider's pelvis is."""
+"""Additional height of a rider's pelvis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stance:
-    """What a body does at one moment.
+    """Parameters of a pose.
 
     Attributes:
         gait: Walking, standing or riding a bicycle.
-        phase: Of the stride or the pedals, radians.
+        phase: Phase of the stride or the pedals, radians.
         stride: Swing of the thighs, radians.
-        lean: Of the trunk forward, radians.
-        arms: What the left and the right arm do.
-        nod: Of the head forward, radians.
-        glance: Of the head to its left, radians.
+        lean: Forward lean of the trunk, radians.
+        arms: Poses of the left and the right arm.
+        nod: Forward tilt of the head, radians.
+        glance: Rotation of the head to its left, radians.
     """
 
     gait: Gait
@@ -66,13 +66,13 @@ class Limb:
 
     @property
     def beyond(self) -> Vector:
-        """From the middle joint to the tip: where a hand points."""
+        """Vector from the middle joint to the tip, the direction of a hand."""
         return self.tip - self.middle
 
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """The joints of a posed body; pairs are (left, right)."""
+    """Joints of a posed body; pairs are (left, right)."""
 
     pelvis: Vector
     spine: Vector
@@ -82,7 +82,7 @@ class Skeleton:
     head: Vector
 
     def trunk(self, up: float, forward: float = 0.0, side: float = 0.0) -> Vector:
-        """Return a point of the leaning trunk by its place in the upright body."""
+        """Map a point of the upright trunk to the leaning trunk."""
         lean, rise = float(self.spine[1]), float(self.spine[2])
         height = up - HIP
         return self.pelvis + vector(
@@ -96,7 +96,7 @@ def vector(side: float, forward: float, up: float) -> Vector:
 
 
 def _hanging(angle: float, spread: float) -> Vector:
-    """Return the direction that hangs down, turned forward and then to the side."""
+    """Return the downward direction rotated forward and then to the side."""
     return vector(sin(spread), sin(angle) * cos(spread), -cos(angle) * cos(spread))
 
 
@@ -104,9 +104,9 @@ def pose(stance: Stance, shoulders: float, hips: float) -> Skeleton:
     """Place the joints.
 
     Args:
-        stance: What the body does.
-        shoulders: Half the distance of the shoulder joints.
-        hips: Half the distance of the hip joints.
+        stance: The pose's parameters.
+        shoulders: Half the distance between the shoulder joints.
+        hips: Half the distance between the hip joints.
     """
     left, right = (_leg(stance, sign, hips) for sign in (1, -1))
     if stance.gait == "ride":
@@ -136,7 +136,7 @@ def _raise(limb: Limb, by: Vector) -> Limb:
 
 
 def _leg(stance: Stance, sign: int, hips: float) -> Limb:
-    """Return a leg below a pelvis at the origin; ``sign`` is 1 for the left."""
+    """Return a leg below a pelvis at the origin; ``sign`` is 1 for the left leg."""
     phase = stance.phase + (0 if sign > 0 else pi)
     if stance.gait == "ride":
         thigh, bend = 1.05 + 0.4 * sin(phase), 1.25 + 0.5 * sin(phase + 0.7)
@@ -152,7 +152,7 @@ def _leg(stance: Stance, sign: int, hips: float) -> Limb:
 
 
 def _toe(stance: Stance, leg: Limb, sign: int) -> Vector:
-    """Return the tip of a foot: flat when the shin is upright, trailing when it isn't."""
+    """Return the tip of a foot: flat below an upright shin, trailing otherwise."""
     shin = leg.beyond / _SHIN
     turn = 0.3 if stance.gait == "ride" else 0.55 * float(np.arcsin(np.clip(shin[1], -1, 1)))
     return leg.tip + _FOOT * vector(sign * 0.25, cos(turn), sin(turn) - 0.2)
@@ -166,7 +166,7 @@ _ARMS: Final[dict[ArmAction, tuple[float, float, float, float]]] = {
     "umbrella": (0.5, 1.95, 0.16, -0.2),
     "handlebar": (1.0, 0.3, 0.1, 0.0),
 }
-"""Upper arm forward, elbow's bend, upper arm outward, forearm outward; radians."""
+"""Upper arm forward, elbow flexion, upper arm outward, forearm outward; radians."""
 
 
 def _arm(stance: Stance, sign: int, root: Vector) -> Limb:
@@ -186,12 +186,12 @@ class View:
     """An orthographic view of a body from a raised camera.
 
     Attributes:
-        heading: Where the body faces: 0 to the camera, pi/2 to the right, pi away.
-        pitch: How far the camera looks down, radians.
-        x: Sheet column of the point on the ground below the pelvis.
+        heading: Direction the body faces: 0 to the camera, pi/2 to the right, pi away.
+        pitch: Downward tilt of the camera, radians.
+        x: Sheet column of the ground point below the pelvis.
         y: Sheet row of that point.
         scale: Sheet rows per body height.
-        stretch: Columns per row: crops are squeezed to 1:2 whatever the box was.
+        stretch: Ratio of horizontal to vertical scale, as boxes of any shape are resized to 1:2.
     """
 
     heading: float
@@ -221,14 +221,14 @@ class View:
         return matrix, np.array((self.x, self.y), np.float32)
 
     def at(self, point: Vector) -> Vector:
-        """Return (x, y) on the sheet of (..., 3) body points."""
+        """Project (..., 3) body points to (x, y) on the sheet."""
         matrix, origin = self._projection
         return point @ matrix + origin
 
     def depth(self, point: Vector) -> float:
-        """Return how near the camera a body point is; larger is nearer."""
+        """Return the nearness of a body point to the camera; larger is nearer."""
         return float(point[1]) * cos(self.heading) - float(point[0]) * sin(self.heading)
 
     def breadth(self, side: float, forward: float) -> float:
-        """Return half the sheet width of an upright ellipse with these half axes."""
+        """Return half the sheet width of an upright ellipse with these semi-axes."""
         return hypot(side * cos(self.heading), forward * sin(self.heading)) * self.unit

@@ -1,4 +1,4 @@
-"""One crop: an identity at a moment in a camera's view, composed of layers, with its true mask."""
+"""Draw one crop of an identity in a camera's view from layers, with its ground-truth mask."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _SIZE: Final = (WIDTH, HEIGHT)
 _COMPANY: Final = 0.25
 _OBSTRUCTED: Final = 0.1
 _CROWDED: Final = 0.06
-"""Shares of crops with somebody farther off, something in front, somebody in front."""
+"""Fractions of crops with a person behind, an object in front, and a person in front."""
 
 _EMPTY: Final = 0.4
-"""Share of distractors that show nobody: a detector's false alarms."""
+"""Fraction of distractors that show nobody, as a detector's false positives."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DrawnSample:
-    """A drawn crop and the truth about it.
+    """A drawn crop with its ground truth.
 
     Attributes:
         image: (128, 64, 3) RGB uint8.
-        mask: (128, 64) bool, True where the crop's own person is seen, with what they wear
-            and carry; not bicycles, umbrellas, other people, or what stands in front.
+        mask: (128, 64) bool, True where the main person is visible, with everything they wear
+            and carry, but without bicycles, umbrellas, other people and occluders.
 
     Examples:
         >>> import numpy as np
@@ -59,7 +59,7 @@ class DrawnSample:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Sheet:
-    """A layer at crop size: colours weighted by cover, and shares of cover and person."""
+    """A layer at crop size: premultiplied colours, and fractions of cover and person."""
 
     colour: NDArray[np.float32]
     cover: NDArray[np.float32]
@@ -85,16 +85,16 @@ def draw_sample(
     seed: int = 0,
     track: np.random.Generator | None = None,
 ) -> DrawnSample:
-    """Draw identity ``pid`` as a detector might crop it from camera ``camid``.
+    """Draw identity ``pid`` as a detector would crop it from camera ``camid``.
 
     Args:
-        pid: Identity, 1 or more: the same wardrobe in every camera. 0 draws a distractor
-            (strangers, or nobody at all), -1 junk (a box that hardly fits).
-        camid: Camera, 1 or more: the same place and look for everybody.
-        rng: Decides the moment: pose, box, bystanders, focus.
-        seed: Which population and network of cameras.
-        track: Decides what stays the same while a person walks through a view: heading, place,
-            pace. Crops drawn with equal generators belong together; default: ``rng``.
+        pid: Identity, 1 or more, with the same clothes in every camera. 0 draws a distractor
+            (a stranger, or nobody), -1 junk (a poorly fitting box).
+        camid: Camera, 1 or more, with the same scene and image quality for all identities.
+        rng: Source of pose, box, bystanders and focus.
+        seed: Seed of the population and the camera network.
+        track: Source of what stays constant on a track: heading, place, pace. Crops drawn with
+            equal generators belong to one track; default: ``rng``.
 
     Examples:
         >>> import numpy as np
@@ -132,7 +132,7 @@ def draw_sample(
 def _surroundings(
     place: Scene, eye: Camera, view: View, seed: int, rng: np.random.Generator
 ) -> tuple[list[_Sheet], list[_Sheet]]:
-    """Paint what is behind and what is before the crop's own person, far to near."""
+    """Paint the layers behind and in front of the main person, from back to front."""
     behind, before = [], []
     company, obstructed, crowded = (rng.random(3) < (_COMPANY, _OBSTRUCTED, _CROWDED)).tolist()
     if company:
@@ -155,7 +155,7 @@ def _fit(pid: int, rng: np.random.Generator) -> Fit:
 def _shaded(
     crop: NDArray[np.float32], cover: NDArray[np.float32], eye: Camera, framing: Framing
 ) -> NDArray[np.float32]:
-    """Darken the ground below a person: a cast silhouette and a soft blot at the feet."""
+    """Darken the ground below a person with a cast shadow and a soft spot at the feet."""
     if not cover.any():
         return crop
     x, y = framing.x * WIDTH, framing.y * HEIGHT

@@ -1,7 +1,7 @@
-"""The place that a camera watches: one wide picture in perspective, drawn once per process.
+"""The scene of a camera: one wide image in perspective, drawn once per process.
 
-People of all identities are cropped from the same few places, as in a real camera network, so
-backgrounds repeat within a camera and differ between cameras.
+As in a real camera network, the crops of all identities share a few scenes, so backgrounds repeat
+within a camera and differ between cameras.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from visnet_aug.datasets.drawn.perspective import SCENE_HEIGHT, SCENE_WIDTH, Per
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """A drawn place.
+    """A drawn scene.
 
     Attributes:
         picture: (520, 1400, 3) RGB, sharp and in neutral light.
-        perspective: How tall a person is where.
-        far: Smallest row where people walk.
+        perspective: The camera's perspective.
+        far: Smallest row in which people walk.
     """
 
     picture: RGB
@@ -44,10 +44,10 @@ class Scene:
         """Cut the surroundings of a person.
 
         Args:
-            feet: Column and row where the person stands; columns may run off the picture.
-            tall: Rows of the box.
-            place: Where in the box the feet are, as shares of its width and height.
-            squeeze: Width of the box as a share of half its height.
+            feet: Column and row of the feet; columns outside the image are allowed.
+            tall: Height of the box in rows.
+            place: Position of the feet in the box, as fractions of its width and height.
+            squeeze: Width of the box as a fraction of half its height.
 
         Returns:
             (128, 64, 3) RGB, 0 to 255.
@@ -63,7 +63,7 @@ class Scene:
 
 @lru_cache(maxsize=16)
 def scene(camid: int, seed: int = 0) -> Scene:
-    """Return the place that camera ``camid`` watches."""
+    """Return the scene of camera ``camid``."""
     rng = np.random.default_rng((seed, 2, camid))
     perspective = Perspective(
         horizon=float(rng.uniform(-10, 50)), rise=float(rng.uniform(0.52, 0.66))
@@ -77,7 +77,7 @@ def scene(camid: int, seed: int = 0) -> Scene:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """A kind of place: its paving, how near people come to what stands there, and that."""
+    """A kind of scene: its paving, how close people come to the scenery, and the scenery."""
 
     paving: str
     far: float

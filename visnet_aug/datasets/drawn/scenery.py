@@ -1,4 +1,4 @@
-"""What stands in the places: racks of bicycles, hedges, trees, cars, kiosks, shop fronts."""
+"""Scenery: bicycle racks, hedges, trees, cars, kiosks and shop fronts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PAINTS: Final[tuple[Colour, ...]] = (
 
 
 def bicycle_racks(picture: RGB, rng: np.random.Generator, perspective: Perspective) -> None:
-    """A plaza before dense racks of bicycles, a lawn and a dark hedge."""
+    """A plaza in front of dense bicycle racks, a lawn and a dark hedge."""
     _band(picture, rng, (0, perspective.row(0.2)), (52, 60, 46), 16)
     _band(picture, rng, (perspective.row(0.2), perspective.row(0.29)), (98, 122, 70), 10)
     _kerb(picture, perspective.row(0.29))
@@ -32,7 +32,7 @@ def bicycle_racks(picture: RGB, rng: np.random.Generator, perspective: Perspecti
 
 
 def roadside(picture: RGB, rng: np.random.Generator, perspective: Perspective) -> None:
-    """A road with trees behind it and loosely parked bicycles."""
+    """A road with loosely parked bicycles, and trees behind it."""
     _band(picture, rng, (0, perspective.row(0.16)), (46, 54, 42), 14)
     _band(picture, rng, (perspective.row(0.16), perspective.row(0.24)), (90, 114, 64), 10)
     _kerb(picture, perspective.row(0.24))
@@ -43,7 +43,7 @@ def roadside(picture: RGB, rng: np.random.Generator, perspective: Perspective) -
 
 
 def terrace(picture: RGB, rng: np.random.Generator, perspective: Perspective) -> None:
-    """Low walls of pale stone with a railing, shrubs behind, banners."""
+    """Low walls of pale stone with a railing, shrubs behind them, and banners."""
     _band(picture, rng, (0, perspective.row(0.26)), (60, 68, 56), 18)
     _trees(picture, rng, perspective, 0.26)
     _rack(picture, rng, perspective, 0.3, gap=0.35)
@@ -69,7 +69,7 @@ def car_park(picture: RGB, rng: np.random.Generator, perspective: Perspective) -
 
 
 def kiosks(picture: RGB, rng: np.random.Generator, perspective: Perspective) -> None:
-    """Stalls with striped awnings, bicycles, signs."""
+    """Stalls with striped awnings, bicycles and signs."""
     _band(picture, rng, (0, perspective.row(0.3)), (92, 96, 94), 12)
     x = 0
     row = perspective.row(0.33)
@@ -110,7 +110,7 @@ def entrance(picture: RGB, rng: np.random.Generator, perspective: Perspective) -
 def _band(
     picture: RGB, rng: np.random.Generator, rows: tuple[float, float], colour: Colour, spread: float
 ) -> None:
-    """Paint a rough strip across the whole picture: hedge, lawn, stone."""
+    """Paint a rough strip, such as a hedge, lawn or wall, across the whole image."""
     top, bottom = max(int(rows[0]), 0), max(int(rows[1]), 0)
     if bottom - top < 2:
         return
@@ -129,7 +129,7 @@ def _kerb(picture: RGB, row: float) -> None:
 def _rack(
     picture: RGB, rng: np.random.Generator, perspective: Perspective, share: float, gap: float
 ) -> None:
-    """Park a row of bicycles with their shade; ``gap`` in body heights."""
+    """Paint a row of parked bicycles with their shadows; ``gap`` is in body heights."""
     row = perspective.row(share)
     tall = perspective.tall(row)
     shade = picture[int(row - tall * 0.12) : int(row + tall * 0.06)]
@@ -143,7 +143,7 @@ def _rack(
 def _bicycle(
     picture: RGB, rng: np.random.Generator, foot: tuple[float, float], tall: float
 ) -> None:
-    """Draw a parked bicycle; ``tall`` is a person's height in rows there."""
+    """Draw a parked bicycle; ``tall`` is the height in rows of a person at that place."""
     x, y = foot
     turn = float(rng.choice((-1, 1))) * float(rng.uniform(0.15, 0.9))
     tyre = (int(rng.integers(16, 46)),) * 3
@@ -185,7 +185,7 @@ def _trees(picture: RGB, rng: np.random.Generator, perspective: Perspective, sha
 def _posts(
     picture: RGB, rng: np.random.Generator, perspective: Perspective, share: float, count: int
 ) -> None:
-    """Stand lamp posts and signs."""
+    """Paint lamp posts and signs."""
     for _ in range(count):
         row = perspective.row(share + float(rng.uniform(-0.03, 0.03)))
         tall = perspective.tall(row)

@@ -1,8 +1,8 @@
-"""Cloth: small pictures that are wrapped round bodies.
+"""Cloth: small textures that are wrapped around bodies.
 
-A *wrap* is (48, 96, 3): the whole way round a trunk, column 0 the middle of the front, the wearer's
-left at column 24, the back at 48. A *sleeve* is (48, 32, 3): the visible half of a limb. Both are
-cached and read-only.
+A *wrap* is (48, 96, 3) and goes all the way around a trunk: column 0 is the middle of the front,
+column 24 the wearer's left, column 48 the back. A *sleeve* is (48, 32, 3) and covers the visible
+half of a limb. Both are cached and read-only.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ class Cloth:
     """A pattern in two colours.
 
     Attributes:
-        pattern: What is on it.
-        colour: The ground.
-        accent: The figure: stripes, dots, the print.
-        pitch: Rows of one repeat.
-        seed: Where irregular patterns lie.
+        pattern: Kind of pattern.
+        colour: Background colour.
+        accent: Colour of the stripes, dots or print.
+        pitch: Period of the pattern in rows.
+        seed: Seed of irregular patterns.
     """
 
     pattern: Pattern
@@ -45,7 +45,7 @@ class Cloth:
 
 
 def dim(colour: Colour, factor: float) -> Colour:
-    """Return the colour times a factor."""
+    """Return the colour multiplied by a factor."""
     red, green, blue = (min(int(channel * factor), 255) for channel in colour)
     return red, green, blue
 
@@ -58,7 +58,7 @@ def plain(colour: Colour) -> RGB:
 
 @lru_cache(maxsize=512)
 def wrap(cloth: Cloth) -> RGB:
-    """Return the cloth the whole way round a trunk."""
+    """Return the cloth that goes around a trunk."""
     sheet = np.full((TILE_ROWS, AROUND, 3), cloth.colour, np.uint8)
     _PAINTERS[cloth.pattern](sheet, cloth)
     return _frozen(sheet)
@@ -66,9 +66,10 @@ def wrap(cloth: Cloth) -> RGB:
 
 @lru_cache(maxsize=512)
 def sleeve(cloth: Cloth) -> RGB:
-    """Return the cloth round a limb, a smaller piece than the trunk's and so larger in the tile.
+    """Return the cloth around a limb.
 
-    A print on the chest doesn't reach the sleeves.
+    A limb takes less cloth than a trunk, so the pattern is larger in its tile. A print on the
+    chest does not extend to the sleeves.
     """
     if cloth.pattern == "print":
         return plain(cloth.colour)
@@ -84,7 +85,7 @@ def _frozen(sheet: RGB) -> RGB:
 
 
 def _plain(sheet: RGB, cloth: Cloth) -> None:
-    """Leave the ground as it is."""
+    """Leave the cloth plain."""
 
 
 def _stripes(sheet: RGB, cloth: Cloth) -> None:
@@ -122,7 +123,7 @@ def _blocks(sheet: RGB, cloth: Cloth) -> None:
 
 
 def _print(sheet: RGB, cloth: Cloth) -> None:
-    """Put a blot, lines of text or a small badge on the chest, and sometimes one on the back."""
+    """Print a blob, lines of text or a small badge on the chest, and sometimes on the back."""
     rng = np.random.default_rng(cloth.seed)
     kind = int(rng.integers(3))
     if kind == 0:
@@ -140,7 +141,7 @@ def _print(sheet: RGB, cloth: Cloth) -> None:
 
 
 def _denim(sheet: RGB, cloth: Cloth) -> None:
-    """Fade the middle of each leg, as worn thighs do."""
+    """Fade the middle of each leg, as in worn jeans."""
     half = TILE_COLUMNS // 2
     worn = np.sin((np.arange(AROUND) % half + 0.5) * np.pi / half)[None, :, None] ** 4
     sheet[:] = np.clip(np.array(cloth.colour) * (0.88 + 0.32 * worn), 0, 255)

@@ -1,4 +1,4 @@
-"""What makes an identity: build, skin, hair, clothes and bags, the same in every camera."""
+"""The appearance of an identity: build, skin, hair, clothes and bags, the same in every camera."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Bag = Literal["none", "backpack", "shoulder", "hand"]
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Half breadths in body heights; ``height`` is relative to the average.
+    """Half widths in body heights; ``height`` is relative to the average.
 
-    ``stout`` is a factor on the depth of the trunk and on all limbs.
+    ``stout`` scales the depth of the trunk and the thickness of all limbs.
     """
 
     shoulders: float
@@ -43,31 +43,31 @@ class Wardrobe:
 
     Attributes:
         body: Build and skin.
-        hair: Style of the hair.
-        hair_colour: Its colour.
-        fringe: How far it falls into the forehead, as a share of half a head.
-        hat: Headgear.
-        hat_colour: Its colour.
-        glasses: Whether dark glasses are worn.
+        hair: Hair style.
+        hair_colour: Hair colour.
+        fringe: Length of the fringe on the forehead, as a fraction of half a head.
+        hat: Kind of hat.
+        hat_colour: Colour of the hat.
+        glasses: Whether the person wears dark glasses.
         cut: Cut of the top.
-        top: Its cloth.
-        inner: Colour of what shows under an open jacket.
+        top: Cloth of the top.
+        inner: Colour of the shirt under an open jacket.
         shirt_hem: Height at which the top ends, in body heights.
-        lower: What covers the legs.
-        cloth: Its cloth; of the whole dress for a dress.
-        flare: How much wider than the hips a skirt's hem is, as a share.
+        lower: Garment on the legs.
+        cloth: Cloth of the lower garment, or of the whole dress.
+        flare: Width of a skirt's hem beyond the hips, as a fraction of the hips' width.
         hem: Length of a skirt below the hips in body heights.
         feet: Kind of shoes.
-        shoes: Their colour.
-        sole: Colour of their soles and of the socks.
-        backpack: Colour of a backpack, if there is one.
-        shoulder_bag: Colour of a bag on a strap across the body.
-        handbag: Colour of a bag in the hand.
+        shoes: Colour of the shoes.
+        sole: Colour of the soles and socks.
+        backpack: Colour of the backpack, if any.
+        shoulder_bag: Colour of the shoulder bag, if any.
+        handbag: Colour of the handbag, if any.
         bag_side: 1 for the left, -1 for the right.
         bag_accent: Second colour of the bags.
-        umbrella: Colour of the umbrella of those who have one.
-        bicycle: Colour of the bicycle of those who have one.
-        habit: Picks what the arms often do.
+        umbrella: Colour of the umbrella, if any.
+        bicycle: Colour of the bicycle, if any.
+        habit: Selects the usual pose of the arms.
     """
 
     body: Body
@@ -137,7 +137,7 @@ _Choice = TypeVar("_Choice", bound=str)
 
 
 class _Draw:
-    """Weighted choices from one generator."""
+    """Weighted random choices from one generator."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
@@ -162,7 +162,7 @@ class _Draw:
         return list(weights)[int(self.rng.choice(len(weights), p=shares / shares.sum()))]
 
     def cloth(self, pattern: Pattern, palette: tuple[Colour, ...]) -> Cloth:
-        """Return a cloth whose two colours differ enough to be seen."""
+        """Return a cloth with two visibly different colours."""
         colour, accent = self.colour(palette), self.colour(_TOPS)
         while sum(abs(a - b) for a, b in zip(colour, accent, strict=True)) < 150:
             accent = self.colour(_TOPS)
@@ -191,7 +191,7 @@ _BAG_KINDS: Final[dict[Bag, float]] = {"none": 4, "backpack": 3.2, "shoulder": 1
 
 @lru_cache(maxsize=4096)
 def wardrobe(pid: int, seed: int = 0) -> Wardrobe:
-    """Return the look of identity ``pid``, 0 or more, in the population ``seed``."""
+    """Return the appearance of identity ``pid``, 0 or more, in the population ``seed``."""
     return _draw_wardrobe(np.random.default_rng((seed, 1, pid)))
 
 
