@@ -1,1 +1,1 @@
-"""What is measured, and how: every number in the documentation comes from a script here."""
+"""Benchmark scripts; every measured number in the documentation comes from one of them."""

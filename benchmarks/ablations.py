@@ -1,10 +1,11 @@
-"""What each choice is worth: trainings that differ in one thing, evaluated alike.
+"""Ablations: train runs that differ in one setting and evaluate them alike.
 
     python -m benchmarks.ablations --src Market-1501-dev --out ablations [--seeds 0,1] [NAME...]
 
-Builds the sets that the variants need (originals alone, the published composition, our default),
-makes a probe, trains a small VisNet for a number of steps on each, and evaluates the last weights
-on query and gallery and on the probe. What is finished is not done again. The table is Markdown.
+The script builds the datasets that the variants need (originals only, the published composition,
+our default) and a probe, trains a small VisNet on each for a fixed number of steps, and evaluates
+the last weights on query and gallery and on the probe. Finished steps are skipped when the script
+runs again. The resulting table is Markdown.
 """
 
 from __future__ import annotations
@@ -30,19 +31,19 @@ BASE = {
     "optimisation": {"schedule": "cosine"},
     "evaluation": {"every": 2},
 }
-"""The same for all; what two CPU cores train in ten minutes or so."""
+"""Settings shared by all runs; one run takes about ten minutes on two CPU cores."""
 
 PUBLISHED = Path(__file__).parents[1] / "pipelines" / "market1501-published.yaml"
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One thing that differs from the default.
+    """One difference from the default.
 
     Attributes:
-        what: What differs, for the table.
-        built: Which set it trains on: ``default``, ``published`` or ``originals``.
-        changes: To the config, by section.
+        what: Description for the table.
+        built: Training set: ``default``, ``published`` or ``originals``.
+        changes: Changes to the config, by section.
     """
 
     what: str
@@ -121,7 +122,7 @@ def make_set(built: str, src: Path, out: Path) -> Path:
 
 
 def count_images(src: Path) -> int:
-    """Count what the builder reads: as many images leave no room for copies."""
+    """Count the images that a build reads; a total of this size leaves no room for copies."""
     from visnet_aug.datasets import read_dataset
 
     return len(read_dataset(src).records)
@@ -136,7 +137,7 @@ def make_probe(src: Path, out: Path) -> Path:
 
 
 def train(variant: Variant, seed: int, steps: int, manifest: Path, folder: Path) -> None:
-    """Train a variant; a run that is there must be of the same config."""
+    """Train a variant, or continue its run, which must have the same config."""
     config = merge({**BASE, "seed": seed}, {"optimisation": {"steps": steps}}, variant.changes)
     if (folder / "last.pt").exists():
         if load_config(folder / "config.yaml") != TrainConfig.model_validate(config):
@@ -149,7 +150,7 @@ def train(variant: Variant, seed: int, steps: int, manifest: Path, folder: Path)
 
 
 def evaluate(folder: Path, probe: Path) -> None:
-    """Evaluate a run's last weights on the probe, whose untouched images are the test set."""
+    """Evaluate a run's last weights on the probe, which contains the test set unchanged."""
     run(
         "visnet_model.cli.evaluate", "--checkpoint", folder / "last.pt", "--probe", probe,
         "--out", folder / "probe", "--strips", 0, "--precision", "auto",
@@ -158,7 +159,7 @@ def evaluate(folder: Path, probe: Path) -> None:
 
 
 def merge(*parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge nested mappings, later ones first."""
+    """Merge nested mappings; later ones take precedence."""
     merged: dict[str, Any] = {}
     for part in parts:
         for key, value in part.items():
@@ -168,7 +169,7 @@ def merge(*parts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def table(runs: Mapping[tuple[str, int], Path]) -> str:
-    """Set out what is finished: means over seeds, in percent; losses at the end."""
+    """Format the finished runs as a table: means over seeds in percent, and the final losses."""
     lines = [
         "| | seeds | mAP | Rank-1 | mAP, queries rewritten | mAP, both rewritten "
         "| identity | FIDI | semantic |",
@@ -199,14 +200,14 @@ def _line(variant: Variant, folders: list[Path]) -> str:
 
 
 def _mean(rates: list[float]) -> str:
-    """Return a mean in percent, with the values where there are several."""
+    """Format a mean in percent, with the individual values if there are several."""
     values = [100 * rate for rate in rates]
     spread = f" ({', '.join(f'{value:.1f}' for value in values)})" if len(values) > 1 else ""
     return f"{statistics.fmean(values):.2f}{spread}"
 
 
 def run(module: str, *arguments: object) -> None:
-    """Run one of our commands, in this environment."""
+    """Run one of the project's commands in this Python environment."""
     code = f"from {module} import main\nif __name__ == '__main__': main()"
     subprocess.run([sys.executable, "-c", code, *map(str, arguments)], check=True)
 

@@ -1,13 +1,18 @@
-"""How fast a build is, against what no build could pass and against what others do.
+"""Measure the speed of a build against an upper bound and against other tools.
 
     python -m benchmarks.build [--src Market-1501] [--rounds 3] [--json FILE]
 
-In one run, round after round, on the same images: the default build, as a process of its own, with
-and without stored masks; verify and inspect on what it made; the limit, reading, JPEG decoding,
-JPEG encoding and writing by as many processes, and nothing else; the naive script (``naive.py``) on
-a sample; Albumentations' transforms beside ours for the same effects, on one thread. Medians are
-printed; on shared machines only ratios of one run carry over. Everything is written into fresh
-folders, deleted at the end: right after a large delete, a disk can be ten times slower.
+Each round measures the following on the same images:
+
+- the default build, as a separate process, with and without stored masks;
+- ``verify`` and ``inspect`` on its output;
+- the limit: the same number of processes that only read, decode, encode and write JPEG files;
+- the naive script (``naive.py``) on a sample;
+- Albumentations' transforms and ours for the same effects, on one thread.
+
+The script prints medians. On shared machines, only the ratios within one run are comparable. All
+output goes to new folders that are deleted at the end, because a disk can be ten times slower
+right after a large delete.
 """
 
 from __future__ import annotations
@@ -43,18 +48,18 @@ from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.processes import default_workers
 
 FULL_SIZE = 42_872
-"""Images of an augmented Market-1501; the targets in seconds are for that many."""
+"""Images of an augmented Market-1501; the targets in seconds refer to this number."""
 
 TRANSFORMED = 64
-"""Images that the transforms are tried on."""
+"""Number of images for the comparison of transforms."""
 
 LOOKS: dict[str, tuple[str, ...]] = {"verify": (), "verify --quick": ("--quick",), "inspect": ()}
-"""Commands that look at a finished build, with their options."""
+"""Commands that check a finished build, with their options."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Images a second (`naive`: of the training set), of one round."""
+    """Images per second in one round; for `naive`, training images per second."""
 
     limit: float
     naive: float
@@ -67,7 +72,7 @@ class Place:
         self._root, self._numbers = root, count()
 
     def fresh(self) -> Path:
-        """Return a path that nothing was ever written to, when earlier writes are on disk."""
+        """Flush earlier writes to disk and return a new path."""
         os.sync()
         return self._root / f"{next(self._numbers):03d}"
 
@@ -75,7 +80,7 @@ class Place:
 @click.command()
 @click.option("--src", type=click.Path(exists=True, path_type=Path), help="Default: drawn.")
 @click.option("--identities", default=100, show_default=True, help="Of the drawn training set.")
-@click.option("--images", help="Total of the built set; as of visnet-aug build.")
+@click.option("--images", help="Total number of images in the built set, as in visnet-aug build.")
 @click.option("--rounds", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option("--sample", default=40, show_default=True, help="Images for the naive script.")
 @click.option("--place", type=click.Path(exists=True, path_type=Path), help="Disk to write to.")
@@ -89,7 +94,7 @@ def main(
     place: Path | None,
     report: Path | None,
 ) -> None:
-    """Measure, round after round; print medians, ratios and targets."""
+    """Measure in rounds; print medians, ratios and targets."""
     with tempfile.TemporaryDirectory(prefix="visnet-speed-", dir=place) as folder:
         if src is None:
             src = Path(folder) / "drawn"
@@ -103,7 +108,7 @@ def main(
 def measure(
     src: Path, images: str | None, rounds: int, sample: int, place: Place
 ) -> dict[str, Any]:
-    """Run all that is compared, one after the other, several times."""
+    """Run everything that is compared in turn, for several rounds."""
     builds: dict[str, list[Finished]] = {"no masks": [], "masks": []}
     looks: dict[str, list[Finished]] = {name: [] for name in LOOKS}
     rates: list[Rates] = []
@@ -138,7 +143,7 @@ def summarise(
     rates: Sequence[Rates],
     transforms: Sequence[Mapping[str, tuple[float, float]]],
 ) -> dict[str, Any]:
-    """Take medians; a ratio is the median of each round's ratio."""
+    """Compute medians; a ratio is the median of the ratios of all rounds."""
     copies = sum(row.kind == "augmented" for row in rows)
     masked = len({row.source for row in rows if row.split == "train"})
     first, second = builds["no masks"], builds["masks"]
@@ -192,13 +197,13 @@ def summarise(
 
 
 def in_turn(rates: Mapping[str, tuple[float, float]]) -> float:
-    """Return how much faster ours are than Albumentations' when each image gets all effects."""
+    """Return the speed-up of our transforms over Albumentations' with all effects per image."""
     theirs, ours = (sum(1 / pair[side] for pair in rates.values()) for side in (0, 1))
     return theirs / ours
 
 
 def median(values: Iterator[float] | Sequence[float]) -> float:
-    """Return the median; generators are welcome."""
+    """Return the median of any iterable."""
     return statistics.median(values)
 
 
@@ -206,7 +211,7 @@ def median(values: Iterator[float] | Sequence[float]) -> float:
 
 
 def run_build(src: Path, images: str | None, out: Path, masks_of: Path | None = None) -> Finished:
-    """Build into a new folder, with the masks of another build if given."""
+    """Build into a new folder, with the stored masks of another build if given."""
     if masks_of is not None:
         out.mkdir()
         shutil.copytree(masks_of / "masks", out / "masks")
@@ -219,7 +224,7 @@ def run_build(src: Path, images: str | None, out: Path, masks_of: Path | None = 
 
 
 def limit_rate(sources: Sequence[Path], out: Path) -> float:
-    """Return images a second of reading, decoding, encoding and writing; starts not counted."""
+    """Return the images per second of file and JPEG work alone, without process start-up."""
     out.mkdir()
     quality = quality_of(sources[0])
     workers = default_workers()
@@ -227,14 +232,14 @@ def limit_rate(sources: Sequence[Path], out: Path) -> float:
     chunks = [jobs[first : first + CHUNK] for first in range(0, len(jobs), CHUNK)]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, cv2.setNumThreads, (1,)) as pool:
-        # As many slow calls as processes: they are all there when the clock starts.
+        # One slow call per process makes sure that all have started before the timer does.
         list(pool.map(time.sleep, [2.0] * workers))
         seconds = timed(lambda: list(pool.map(recode, chunks, [quality] * len(chunks))))
     return len(sources) / seconds
 
 
 def recode(jobs: Sequence[tuple[Path, Path]], quality: int) -> None:
-    """Read, decode, encode and write; OpenCV's are the fastest codecs that visnet could use."""
+    """Read, decode, encode and write with OpenCV, which has the fastest suitable codecs."""
     for source, target in jobs:
         image = cv2.imdecode(np.frombuffer(source.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -242,7 +247,7 @@ def recode(jobs: Sequence[tuple[Path, Path]], quality: int) -> None:
 
 
 def quality_of(path: Path) -> int:
-    """Return the quality at which OpenCV writes a JPEG with the tables of another."""
+    """Return the quality at which OpenCV uses the same quantisation tables as a JPEG file."""
     with Image.open(path) as image:
         wanted = quantisation(image)
     blank = np.zeros((16, 16, 3), np.uint8)
@@ -255,7 +260,7 @@ def quality_of(path: Path) -> int:
 
 
 def quantisation(image: Image.Image) -> list[list[int]]:
-    """Return a JPEG's tables."""
+    """Return a JPEG's quantisation tables."""
     return [list(table) for table in image.quantization.values()]  # type: ignore[attr-defined]
 
 
@@ -263,7 +268,7 @@ def quantisation(image: Image.Image) -> list[list[int]]:
 
 
 def naive_rate(images: Sequence[Path], out: Path) -> float:
-    """Return images a second of the naive script, in a process of its own, its start left out."""
+    """Return the images per second of the naive script in its own process, without start-up."""
     command = [sys.executable, "-m", "benchmarks.naive", "--out", str(out), *map(str, images)]
     result = subprocess.run(command, check=True, capture_output=True, text=True)
     said = json.loads(result.stdout.splitlines()[-1])
@@ -271,7 +276,7 @@ def naive_rate(images: Sequence[Path], out: Path) -> float:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """Return how long ``call`` takes."""
+    """Return the seconds that ``call`` takes."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
@@ -281,7 +286,7 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def print_results(results: Mapping[str, Any]) -> None:
-    """Print a table of rates and targets, the stages, the transforms."""
+    """Print the tables of rates and targets, stages, and transforms."""
     images, rates, ratios = results["images"], results["rates"], results["ratios"]
     scale = FULL_SIZE / images["all"]
     full = {name: seconds * scale for name, seconds in results["seconds"].items()}

@@ -1,4 +1,4 @@
-"""visnet-aug as a process of its own, with its time, its stages and its memory."""
+"""Run visnet-aug as a separate process and measure its time, stages and memory."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from pathlib import Path
 from typing import Final
 
 COMMAND: Final = (sys.executable, "-c", "from visnet_aug.cli.main import main; main()")
-"""The command line, wherever it is installed."""
+"""The command line, independent of where the console script is installed."""
 
 STAGE: Final = re.compile(r"(?P<name>.{12}) +[\d,]+ of (?P<total>[\d,]+) in [\d.]+ s")
-"""The line of a finished stage on the error stream."""
+"""The line on stderr for a finished stage."""
 
 PERIOD: Final = 0.5
-"""Seconds between two looks at the memory: rare enough to cost a command nothing."""
+"""Seconds between two memory samples, long enough not to slow the command down."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """What a command took.
+    """Time and memory that a command used.
 
     Attributes:
         seconds: From the start of the process to its end.
-        stages: Seconds to the end of each stage from the end of the one before; the first
-            includes Python's start, the others what is done between stages, ``leave`` the exit.
-        peak: Most memory of all its processes at once, in bytes: proportional set sizes, in which
-            a page that several processes share counts once.
-        main: Most memory of the main process, likewise.
+        stages: Seconds from the end of the previous stage to the end of each stage. The first
+            includes Python's start-up, and ``leave`` is the exit.
+        peak: Peak memory of all processes together in bytes, as the sum of proportional set
+            sizes, which count a shared page once.
+        main: Peak memory of the main process, measured in the same way.
     """
 
     seconds: float
@@ -44,7 +44,7 @@ class Finished:
 
 
 def run(*arguments: object) -> Finished:
-    """Run visnet-aug and watch it; what it prints is shown only if it fails."""
+    """Run and monitor visnet-aug; its output is shown only if it fails."""
     stages: dict[str, float] = {}
     said: list[str] = []
     start = mark = time.perf_counter()
@@ -72,7 +72,7 @@ def run(*arguments: object) -> Finished:
 
 @contextmanager
 def _memory_watched(session: int) -> Iterator[list[tuple[int, int]]]:
-    """Note now and then how much memory a session's processes take, all and the first of them."""
+    """Sample the memory of all processes of a session, and of the first one."""
     seen = [(0, 0)]
     over = threading.Event()
 
@@ -91,7 +91,7 @@ def _memory_watched(session: int) -> Iterator[list[tuple[int, int]]]:
 
 
 def _memory_of(session: int) -> dict[int, int]:
-    """Return the memory of a session's processes in bytes, shared pages divided among them."""
+    """Return the proportional set size in bytes of each process of a session."""
     held: dict[int, int] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -99,6 +99,6 @@ def _memory_of(session: int) -> dict[int, int]:
                 text = (folder / "smaps_rollup").read_text()
                 sizes = re.findall(r"^Pss: +(\d+) kB", text, re.MULTILINE)
                 held[int(folder.name)] = 1024 * sum(map(int, sizes))
-        except OSError:  # it has just ended
+        except OSError:  # the process has just ended
             continue
     return held

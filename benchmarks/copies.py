@@ -1,11 +1,11 @@
-"""What one copy costs, part by part, in one process: where the time of rendering goes.
+"""Profile rendering: the CPU time of each step of making a copy, in one process.
 
     python -m benchmarks.copies AUG [--place FOLDER]
 
-AUG is a finished build with its originals. Every copy of it is made again, as a worker makes it,
-with a clock read between the parts; then its source goes through what is the limit of any build,
-reading, decoding, encoding and writing alone. Times are those of the processor (user and system),
-which other processes disturb less than they disturb the clock on the wall.
+AUG is a finished build that includes its originals. The script renders every copy again, as a
+worker does, and times each step. It then measures the limit of any build on the same sources:
+reading, decoding, encoding and writing alone. Times are CPU times (user and system), which depend
+less on other processes than wall-clock times do.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from visnet_aug.masks.store import read_mask  # noqa: E402
 from visnet_aug.recipe import Recipe, load_recipe  # noqa: E402
 
 WARM = 50
-"""Copies before the clock counts: the first ones pay for what is set up once."""
+"""Warm-up copies, which are not timed."""
 
 
 class Clock:
-    """Adds up the processor's time by part.
+    """Accumulates CPU time per step.
 
     Attributes:
-        seconds: By part.
+        seconds: CPU time of each step.
     """
 
     def __init__(self) -> None:
@@ -52,11 +52,11 @@ class Clock:
         self._mark = time.process_time()
 
     def start(self) -> None:
-        """Count from now on."""
+        """Start timing."""
         self._mark = time.process_time()
 
     def lap(self, *parts: str) -> None:
-        """Count the time since the start or the lap before as that of some parts."""
+        """Add the time since the start or the previous lap to the given steps."""
         now = time.process_time()
         for part in parts:
             self.seconds[part] += now - self._mark
@@ -67,7 +67,7 @@ class Clock:
 @click.argument("aug", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--place", type=click.Path(exists=True, path_type=Path), help="Disk to write to.")
 def main(aug: Path, place: Path | None) -> None:
-    """Print microseconds a copy by part, and by variant."""
+    """Print microseconds per copy by step and by variant."""
     cv2.setNumThreads(1)
     recipe = load_recipe(aug / RECIPE)
     rows = read_manifest(aug / MANIFEST)
@@ -94,7 +94,7 @@ def main(aug: Path, place: Path | None) -> None:
 def make(
     aug: Path, copies: list[ManifestRow], recipe: Recipe, out: Path
 ) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    """Make copies again; return seconds by part, and those for backgrounds by variant."""
+    """Render copies again; return the seconds by step, and of the background by variant."""
     clock, variants = Clock(), Clock()
     families = {name: make_family(name, recipe.backgrounds) for name in recipe.backgrounds.names()}
     for number, row in enumerate(copies):
@@ -129,7 +129,7 @@ def make(
 
 
 def limit_seconds(aug: Path, copies: list[ManifestRow], out: Path) -> float:
-    """Return the seconds of nothing but reading, decoding, encoding and writing as many images."""
+    """Return the seconds for reading, decoding, encoding and writing the same number of images."""
     quality = quality_of(aug / copies[0].source)
     jobs = [(aug / row.source, out / f"limit-{n}.jpg") for n, row in enumerate(copies)]
     clock = Clock()
@@ -139,7 +139,7 @@ def limit_seconds(aug: Path, copies: list[ManifestRow], out: Path) -> float:
 
 
 def keep(aug: Path, rows: list[ManifestRow], out: Path) -> Mapping[str, float]:
-    """Pass files through; return seconds by part."""
+    """Copy files without a change; return the seconds by step."""
     clock = Clock()
     for number, row in enumerate(rows):
         source = aug / row.path
@@ -153,13 +153,13 @@ def keep(aug: Path, rows: list[ManifestRow], out: Path) -> Mapping[str, float]:
 
 
 def variant_of(row: ManifestRow) -> str:
-    """Return a copy's family and variant; joined colour variants count as one."""
+    """Return a copy's family and variant; combined colour variants count as one."""
     variant = str(row.variant)
     return f"{row.family} {'joined' if '+' in variant else variant}"
 
 
 def print_costs(what: str, parts: Mapping[str, float], images: int) -> None:
-    """Print microseconds an image by part, and all together."""
+    """Print microseconds per image by step, and their sum."""
     print(f"{f'us {what}':44}{images:>10,}")
     for name, seconds in {**parts, "all": sum(parts.values())}.items():
         print(f"{name:44}{1e6 * seconds / images:10.1f}")

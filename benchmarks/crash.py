@@ -1,12 +1,12 @@
-"""How many kills a build survives: killed anywhere, the same command ends with the same bytes.
+"""Kill builds at many points and check that the same command still produces the same bytes.
 
     python -m benchmarks.crash --kills 200 [--src DIR]
 
-Builds are killed with SIGKILL: before a change that the main process or a worker would make in
-the folder (``killed.py``), or by the clock; every process at once, the main one alone, or one
-worker alone. Each build is killed several times, being gone on with in between, and then finished;
-the whole folder, names and bytes, is compared with that of a build that nothing happened to. All
-processes run the real command with the real network.
+Builds are killed with SIGKILL, either before a chosen change that the main process or a worker
+makes in the folder (``killed.py``) or after a random time. The signal goes to all processes, to the
+main process, or to one worker. Each build is killed and resumed several times and then finished.
+The whole folder, names and bytes, must equal that of an uninterrupted build. All processes run the
+real command with the real network.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ PLAIN = COMMAND[1:]
 KILLED = ("-m", "benchmarks.killed")
 
 COPY = r"_\d+_[a-z_]+\.\w+(\.part)?$"
-"""What a copy's path ends with, so that changes of the rendering stage can be told apart."""
+"""Suffix of a copy's path, which identifies changes made by the rendering stage."""
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """One killed run: in which stage, counted by whom (or by the clock), who was killed."""
+    """One killed run: the stage, the trigger (a process's count or the timer), and the victims."""
 
     stage: str
     by: str
@@ -50,7 +50,7 @@ class Death:
 
 
 class Builds:
-    """Builds of one dataset, and what they end with if nothing happens."""
+    """Builds of one dataset, and the expected result of an uninterrupted build."""
 
     def __init__(self, source: Path, place: Path, rng: np.random.Generator) -> None:
         self._source, self._place, self._rng = source, place, rng
@@ -66,21 +66,21 @@ class Builds:
             begun = time.perf_counter()
             kill = Kill(str(self.out), count=str(count))
             self._check(self._run("build", KILLED, kill))
-            self._seconds = time.perf_counter() - begun  # in the end, the one with stored masks
+            self._seconds = time.perf_counter() - begun  # finally, the build with stored masks
             self._counts[masked] = int(count.read_text())
         self.expected = tree(self.out)
         self.copies = sum(bool(re.search(COPY, name)) for name in self.expected)
 
     def start(self, *, masked: bool) -> None:
-        """Make the output folder what a build starts from: nothing, or masks."""
+        """Reset the output folder to the start of a build: empty, or with stored masks."""
         shutil.rmtree(self.out, ignore_errors=True)
         if masked:
             shutil.copytree(self._masked, self.out)
 
     def kill(self, *, masked: bool) -> Death | None:
-        """Run the build until it is killed; ``None`` if it was done before."""
+        """Run the build until it is killed; return ``None`` if it finished first."""
         by = str(self._rng.choice(["main", "worker", "clock"], p=[0.4, 0.4, 0.2]))
-        if by == "clock":  # not while Python starts
+        if by == "clock":  # not during Python's start-up
             seconds = float(self._rng.uniform(0.3, 1.1)) * self._seconds
             return self._death(self._run("build", PLAIN, seconds=seconds), by, "all")
         if by == "main":
@@ -94,7 +94,7 @@ class Builds:
         return self._death(self._run("build", KILLED, kill), by, str(victims))
 
     def finish(self) -> bool:
-        """Run the build to its end; return whether it ended as one that was never killed."""
+        """Run the build to its end; return whether the result equals an uninterrupted build's."""
         result = self._run("build", PLAIN)
         if result.returncode != 0:
             print(result.stderr, file=sys.stderr)
@@ -111,7 +111,7 @@ class Builds:
     def _run(
         self, command: str, how: tuple[str, ...], kill: Kill | None = None, seconds: float = 600
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command in a group of its own; kill the group when its time is over."""
+        """Run a command in its own process group; kill the group on a timeout."""
         arguments = [sys.executable, *how, command, "--src", str(self._source)]
         arguments += ["--out", str(self.out)] + ["--workers", "2"] * (command == "build")
         with (self._place / "err").open("w+") as err:
@@ -128,7 +128,7 @@ class Builds:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             err.seek(0)
-            # The main process is gone; its workers may still be leaving as the next run begins.
+            # The main process has ended; its workers may still be exiting when the next run starts.
             return subprocess.CompletedProcess(arguments, process.returncode, "", err.read())
 
     @staticmethod
@@ -146,9 +146,9 @@ class Builds:
 
 
 def tree(root: Path) -> dict[str, str]:
-    """Map every file and folder of a set to its checksum, a folder to nothing.
+    """Map every file of a set to its checksum and every folder to an empty string.
 
-    The folder ``report`` is no part of a set: it tells how long the build took.
+    The folder ``report`` is excluded, because it contains the duration of the build.
     """
     return {
         path.relative_to(root).as_posix(): (
@@ -160,7 +160,7 @@ def tree(root: Path) -> dict[str, str]:
 
 
 def stage_of(err: str) -> str:
-    """Return the stage that a build was in, from the lines of the stages it had finished."""
+    """Return the stage in which a build was killed, from its lines on finished stages."""
     done = {line[:12].strip() for line in err.splitlines() if line.rstrip().endswith(" s")}
     left = [stage for number, stage in enumerate(STAGES) if not done.intersection(STAGES[number:])]
     return left[0] if left else LAST
@@ -203,7 +203,7 @@ def main(kills: int, each: int, src: Path | None, seed: int, minutes: float | No
 
 
 def print_table(survived: Counter[Death]) -> None:
-    """Print the number of kills by stage, by what struck, and by who was struck."""
+    """Print the number of kills by stage, trigger and victim."""
     columns = sorted({(death.by, death.victims) for death in survived})
     print(f"{'killed in':18}{'all':>6}" + "".join(f"{f'{b}: {v}':>16}" for b, v in columns))
     for stage in (*STAGES, LAST):

@@ -1,7 +1,8 @@
-"""How fast the exported network is in ONNX Runtime, beside torch.
+"""Compare the speed of the exported network in ONNX Runtime with PyTorch.
 
-Random weights; all take turns in one run, because on a shared machine only ratios within a run
-carry over; ratios are medians of the rounds'. Run it from the project's folder:
+The network has random weights. The candidates take turns within one run, because on a shared
+machine only ratios within a run are comparable; each ratio is a median over rounds. Run the script
+from the project's root folder:
 
     python benchmarks/export.py [--backbone resnet50] [--batch 32] [--rounds 5] [--threads N]
 """
@@ -36,7 +37,7 @@ def seconds(run: Callable[[], object]) -> float:
 def make_runners(
     backbone: BackboneName, batch: int, threads: int | None, folder: Path
 ) -> dict[str, Callable[[], object]]:
-    """Export a network, print what came out, and return what to time."""
+    """Export a network, print the size and deviation, and return the functions to time."""
     network = inference_network(VisNet(751, backbone=backbone))
     folded = fold_batch_norms(network).to(memory_format=torch.channels_last)
     path = folder / "visnet.onnx"
@@ -63,7 +64,7 @@ def make_runners(
 
 
 def main() -> None:
-    """Measure, and print rates and ratios to plain torch."""
+    """Measure and print rates, and ratios relative to plain PyTorch."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--backbone", choices=BACKBONES, default="resnet50")
     parser.add_argument("--batch", type=int, default=32)

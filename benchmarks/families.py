@@ -1,11 +1,12 @@
-"""How fast each background variant is: rewriting, and for scale, decoding the same crops.
+"""Measure the speed of each background variant relative to decoding the same crops.
 
-Absolute rates mean little on a shared machine; the ratio to ``cv2.imdecode``, measured in turn
-with everything else in the same run, carries over. Run it from the project's folder:
+On a shared machine, absolute rates are not comparable between runs, but the ratio to
+``cv2.imdecode``, measured in turn with the variants, is. Run the script from the project's root
+folder:
 
     python benchmarks/families.py [--images DIR] [--seconds 0.4]
 
-Each rewrite is what a build does per copy: draw the parameters, remove the person where the
+Each rewrite does the work of a build for one copy: draw the parameters, remove the person if the
 variant needs it, transform, composite.
 """
 
@@ -52,7 +53,7 @@ def drawn_crops(rng: np.random.Generator) -> list[Image]:
 
 
 def read_crops(folder: Path) -> list[Image]:
-    """Read the first crops of a folder."""
+    """Read the first images of a folder."""
     paths = sorted(folder.glob("*.jpg"))[:CROPS]
     if not paths:
         raise SystemExit(f"no .jpg in {folder}")
@@ -74,14 +75,14 @@ def rewrite(
     variant: str,
     i: int,
 ) -> Image:
-    """Do what a build does between decoding and encoding."""
+    """Do the work of a build between decoding and encoding."""
     height, width = masks[i].shape
     record = family.draw(variant, 1.0, (height, width), np.random.default_rng(i))
     return family.rewrite(crops[i], record, masks[i])
 
 
 def rewriters(crops: Sequence[Image]) -> dict[str, Callable[[int], object]]:
-    """Return one function of an image's number per thing to be measured."""
+    """Return a function of the image index for each candidate."""
     settings = BackgroundSettings()
     masks = [ellipse((crop.shape[0], crop.shape[1])) for crop in crops]
     files = [cv2.imencode(".jpg", crop, [cv2.IMWRITE_JPEG_QUALITY, 75])[1] for crop in crops]
@@ -100,7 +101,7 @@ def rewriters(crops: Sequence[Image]) -> dict[str, Callable[[int], object]]:
 
 
 def measure(todo: dict[str, Callable[[int], object]], count: int, seconds: float) -> None:
-    """Time everything in turn, several times over, and print the best rates."""
+    """Time all candidates in turn over several rounds and print the best rates."""
     best = dict.fromkeys(todo, float("inf"))
     for _ in range(ROUNDS):
         for name, function in todo.items():

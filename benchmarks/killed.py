@@ -1,13 +1,12 @@
-"""``visnet-aug`` that is killed (SIGKILL) just before the nth change it would make in a folder.
+"""Run ``visnet-aug`` and kill it (SIGKILL) just before its nth change in a folder.
 
-Python tells audit hooks of every file that is opened for writing, renamed or removed and of every
-folder that is made or removed, before it happens. So each state that a folder can be in between
-two changes can be reached, again and again, without touching the program. States within a change
-(half a file written) are for kills by the clock.
+Python calls audit hooks before a file is opened for writing, renamed or removed and before a folder
+is created or removed. This makes every state between two changes reproducible without changing the
+program. Kills by a timer cover the states within a change, such as a partly written file.
 
-The environment variable `PLAN` holds a `Kill` as JSON. ``python -m benchmarks.killed build ...``
-does the rest; a test's script calls `arm`. Worker processes import the main module, and count for
-themselves.
+The environment variable `PLAN` holds a `Kill` as JSON, which ``python -m benchmarks.killed build
+...`` reads; a test's script calls `arm` instead. Worker processes import the main module and count
+their own changes.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ class Kill:
     """When to kill, and whom.
 
     Attributes:
-        folder: Absolute path of the folder whose changes are counted.
-        process: Whose changes are counted: the main process's, or each worker's.
-        number: Killed before this change, from 1; 0 only counts.
-        victims: Every process, the main one alone, or the one that counts alone.
-        match: Regular expression that a change's path must contain to be counted.
-        count: Where the main process notes how many changes it has made.
+        folder: Absolute path of the folder in which changes are counted.
+        process: Whether to count the changes of the main process or of each worker.
+        number: Number of the change, from 1, before which to kill; 0 only counts.
+        victims: Whether to kill all processes, the main process, or the counting process.
+        match: Regular expression; only changes of paths that contain a match are counted.
+        count: File in which the main process stores its number of changes.
     """
 
     folder: str
@@ -49,14 +48,14 @@ class Kill:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment of a process that is to be killed."""
+        """Return the environment for a process with this kill."""
         return {**os.environ, PLAN: json.dumps(asdict(self))}
 
 
 def arm(name: str) -> None:
-    """Make this process watch its own changes, if it is one that is to be watched.
+    """Start counting this process's changes if the plan selects it.
 
-    ``name`` is the main module's ``__name__``, by which worker processes know what they are.
+    ``name`` is the main module's ``__name__``, which differs in worker processes.
     """
     kill = Kill(**json.loads(os.environ[PLAN]))
     if kill.process != ("main" if name == "__main__" else "worker"):
@@ -77,7 +76,7 @@ def arm(name: str) -> None:
 
 
 def _changes(event: str, arguments: tuple[Any, ...], kill: Kill) -> bool:
-    """Tell whether an event is a change of the folder that counts."""
+    """Return whether an audit event is a counted change of the folder."""
     if event == "open":
         path, _, flags = arguments
         if not isinstance(flags, int) or not flags & (os.O_WRONLY | os.O_RDWR):

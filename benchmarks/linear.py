@@ -1,10 +1,10 @@
-"""Whether time and memory of a build grow as its dataset does: 1, 2 and 4 times as many people.
+"""Measure how the time and memory of a build scale with 1, 2 and 4 times as many identities.
 
     python -m benchmarks.linear [--identities 600] [--to linear.json]
 
-The datasets are drawn. Each build is the real command in processes of its own, masks included,
-into a fresh folder. Its memory is what all of them hold at once. What one image costs is the slope
-between the smallest build and the largest.
+The datasets are drawn. Each build runs the real command, masks included, as a separate process into
+a new folder. Its memory is the sum over all its processes. The cost per image is the slope between
+the smallest and the largest build.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Measured:
     """One build; memory in MiB, times in seconds.
 
     Attributes:
-        images: In the built set.
-        masked: Training images, each masked.
+        images: Number of images in the built set.
+        masked: Number of training images; each gets a mask.
         seconds: From the start of the process to its end.
-        stages: Of these, to the end of each stage from the end of the one before.
-        peak: Most memory of all processes at once.
-        main: Most memory of the main process.
+        stages: Seconds from the end of the previous stage to the end of each stage.
+        peak: Peak memory of all processes together.
+        main: Peak memory of the main process.
     """
 
     images: int
@@ -48,7 +48,7 @@ class Measured:
 
 
 def measure(source: Path, out: Path, workers: int) -> Measured:
-    """Build a dataset, and watch the processes that do it."""
+    """Build a dataset and monitor its processes."""
     took = run("build", "--src", source, "--out", out, "--workers", workers)
     return Measured(
         images=len(read_manifest(out / "manifest.csv")),
@@ -65,7 +65,7 @@ def measure(source: Path, out: Path, workers: int) -> Measured:
 @click.option("--workers", type=click.IntRange(min=1), help="Default: one per processor.")
 @click.option("--to", type=click.Path(path_type=Path), help="Where to write all that as JSON.")
 def main(identities: int, workers: int | None, to: Path | None) -> None:
-    """Draw, build and print, size after size."""
+    """Draw, build and print for each size."""
     workers = workers or default_workers()
     print(f"{workers} workers, {platform.machine()}, Python {platform.python_version()}")
     print(f"{'':4}{'images':>8}{'masked':>8}{'seconds':>9}{'images/s':>10}{'MiB':>7}{'main':>7}")
@@ -88,7 +88,7 @@ def main(identities: int, workers: int | None, to: Path | None) -> None:
 
 
 def print_slopes(measured: list[Measured]) -> dict[str, float]:
-    """Print what one more image costs, and what there is without any."""
+    """Print the cost per image and the fixed cost."""
     small, large = measured[0], measured[-1]
     more = large.images - small.images
     slope = (large.seconds - small.seconds) / more

@@ -1,13 +1,14 @@
-"""How fast training images come: our batches against torchvision v2, one image at a time.
+"""Compare the throughput of our batched loading with torchvision v2, one image at a time.
 
-Two things are compared, taking turns in one run, because on a shared machine only ratios within a
-run carry over; the ratio reported is the median of the rounds' ratios:
+Both take turns within one run, because on a shared machine only ratios within a run are comparable;
+the reported ratio is the median over rounds. The script measures
 
-- augmentation alone, on batches of 96 that are decoded already;
+- augmentation alone, on decoded batches of 96 images;
 - a whole epoch: `TrainingLoader` over images in memory, and torch's ``DataLoader`` with worker
   processes that decode, resize and augment the same files in the same order.
 
-Run it from the project's folder; without a manifest, random JPEGs are written to a temporary one:
+Run it from the project's root folder; without a manifest, it writes random JPEGs to a temporary
+folder:
 
     python benchmarks/loading.py [--manifest aug/manifest.csv] [--size 128 64] [--workers 2]
 """
@@ -41,7 +42,7 @@ SETTINGS = AugmentationSettings()
 
 
 def torchvision_transform(size: tuple[int, int]) -> v2.Compose:
-    """Return the same transforms as torchvision has them, for one uint8 image."""
+    """Return torchvision's version of the same transforms, for one uint8 image."""
     return v2.Compose(
         [
             v2.Resize(size, antialias=True),
@@ -60,7 +61,7 @@ def torchvision_transform(size: tuple[int, int]) -> v2.Compose:
 
 
 class Files(Dataset[Tensor]):
-    """Files through torchvision, as such a training is usually written."""
+    """Image files with torchvision transforms, as in a typical training script."""
 
     def __init__(self, table: ImageTable, size: tuple[int, int]) -> None:
         self.table = table
@@ -77,7 +78,7 @@ class Files(Dataset[Tensor]):
 def compare(
     what: str, images: int, ours: Callable[[], object], theirs: Callable[[], object]
 ) -> None:
-    """Print what both take for a number of images, over rounds in which they take turns."""
+    """Print the times of both over rounds in which they take turns."""
     ours(), theirs()  # warms up
     pairs = [(seconds(ours), seconds(theirs)) for _ in range(ROUNDS)]
     print(f"{what:28}", end="")
@@ -96,7 +97,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def compare_augmentation(size: tuple[int, int]) -> None:
-    """Compare on one batch with one thread."""
+    """Compare augmentation on one batch with one thread."""
     rng = np.random.default_rng(0)
     images = torch.from_numpy(rng.integers(0, 256, (BATCH, 3, *size), np.uint8))
     transform = torchvision_transform(size)
@@ -111,7 +112,7 @@ def compare_augmentation(size: tuple[int, int]) -> None:
 
 
 def compare_loaders(table: ImageTable, size: tuple[int, int], workers: int) -> None:
-    """Compare whole epochs of the same files."""
+    """Compare whole epochs over the same files."""
     labels, _ = identity_labels(table.pids)
     sampler = PKSampler(labels, table.sources)
     start = time.perf_counter()
@@ -135,7 +136,7 @@ def compare_loaders(table: ImageTable, size: tuple[int, int], workers: int) -> N
 
 
 def random_table(folder: Path, images: int = 960) -> ImageTable:
-    """Write smooth random JPEGs of Market-1501's size, of sixteen identities."""
+    """Write smooth random JPEGs of Market-1501's size for sixteen identities."""
     rng = np.random.default_rng(0)
     paths = []
     for number in range(images):
@@ -154,7 +155,7 @@ def random_table(folder: Path, images: int = 960) -> ImageTable:
 
 
 def main() -> None:
-    """Measure with one thread of torch's own in this process."""
+    """Measure with a single torch thread in this process."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--manifest", type=Path, help="a built set; its split train is read")
     parser.add_argument("--size", type=int, nargs=2, default=(128, 64), help="height and width")

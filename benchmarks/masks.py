@@ -1,12 +1,12 @@
-"""How good and how fast the bundled segmenter is, on this machine.
+"""Measure the quality and the speed of the bundled segmenter on this machine.
 
     python -m benchmarks.masks --masks person-masks [--src Market-1501]
 
-Quality: found rate and IoU on the tenth of the identities of person-masks that training never
-saw. Speed: decoded crop to judged mask on one thread, images a second, as a ratio to the network's
-bare forward pass at the same batch in the same run, the limit that nothing around it can pass. With
-a dataset, the mask stage of a build of it, too: from files to stored masks in as many processes as
-there are processors, with the time that loading takes and without.
+Quality: found rate and IoU on the tenth of the identities of person-masks that was held out from
+training. Speed: images per second on one thread from decoded crop to checked mask, and the ratio to
+the network's forward pass alone with the same batch size in the same run, which is the upper bound.
+With a dataset, the script also measures the mask stage of a build, from files to stored masks with
+one process per CPU, both with and without loading time.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main(masks: Path, src: Path | None, weights: str) -> None:
 def print_quality(
     segmenter: Segmenter, images: np.ndarray, truths: np.ndarray, names: tuple[str, ...]
 ) -> None:
-    """Print found rate and IoU, in all and by what was done to the background."""
+    """Print found rate and IoU, overall and by background variant."""
     found = segmenter.segment(list(images))
     overlaps = np.array(
         [
@@ -75,7 +75,7 @@ def print_quality(
 
 
 def print_speed(segmenter: Segmenter, images: list[np.ndarray]) -> None:
-    """Print images a second of the whole way and of the bare forward pass, interleaved."""
+    """Print images per second of the whole segmenter and of the forward pass alone, interleaved."""
     batch = (images * (BATCH // len(images) + 1))[:BATCH] * 4
     whole: list[float] = []
     bare: list[float] = []
@@ -88,7 +88,7 @@ def print_speed(segmenter: Segmenter, images: list[np.ndarray]) -> None:
 
 
 class Clock(Observer):
-    """Notes when the mask stage begins, and whenever masks are done."""
+    """Records the start of the mask stage and the times of finished masks."""
 
     def __init__(self) -> None:
         self.begun = 0.0
@@ -96,7 +96,7 @@ class Clock(Observer):
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Advance]:
-        """Listen to the mask stage."""
+        """Record the progress of the mask stage."""
         self.begun = time.perf_counter()
 
         def advance(done: int, total: int) -> None:
@@ -107,7 +107,7 @@ class Clock(Observer):
 
 
 def print_stage(src: Path, weights: str) -> None:
-    """Print images a second of the mask stage of a build."""
+    """Print the images per second of a build's mask stage."""
     clock = Clock()
     with tempfile.TemporaryDirectory(prefix="visnet-masks-") as out:
         recipe = Recipe().replace(weights=weights)
@@ -128,7 +128,7 @@ def bare_forward(segmenter: Segmenter, batches: int) -> None:
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """Return how long ``call`` takes."""
+    """Return the seconds that ``call`` takes."""
     start = time.perf_counter()
     call()
     return time.perf_counter() - start

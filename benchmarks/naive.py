@@ -1,11 +1,11 @@
-"""The script that a paper's authors would write, to be compared with: see ``build.py``.
+"""A straightforward augmentation script as the baseline of ``build.py``.
 
     python -m benchmarks.naive --out FOLDER IMAGE...
 
-One process, one image at a time: ``imread``, Ultralytics' ``predict`` at its usual 640, a NumPy
-transform of the background, ``imwrite``. The network has random weights (the bundled ones are not
-in Ultralytics' own format), which costs the same: where it finds nobody, and it mostly does, a box
-in the middle is the person, and the script is spared the work after the network.
+One process handles one image at a time: ``imread``, Ultralytics' ``predict`` at its default size of
+640, a NumPy transform of the background, ``imwrite``. The network has random weights (the bundled
+weights are not in Ultralytics' format) and takes the same time. If it detects nobody, which is the
+usual case, a box in the middle serves as the mask, which saves the script the post-processing.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ import numpy as np
 import numpy.typing as npt
 
 WARM = 3
-"""Images before the clock starts: the first ones pay for what is set up once."""
+"""Warm-up images, which are not timed."""
 
 
 @click.command()
 @click.option("--out", required=True, type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 def main(out: Path, images: tuple[Path, ...]) -> None:
-    """Augment images; print images and seconds as JSON, imports and the first few left out."""
+    """Augment images; print the number of images and the seconds as JSON, without warm-up."""
     from ultralytics import YOLO
 
     out.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def main(out: Path, images: tuple[Path, ...]) -> None:
 
 
 def augment(path: Path, network: Any, out: Path) -> None:
-    """Write one copy of an image with noise for a background."""
+    """Write one copy of an image with a noise background."""
     image = cv2.imread(str(path))
     assert image is not None, path
     result = network.predict(image, imgsz=640, verbose=False)[0]
@@ -53,7 +53,7 @@ def augment(path: Path, network: Any, out: Path) -> None:
 
 
 def person_of(result: Any, shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Return the first mask found, or a box in the middle, as bool H×W."""
+    """Return the first detected mask, or a box in the middle, as bool H×W."""
     height, width = shape
     if result.masks is not None:
         mask = result.masks.data[0].cpu().numpy()

@@ -1,12 +1,13 @@
-"""How fast rankings are evaluated, against peers, in one run.
+"""Compare the speed of ranking evaluation with other implementations in one run.
 
     python -m benchmarks.ranking [--torchreid torchreid-0.2.5]
 
-Labels and distances drawn at Market-1501's size: 3,368 queries of 750 identities, 19,732 gallery
-images, a third of them distractors. The peers are an argsort per query, written from the protocol,
-and torchreid's Python evaluator where its unpacked sources are given (``pip download --no-deps
-torchreid``; the package itself asks for much more to be installed). The queries are cut into blocks
-on which all take turns, so that a busy machine slows all of them; their results must agree.
+Labels and distances are random, with Market-1501's size: 3,368 queries of 750 identities, and
+19,732 gallery images, a third of them distractors. The baselines are an argsort per query,
+implemented from the protocol, and torchreid's Python evaluator if its unpacked sources are given
+(``pip download --no-deps torchreid``; installing the package pulls in many dependencies). All take
+turns on blocks of queries, so that load on the machine affects all of them, and their results must
+agree.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ Integers: TypeAlias = npt.NDArray[np.int64]
 QUERIES, MATCHES, GALLERY = 3_368, 13_115, 19_732
 IDENTITIES, CAMERAS = 750, 6
 WIDTH = 2_048
-"""Numbers in an embedding."""
+"""Dimension of an embedding."""
 
 BLOCKS = 8
 
@@ -43,7 +44,7 @@ Evaluator = Callable[..., float]
 @click.command()
 @click.option("--torchreid", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def main(torchreid: Path | None) -> None:
-    """Print seconds for all queries, and how many times faster ours is."""
+    """Print the seconds for all queries and our speed-up."""
     rng = np.random.default_rng(0)
     query_pids = rng.integers(1, IDENTITIES + 1, QUERIES)
     gallery_pids = np.zeros(GALLERY, np.int64)
@@ -66,7 +67,7 @@ def main(torchreid: Path | None) -> None:
             start = time.perf_counter()
             results.append(evaluate(distances, *labels))
             times[name].append(time.perf_counter() - start)
-        # torchreid leaves ties to an unstable sort: 1e-5. With a stable one it agrees exactly.
+        # torchreid breaks ties by an unstable sort, hence 1e-5; a stable sort agrees exactly.
         assert np.ptp(results) < 1e-4, dict(zip(evaluators, results, strict=True))
 
     print(f"machine   {platform.machine()}, NumPy {np.__version__}")
@@ -77,9 +78,9 @@ def main(torchreid: Path | None) -> None:
 
 
 def draw_embeddings(rng: np.random.Generator, pids: Integers) -> Floats:
-    """Return float32 unit-norm embeddings that tell identities apart about half the time."""
+    """Return float32 unit-norm embeddings that separate identities about half the time."""
     centres = np.random.default_rng(1).standard_normal((IDENTITIES + 1, WIDTH), np.float32)
-    centres[0] = 0  # distractors have nothing in common
+    centres[0] = 0  # distractors share no identity
     embeddings: Floats = rng.standard_normal((len(pids), WIDTH), np.float32) + 0.25 * centres[pids]
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     return embeddings
@@ -97,7 +98,7 @@ def argsort_per_query(
     query_camids: Integers,
     gallery_camids: Integers,
 ) -> float:
-    """Return the mean average precision by the protocol, word for word in NumPy."""
+    """Return the mean average precision from a literal NumPy version of the protocol."""
     precisions = []
     for row, pid, camid in zip(distances, query_pids, query_camids, strict=True):
         order = np.argsort(row, kind="stable")
@@ -110,13 +111,13 @@ def argsort_per_query(
 
 
 def load_torchreid(folder: Path) -> Evaluator:
-    """Return torchreid's evaluator out of its one file, without importing the package."""
+    """Load torchreid's evaluator from its source file without importing the package."""
     (path,) = folder.rglob("metrics/rank.py")
     spec = importlib.util.spec_from_file_location("torchreid_rank", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it says that its Cython version is missing
+        warnings.simplefilter("ignore")  # it warns that its Cython version is missing
         spec.loader.exec_module(module)
 
     def evaluate(distances: Floats, *labels: Integers) -> float:

@@ -1,9 +1,9 @@
-"""How much faster inference and training are with the fusion's short cut than on the plain path.
+"""Measure the speed-up of inference and training with the fusion's short cut.
 
-Both paths take turns in one run, because on a shared machine only ratios within a run carry over;
-the ratio reported is the median of the rounds' ratios. Inference runs in fp32, its target on a CPU
-is at least 1.25; a training step (forward and backward, no optimiser) runs in bfloat16 autocast on
-channels_last maps. Run it from the project's folder:
+Both paths take turns within one run, because on a shared machine only ratios within a run are
+comparable; the reported ratio is the median over rounds. Inference runs in fp32, with a target of
+at least 1.25 on a CPU. A training step (forward and backward, no optimiser) runs in bfloat16
+autocast on channels_last maps. Run the script from the project's root folder:
 
     python benchmarks/short_cut.py [--train] [--backbone resnet50] [--size 256 128] [--batch 16]
                                    [--rounds 7] [--threads N]
@@ -38,9 +38,9 @@ def inference(network: VisNet, images: torch.Tensor) -> Step:
 
 
 def training(network: VisNet, images: torch.Tensor) -> Step:
-    """Return a function that takes a batch forward and backward and gives its embeddings.
+    """Return a function that runs a forward and backward pass and returns the embeddings.
 
-    Losses are left out but for what reaches every parameter: they cost the same on both paths.
+    Mean squared logits replace the losses, which cost the same on both paths.
     """
     network.train()
 
@@ -58,7 +58,7 @@ def training(network: VisNet, images: torch.Tensor) -> Step:
 
 
 def timed(network: VisNet, step: Step, short_cut: bool) -> tuple[float, torch.Tensor]:
-    """Take a step on one of the two paths; return its seconds and its embeddings."""
+    """Run a step on one of the two paths; return the seconds and the embeddings."""
     network.fusion.short_cut = short_cut
     start = time.perf_counter()
     embeddings = step()
@@ -66,7 +66,7 @@ def timed(network: VisNet, step: Step, short_cut: bool) -> tuple[float, torch.Te
 
 
 def compare(network: VisNet, step: Step, images: int, rounds: int) -> None:
-    """Print the times of both paths, their ratio, and how far their embeddings lie apart."""
+    """Print the times of both paths, their ratio, and the difference of their embeddings."""
     # Warms up, too.
     plain_output, short_output = (timed(network, step, short_cut)[1] for short_cut in (False, True))
     apart = (short_output - plain_output).norm(dim=1) / plain_output.norm(dim=1)

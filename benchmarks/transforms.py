@@ -1,6 +1,6 @@
-"""Albumentations' transforms beside ours for the same effects: part of ``build.py``.
+"""Compare Albumentations' transforms with ours for the same effects; part of ``build.py``.
 
-Both work on decoded crops of whole images, on one thread, drawing their parameters anew each time.
+Both transform whole decoded crops on one thread and draw new parameters for each image.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from visnet_aug.backgrounds.registry import make_family  # noqa: E402
 from visnet_aug.backgrounds.settings import BackgroundSettings  # noqa: E402
 
 INTENSITY = 0.75
-"""Of ours: the middle of the default range; Albumentations' ranges are the same."""
+"""Strength of our transforms, the middle of the default range, which Albumentations' share."""
 
 
 def transform_rates(paths: Sequence[Path]) -> dict[str, tuple[float, float]]:
-    """Return, by effect, images a second of Albumentations and of ours."""
+    """Return the images per second of Albumentations and of ours for each effect."""
     theirs = {
         "color_shift hue+saturation+brightness": A.HueSaturationValue(90, 90, 90, p=1),
         "texture emboss": A.Emboss((0.35, 0.7), (0.5, 0.5), p=1),
@@ -53,13 +53,13 @@ def transform_rates(paths: Sequence[Path]) -> dict[str, tuple[float, float]]:
 def draw_and_apply(
     family: BackgroundTransform, variant: str, rng: np.random.Generator, image: Image
 ) -> Image:
-    """Do to an image what rendering does, masks aside."""
+    """Apply our transform to an image as in rendering, without masks."""
     height, width = image.shape[:2]
     return family.apply_record(image, family.draw(variant, INTENSITY, (height, width), rng))
 
 
 def rate(images: Sequence[Image], call: Callable[[Image], object]) -> float:
-    """Return calls a second, one call an image; an earlier turn through all is not counted."""
+    """Return calls per second, with one call per image, after one warm-up pass over all."""
     for image in images:
         call(image)
     start = time.perf_counter()

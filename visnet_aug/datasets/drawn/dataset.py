@@ -38,7 +38,7 @@ _QUALITY: Final = 75
 _FEWEST_IDENTITIES: Final = 4
 _CHUNK: Final = 64
 _WORTH_A_PROCESS: Final = 1000
-"""Minimum number of crops per worker process; fewer do not repay its start-up time."""
+"""Crops per worker process, enough to repay its start-up time."""
 
 _THUMBS: Final = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504)
 """Windows' thumbnail cache, which Market-1501 ships too."""
