@@ -108,9 +108,7 @@ def _start(rng: np.random.Generator, sources: Sources) -> tuple[F32, list[_Layer
     members = sources.scenes[group][1]
     scene = members[int(rng.integers(len(members)))]
     aspect = sources.size[0] / sources.size[1]
-    view = (
-        near(rng, scene.image.size) if scene.is_crop else window(rng, scene.image.box, aspect)
-    )
+    view = near(rng, scene.image.size) if scene.is_crop else window(rng, scene.image.box, aspect)
     matrix = to_crop(view, sources.size, float(rng.normal(0, 2)), bool(rng.random() < 0.5))
     canvas = warp(scene.image, matrix, sources.size).astype(np.float32)
     label = warp(scene.label, matrix, sources.size, (0, 255))

@@ -59,9 +59,7 @@ def _to_aspect(rng: np.random.Generator, box: Box, aspect: float) -> Box:
     return x0, y0 - 0.5 * more, x1, y1 + 0.5 * more
 
 
-def to_crop(
-    view: Box, size: tuple[int, int], tilt: float = 0.0, mirrored: bool = False
-) -> Matrix:
+def to_crop(view: Box, size: tuple[int, int], tilt: float = 0.0, mirrored: bool = False) -> Matrix:
     """Return the 2×3 matrix that maps a window, tilted by degrees, onto a crop of ``size``."""
     x0, y0, x1, y1 = view
     height, width = size

@@ -2,7 +2,7 @@
 
 Ultralytics rasterises polygons cut to whole pixels and compares inside the box only. At 128x64
 half a pixel is several points of IoU, so masks stay opacities here and are compared at the crop's
-full resolution, over the whole crop, with more weight along outlines.
+full resolution, over the whole crop, each pixel with a weight.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from ultralytics.utils.loss import v8DetectionLoss
 
 GAINS = IterableSimpleNamespace(box=5.0, cls=0.7, dfl=1.0)
 BCE_GAIN, DICE_GAIN = 8.0, 2.0
-OUTLINE_WEIGHT, OUTLINE_REACH = 2.0, 3
-"""Pixels this near to an outline weigh this much more: what lies far inside or outside is easy."""
-
-ANCHORS_PER_BATCH_IMAGE = 4
+ANCHORS_PER_BATCH_IMAGE = 2
 """Mask losses per image and step, at most: ten anchors answer for a person, few teach enough."""
 
 
@@ -40,8 +37,8 @@ class PersonLoss:
         Args:
             predictions: What the network returns in training mode.
             batch: ``batch_idx`` (I,), ``cls`` (I,), ``bboxes`` (I,4) as centre and size in 0-1,
-                ``opacity`` and ``known`` (I,H,W) uint8, 0-255; I people over the batch, ordered by
-                image.
+                ``opacity`` (I,H,W) uint8, 0-255, and ``weight`` (I,H,W) uint8, how much each pixel
+                counts; I people over the batch, ordered by image.
             generator: Draws the anchors whose masks are compared.
         """
         predictions = {
@@ -74,18 +71,12 @@ def _mask_losses(
     first = torch.searchsorted(batch["batch_idx"].contiguous(), torch.arange(len(prototypes)))
     person = first[image] + target_index[image, anchor]
     truth = batch["opacity"][person].float() / 255
-    known = batch["known"][person].float() / 255
+    weight = batch["weight"][person].float()
     logits = F.interpolate(low[:, None], truth.shape[-2:], mode="bilinear")[:, 0]
-    weight = known * (1 + OUTLINE_WEIGHT * outline(truth))
     bce = F.binary_cross_entropy_with_logits(logits, truth, weight, reduction="sum")
-    probability = logits.sigmoid() * known
-    overlap = 2 * (probability * truth).sum((1, 2)) + 1
-    dice = 1 - overlap / (probability.sum((1, 2)) + (truth * known).sum((1, 2)) + 1)
+    probability = logits.sigmoid()
+    # Dice = 2 |A and B| / (|A| + |B|), over the pixels that count at all.
+    counts = weight > 0
+    overlap = 2 * (probability * truth * counts).sum((1, 2)) + 1
+    dice = 1 - overlap / (((probability + truth) * counts).sum((1, 2)) + 1)
     return BCE_GAIN * bce / weight.sum().clamp(min=1), DICE_GAIN * dice.mean()
-
-
-def outline(opacity: Tensor) -> Tensor:
-    """Return 1 within ``OUTLINE_REACH`` of where opacities (K,H,W) cross one half, else 0."""
-    side = 2 * OUTLINE_REACH + 1
-    near = F.avg_pool2d((opacity > 0.5).float()[:, None], side, 1, OUTLINE_REACH)[:, 0]
-    return ((near > 0) & (near < near.amax((1, 2), keepdim=True))).float()

@@ -11,7 +11,9 @@ SUPER = 2
 """Shapes are drawn at twice the crop's size and reduced, for soft edges."""
 
 
-def occluder(rng: np.random.Generator, size: tuple[int, int], texture: U8 | None) -> tuple[F32, F32]:
+def occluder(
+    rng: np.random.Generator, size: tuple[int, int], texture: U8 | None
+) -> tuple[F32, F32]:
     """Draw one thing.
 
     Args:

@@ -122,22 +122,21 @@ def cut_out(image: U8, opacity: U8, inside: U8) -> U8:
     return np.dstack([np.rint(premultiplied).astype(np.uint8), opacity])
 
 
-def without_person(image: U8, mask: U8, at: int = 96) -> U8:
+def without_person(image: U8, mask: U8, reach: int = 2, at: int = 96) -> U8:
     """Fill the person in from what surrounds it.
 
     Args:
         image: (h,w,3).
         mask: 0 or 255, the person.
+        reach: Pixels around the mask that are filled in, too.
         at: Height at which it is filled in; more detail is nothing that inpainting could invent.
     """
     height, width = image.shape[:2]
     factor = min(1.0, at / height)
     small = (max(1, round(width * factor)), max(1, round(height * factor)))
-    reach = 2 * (height // (2 * at) + 2) + 1
-    grown = cv2.dilate(mask, np.ones((reach, reach), np.uint8))
+    grown = cv2.dilate(mask, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     hole = (cv2.resize(grown, small, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
     reduced = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
     filled = cv2.inpaint(reduced, hole, 3, cv2.INPAINT_TELEA)
     filled = cv2.resize(filled, (width, height), interpolation=cv2.INTER_LINEAR)
     return np.where(grown[..., None] > 0, filled, image).astype(np.uint8)
-

@@ -30,6 +30,9 @@ WARM_UP_STEPS = 200
 AVERAGE_DECAY = 0.998
 LOG_EVERY_STEPS = 50
 JUDGE_EVERY_STEPS = 250
+OUTLINE_WEIGHT, OUTLINE_REACH = 3, 3
+"""Pixels this near to an outline count this much: what lies far inside or outside is easy."""
+
 START_IMAGES = 128
 """Images over which starting weights are fitted to the network."""
 
@@ -47,7 +50,7 @@ class TrainingSettings:
     """
 
     steps: int
-    batch: int = 64
+    batch: int = 48
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     seed: int = 0
@@ -64,9 +67,7 @@ def build_network(architecture: dict[str, Any]) -> nn.Module:
 class _Batches(IterableDataset[dict[str, Tensor]]):
     """Batches from ``first`` up to ``last``; batch t depends on the seed and t alone."""
 
-    def __init__(
-        self, sources: Sources, settings: TrainingSettings, first: int, last: int
-    ) -> None:
+    def __init__(self, sources: Sources, settings: TrainingSettings, first: int, last: int) -> None:
         self._sources, self._settings, self._first, self._last = sources, settings, first, last
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
@@ -77,15 +78,24 @@ class _Batches(IterableDataset[dict[str, Tensor]]):
     def _batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
         samples = [compose(rng, self._sources) for _ in range(self._settings.batch)]
         owners = [i for i, sample in enumerate(samples) for _ in sample.opacity]
-        opacity = np.concatenate([sample.opacity for sample in samples])
+        pairs = [pair for s in samples for pair in zip(s.opacity, s.known, strict=True)]
+        opacity = np.stack([opacity for opacity, _ in pairs])
         return {
             "images": torch.from_numpy(np.stack([s.image for s in samples])),
             "opacity": torch.from_numpy(opacity),
-            "known": torch.from_numpy(np.concatenate([s.known for s in samples])),
+            "weight": torch.from_numpy(np.stack([pixel_weight(*pair) for pair in pairs])),
             "bboxes": torch.tensor([relative_box(one) for one in opacity], dtype=torch.float32),
             "batch_idx": torch.tensor(owners),
             "cls": torch.zeros(len(owners)),
         }
+
+
+def pixel_weight(opacity: U8, known: U8) -> U8:
+    """Return how much each pixel counts: 0 where unknown, more near the outline than elsewhere."""
+    side = 2 * OUTLINE_REACH + 1
+    near = cv2.blur(np.where(opacity > 127, 255, 0).astype(np.uint8), (side, side))
+    weight = np.where((near > 0) & (near < 255), OUTLINE_WEIGHT, 1)
+    return np.where(known > 250, weight, 0).astype(np.uint8)
 
 
 def relative_box(opacity: U8) -> tuple[float, float, float, float]:
@@ -160,9 +170,7 @@ def _pixels(images: Any) -> Tensor:
 class _Run:
     """Everything that a cut-off run needs to go on, and the step itself."""
 
-    def __init__(
-        self, network: nn.Module, settings: TrainingSettings, out: Path
-    ) -> None:
+    def __init__(self, network: nn.Module, settings: TrainingSettings, out: Path) -> None:
         self._network, self._settings, self._out = network, settings, out
         self.average = copy.deepcopy(network).eval()
         decayed = [p for p in network.parameters() if p.ndim > 1 and p.requires_grad]
