@@ -44,8 +44,10 @@ def _cut(rng: np.random.Generator, top: float, bottom: float) -> tuple[float, fl
 
 
 def _to_aspect(rng: np.random.Generator, box: Box, aspect: float) -> Box:
-    """Bring a window nearer to the crop's proportions: wholly (half of all), or only so far that
-    nobody is stretched beyond recognition."""
+    """Bring a window nearer to the crop's proportions.
+
+    Half of all windows get them, the others only so far that nobody is stretched too much.
+    """
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
     stretch = height / width / aspect

@@ -107,18 +107,22 @@ class PersonSegmenter:
         return masks
 
     def _segment_batch(self, images: Sequence[Image]) -> list[PersonMask]:
-        scores, boxes, coefficients, prototypes = self._forward(images)
         return [
-            self._one(image.shape[:2], scores[i], boxes[i], coefficients[i], prototypes[i])
-            for i, image in enumerate(images)
+            self.choose(image.shape[:2], *found)
+            for image, found in zip(
+                images, zip(*self.candidates(images), strict=True), strict=False
+            )
         ]
 
-    def _forward(self, images: Sequence[Image]) -> tuple[npt.NDArray[np.float32], ...]:
+    def candidates(self, images: Sequence[Image]) -> tuple[npt.NDArray[np.float32], ...]:
         """Run the network; keep each image's best anchors.
+
+        Args:
+            images: At most `BATCH`, as for `segment`.
 
         Returns:
             Scores (N,K), boxes (N,K,4) in input pixels, mask coefficients (N,K,C) and prototypes
-            (N,h,w,C), all float32, N images and K candidates.
+            (N,h,w,C), all float32, K candidates of N = `BATCH` images, the given ones first.
         """
         import torch
 
@@ -136,7 +140,7 @@ class PersonSegmenter:
             prototypes = raw["proto"].permute(0, 2, 3, 1).float()
             return tuple(t.cpu().numpy() for t in (scores, boxes, coefficients, prototypes))
 
-    def _one(
+    def choose(
         self,
         shape: tuple[int, int],
         scores: npt.NDArray[np.float32],
@@ -144,7 +148,7 @@ class PersonSegmenter:
         coefficients: npt.NDArray[np.float32],
         prototypes: npt.NDArray[np.float32],
     ) -> PersonMask:
-        """Turn one image's candidates into its mask."""
+        """Turn one image's candidates into its mask, for an image of height and width ``shape``."""
         across, down = shape[1] / self.input_size[1], shape[0] / self.input_size[0]
         boxes = boxes * np.array([across, down, across, down], np.float32)
 
