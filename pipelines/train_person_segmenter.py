@@ -30,6 +30,7 @@ from pipelines.segmenter.export import export  # noqa: E402
 from pipelines.segmenter.judging import cropped, judge  # noqa: E402
 from pipelines.segmenter.labelling import Labels, label, segment_with  # noqa: E402
 from pipelines.segmenter.pictures import Picture, picture, without_person  # noqa: E402
+from pipelines.segmenter.rating import fit, rate_samples  # noqa: E402
 from pipelines.segmenter.sources import (  # noqa: E402
     MaskedImages,
     exact_cutouts,
@@ -44,11 +45,19 @@ from pipelines.segmenter.sources import (  # noqa: E402
     split_photos,
 )
 from pipelines.segmenter.training import TrainingSettings, train  # noqa: E402
+from visnet_aug.masks.segmenter import PersonSegmenter  # noqa: E402
+from visnet_aug.masks.settings import MaskSettings  # noqa: E402
 
 ARCHITECTURE = Path(__file__).parent / "segmenter" / "person.yaml"
 DRAWN_PEOPLE = 600
 CAMERAS = 6
 JUDGED_MARGIN = 0.05
+NATURAL_STEP = 2
+"""Of the natural crops every so many are labelled: neighbours in a sequence look alike."""
+
+RATED_SAMPLES = 6000
+"""Masks from which the quality model learns."""
+
 log = logging.getLogger("train_person_segmenter")
 
 folder = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -95,10 +104,12 @@ def main(
     stored = out / "labels.npz"
     if not stored.exists():
         natural, _ = read_natural(market / "bounding_box_train", r"\d{4}_")
-        label(segment_with(network, size), natural).save(stored)
+        label(segment_with(network, size), natural[::NATURAL_STEP]).save(stored)
     second = second_sources(sources, Labels.load(stored))
     network = train(description, second, judged, settings, out)
-    sha256 = export(network, description, out / "person.safetensors")
+    segmenter = PersonSegmenter.for_network(network, size, MaskSettings(threshold=0.5))
+    quality = fit(rate_samples(segmenter, second, RATED_SAMPLES, seed + 1), seed)
+    sha256 = export(network, description, out / "person.safetensors", quality)
     log.info("%s", judge(network, size, judged).as_dict())
     log.info("%s: sha256 %s", out / "person.safetensors", sha256)
 

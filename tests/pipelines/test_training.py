@@ -86,7 +86,7 @@ class TestStart:
         export(training.build_network(wide).eval(), wide, tmp_path / "person.safetensors")
         images = torch.rand(4, 3, 64, 32)
         copied = start_from(training.build_network(tiny), tmp_path / "person.safetensors", images)
-        assert copied < 5
+        assert 0 < copied < 10  # some layers have a least number of channels
 
 
 class TestTraining:

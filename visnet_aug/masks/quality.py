@@ -35,6 +35,9 @@ FEATURES: Final = (
 )
 """What `mask_features` measures, in this order."""
 
+QUALITY: Final = "quality."
+"""How the names of a `QualityModel`'s arrays begin in a file of weights."""
+
 SAME_PERSON: Final = 0.6
 """Anchors whose boxes overlap by this IoU answer for the same person."""
 
@@ -85,7 +88,7 @@ class QualityModel:
         Raises:
             ValueError: The arrays don't fit each other or `FEATURES`.
         """
-        model = cls(*(np.asarray(arrays[name], np.float32) for name in cls.__annotations__))
+        model = cls(*(np.asarray(arrays[name], np.float32) for name in cls.__dataclass_fields__))
         features, units = len(FEATURES), len(model.output) - 1
         shapes = ((features,), (features,), (features + 1, units), (units + 1,))
         found = (model.mean.shape, model.scale.shape, model.hidden.shape, model.output.shape)

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visnet_aug.masks.person import Boxes, PersonMask, Probability, person_mask
+from visnet_aug.masks.quality import QualityModel
 from visnet_aug.masks.settings import MaskSettings
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class PersonSegmenter:
         classes: Indices of the classes that are looked for.
         device: Where it runs.
         dtype: The number format it runs in; outlines differ by a few pixels between formats.
+        quality: Predicts how good a mask is; ``None`` where the weights bring no such model.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class PersonSegmenter:
         classes: Sequence[int] = (0,),
         device: str = "cpu",
         settings: MaskSettings,
+        quality: QualityModel | None = None,
     ) -> None:
         """Prepare a network; ``visnet_aug.masks.weights`` finds and loads one.
 
@@ -64,12 +67,14 @@ class PersonSegmenter:
                 of the likeliest of them.
             device: A torch device, or ``auto`` for the first GPU if there is one.
             settings: How masks are cleaned and judged.
+            quality: Predicts how good a mask is, if the weights bring such a model.
         """
         import torch
 
         self.device = choose_device(device)
         self.dtype = choose_dtype(self.device)
         self.input_size, self.classes, self._settings = input_size, list(classes), settings
+        self.quality = quality
         moved: Any = network.eval().to(self.device, self.dtype)
         self.network: Any = moved.to(memory_format=torch.channels_last)
         self._head: Any = self.network.model[-1]

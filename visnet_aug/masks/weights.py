@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visnet_aug.errors import WeightsError
+from visnet_aug.masks.quality import QUALITY, QualityModel
 from visnet_aug.masks.settings import PERSON, MaskSettings
 
 if TYPE_CHECKING:
@@ -133,9 +134,10 @@ def load_segmenter(
         limit_threads(threads)
     try:
         if info.path.suffix == ".safetensors":
-            network, size, names = _load_safetensors(info.path)
+            network, size, names, quality = _load_safetensors(info.path)
         else:
             network, size, names = _load_checkpoint(info.path)
+            quality = None
         classes = _find_classes(names, settings.classes, f"--weights {name}: {info.path}")
     except WeightsError:
         raise
@@ -151,6 +153,7 @@ def load_segmenter(
         classes=classes,
         device=device,
         settings=settings,
+        quality=quality,
     )
 
 
@@ -300,8 +303,13 @@ def _names(description: Mapping[str, Any]) -> list[str]:
     return [str(name) for name in (names.values() if isinstance(names, Mapping) else names)]
 
 
-def _load_safetensors(path: Path) -> tuple[nn.Module, tuple[int, int] | None, list[str]]:
-    """Build the network of the YAML beside ``path``, fuse it, and fill it in."""
+def _load_safetensors(
+    path: Path,
+) -> tuple[nn.Module, tuple[int, int] | None, list[str], QualityModel | None]:
+    """Build the network of the YAML beside ``path``, fuse it, and fill it in.
+
+    Tensors named ``quality.*`` are the model that judges its masks.
+    """
     import yaml
     from safetensors.torch import load_file
     from ultralytics.nn.tasks import SegmentationModel
@@ -310,9 +318,14 @@ def _load_safetensors(path: Path) -> tuple[nn.Module, tuple[int, int] | None, li
     network = SegmentationModel(description, verbose=False).eval().fuse(verbose=False)
     # Stored as fp16 to halve the package; the arithmetic's format is the segmenter's choice.
     state = {name: tensor.float() for name, tensor in load_file(path).items()}
+    judge = {name: state.pop(name).numpy() for name in list(state) if name.startswith(QUALITY)}
     network.load_state_dict(state, strict=True)
+    quality = None
+    if judge:
+        quality = QualityModel.from_arrays({k.removeprefix(QUALITY): v for k, v in judge.items()})
     height, width = description.get("input") or (0, 0)
-    return network, (int(height), int(width)) if height else None, _names(description)
+    size = (int(height), int(width)) if height else None
+    return network, size, _names(description), quality
 
 
 def _load_checkpoint(path: Path) -> tuple[nn.Module, tuple[int, int] | None, list[str]]:
