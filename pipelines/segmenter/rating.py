@@ -44,7 +44,7 @@ def rate(segmenter: PersonSegmenter, images: Sequence[U8], masks: Sequence[U8]) 
         part = images[first : first + BATCH]
         found = zip(*segmenter.candidates(part), strict=True)
         for image, truth, candidates in zip(part, masks[first:], found, strict=False):
-            one = segmenter.choose(image.shape[:2], *candidates)
+            one = segmenter.choose(image, *candidates)
             if one.accepted and one.mask is not None:
                 person = truth > 127
                 features.append(_features(*candidates, segmenter.input_size))

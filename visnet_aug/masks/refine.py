@@ -1,11 +1,11 @@
 """Bring a mask's outline to the image's own edges.
 
 A network's mask is drawn on a grid coarser than the image. A guided filter (He et al., TPAMI 2013,
-eq. 14-19) fits the mask, in each small window, by a linear function of the image's colours: where
-person and background differ in colour, the outline moves to the edge between them; where they
-don't, the mask stays as it was. The fit is done at the network's size and applied at the image's
-(the fast guided filter, arXiv:1505.00996), so that a large image costs little more than a small
-one.
+eq. 14-19) fits the mask, in a small window around each pixel, by a linear function of the image's
+colours: where person and background differ in colour, the outline moves to the edge between them;
+where they don't, the mask stays as it was. The fit is done on the mask's grid and applied to the
+image's pixels (the fast guided filter, arXiv:1505.00996), so that a large image costs little more
+than a small one, and gets an outline of its own pixels.
 """
 
 from __future__ import annotations
@@ -18,66 +18,78 @@ import numpy.typing as npt
 
 F32 = npt.NDArray[np.float32]
 
-RADIUS: Final = 4
-"""Half the window's side, in pixels of the size at which the mask is fitted."""
+RADIUS: Final = 2
+"""Half the window's side, in pixels of the mask's grid."""
+
+GREY_RADIUS: Final = 1
+"""The same for images without colour, of which one channel is left to tell edges by."""
+
+GREY: Final = 4
+"""An image is grey if its colour differences vary by no more than this (0-255)."""
 
 SMOOTH: Final = 1e-4
 """Variance of colours (0..1) that counts as an edge: eq. 14's epsilon."""
 
 
-def refine(probability: F32, image: npt.NDArray[np.uint8], size: tuple[int, int]) -> F32:
+def refine(probability: F32, image: npt.NDArray[np.uint8]) -> F32:
     """Move a mask's outline to the image's edges.
 
     Args:
-        probability: float32 (h,w) in 0..1, of any size.
-        image: uint8 (H,W,3).
-        size: Height and width at which the mask is fitted to the image.
+        probability: float32 (h,w) in 0..1, on the network's grid.
+        image: uint8 (H,W,3) RGB.
 
     Returns:
-        float32 (H,W), about 0..1.
+        float32 (H,W) in 0..1.
     """
-    height, width = image.shape[:2]
-    guide = image
-    if height > size[0] and width > size[1]:
-        guide = np.asarray(cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-    colours = guide.astype(np.float32) / 255
-    shape = (colours.shape[1], colours.shape[0])
-    mask = cv2.resize(probability, shape, interpolation=cv2.INTER_LINEAR)
-    slopes, offset = _fit(colours, np.asarray(mask, np.float32))
-    if guide is not image:
-        slopes = cv2.resize(slopes, (width, height), interpolation=cv2.INTER_LINEAR)
-        offset = cv2.resize(offset, (width, height), interpolation=cv2.INTER_LINEAR)
-        colours = image.astype(np.float32) / 255
-    refined: F32 = np.einsum("hwc,hwc->hw", slopes, colours) + offset
-    return refined
+    size = (probability.shape[1], probability.shape[0])
+    guide = _colours(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    radius = GREY_RADIUS if float(np.ptp(guide[..., 1:])) <= GREY / 255 else RADIUS
+    slopes, offset = _fit(guide, probability, radius)
+    whole = (image.shape[1], image.shape[0])
+    slopes = cv2.resize(slopes, whole, interpolation=cv2.INTER_LINEAR)
+    refined = cv2.resize(offset, whole, interpolation=cv2.INTER_LINEAR)
+    for slope, colour in zip(cv2.split(slopes), cv2.split(_colours(image)), strict=True):
+        refined += slope * colour
+    clipped: F32 = np.clip(refined, 0, 1)
+    return clipped
 
 
-def _fit(colours: F32, mask: F32) -> tuple[F32, F32]:
+def _colours(image: npt.NDArray[np.uint8]) -> F32:
+    """Return luma and colour differences, 0..1: without colour, no two channels are alike.
+
+    Equal channels would make the fit's equations nearly singular, too nearly for float32.
+    """
+    return cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb).astype(np.float32) * np.float32(1 / 255)
+
+
+def _fit(colours: F32, mask: F32, radius: int) -> tuple[F32, F32]:
     """Return slopes (h,w,3) and offset (h,w) of the best linear functions around each pixel."""
-    red, green, blue = cv2.split(colours)
-    products = (red, green, blue, mask)
-    second = (
-        *(red * red, red * green, red * blue, green * green, green * blue, blue * blue),
-        *(red * mask, green * mask, blue * mask),
-    )
-    r, g, b, m, rr, rg, rb, gg, gb, bb, rm, gm, bm = (_mean(v) for v in (*products, *second))
+    r, g, b = cv2.split(colours)
+    p = mask
+    first = cv2.merge([r, g, b, p])
+    colour = cv2.merge([r * r, r * g, r * b, g * g])
+    other = cv2.merge([g * b, b * b, r * p, g * p])
+    r, g, b, p = cv2.split(_mean(first, radius))
+    rr, rg, rb, gg = cv2.split(_mean(colour, radius))
+    gb, bb, rp, gp = cv2.split(_mean(other, radius))
+    bp = _mean(colours[..., 2] * mask, radius)
     rr, gg, bb = rr - r * r + SMOOTH, gg - g * g + SMOOTH, bb - b * b + SMOOTH
     rg, rb, gb = rg - r * g, rb - r * b, gb - g * b
-    rm, gm, bm = rm - r * m, gm - g * m, bm - b * m
+    rp, gp, bp = rp - r * p, gp - g * p, bp - b * p
     # Cramer's rule, for a symmetric matrix of three by three at every pixel.
     c_rr, c_rg, c_rb = gg * bb - gb * gb, rb * gb - rg * bb, rg * gb - rb * gg
     c_gg, c_gb, c_bb = rr * bb - rb * rb, rb * rg - rr * gb, rr * gg - rg * rg
     scale = 1 / (rr * c_rr + rg * c_rg + rb * c_rb)
-    slope_r = (c_rr * rm + c_rg * gm + c_rb * bm) * scale
-    slope_g = (c_rg * rm + c_gg * gm + c_gb * bm) * scale
-    slope_b = (c_rb * rm + c_gb * gm + c_bb * bm) * scale
-    offset = m - slope_r * r - slope_g * g - slope_b * b
-    slopes = np.dstack([_mean(slope_r), _mean(slope_g), _mean(slope_b)])
-    return slopes, _mean(offset)
+    slope_r = (c_rr * rp + c_rg * gp + c_rb * bp) * scale
+    slope_g = (c_rg * rp + c_gg * gp + c_gb * bp) * scale
+    slope_b = (c_rb * rp + c_gb * gp + c_bb * bp) * scale
+    offset = p - slope_r * r - slope_g * g - slope_b * b
+    *slopes, offset = cv2.split(_mean(cv2.merge([slope_r, slope_g, slope_b, offset]), radius))
+    return cv2.merge(slopes), offset
 
 
-def _mean(values: F32) -> F32:
+def _mean(values: F32, radius: int) -> F32:
     """Average over the window around each pixel."""
-    side = 2 * RADIUS + 1
-    mean: F32 = cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT)
+    side = 2 * radius + 1
+    mean: F32 = cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT_101)
     return mean

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from visnet_aug.masks.person import Boxes, PersonMask, Probability, person_mask
 from visnet_aug.masks.quality import QualityModel
+from visnet_aug.masks.refine import refine
 from visnet_aug.masks.settings import MaskSettings
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ class PersonSegmenter:
 
     def _segment_batch(self, images: Sequence[Image]) -> list[PersonMask]:
         return [
-            self.choose(image.shape[:2], *found)
+            self.choose(image, *found)
             for image, found in zip(
                 images, zip(*self.candidates(images), strict=True), strict=False
             )
@@ -147,22 +148,21 @@ class PersonSegmenter:
 
     def choose(
         self,
-        shape: tuple[int, int],
+        image: Image,
         scores: npt.NDArray[np.float32],
         boxes: Boxes,
         coefficients: npt.NDArray[np.float32],
         prototypes: npt.NDArray[np.float32],
     ) -> PersonMask:
-        """Turn one image's candidates into its mask, for an image of height and width ``shape``."""
+        """Turn one image's candidates into its mask."""
+        shape = image.shape[:2]
         across, down = shape[1] / self.input_size[1], shape[0] / self.input_size[0]
         boxes = boxes * np.array([across, down, across, down], np.float32)
 
         def decode(index: int) -> Probability:
             logits = prototypes @ coefficients[index]
-            # Logits, not probabilities, are interpolated: the outline then falls between the
-            # prototypes' pixels, where the network put it.
-            logits = cv2.resize(logits, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
-            return _inside(boxes[index], 1 / (1 + np.exp(-np.clip(logits, -30, 30))))
+            probability = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+            return _inside(boxes[index], refine(probability, image))
 
         return person_mask(boxes, scores, decode, shape, self._settings)
 
