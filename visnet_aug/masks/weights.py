@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 BUILTIN = "builtin"
 BUILTIN_FILE = Path(__file__).parent / "weights" / "person.safetensors"
-BUILTIN_SHA256 = "36d10350afe4d8ffb5287299fc4990602055f5423ca4e77669b4b315fc806c85"
+BUILTIN_SHA256 = "adb8d53b15981fec842bf52487a05753d00db17350e1973d43075ab72b251ce1"
 
 OFFICIAL_NAME = re.compile(r"yolov8[nsmlx]-seg\.pt")
 OFFICIAL_INPUT = (256, 128)
