@@ -22,9 +22,12 @@ from visnet_aug.masks.person import choose_person
 from visnet_aug.masks.quality import FEATURES, QualityModel, mask_features
 from visnet_aug.masks.segmenter import BATCH, PersonSegmenter
 
-UNITS = 12
-FIT_STEPS = 1500
-WEIGHT_DECAY = 1e-3
+UNITS = 6
+FIT_STEPS = 400
+"""Few: with more, and with more units, the regression learns its samples by heart."""
+
+LEARNING_RATE = 0.02
+WEIGHT_DECAY = 0.1
 
 Rows = npt.NDArray[np.float32]
 
@@ -47,19 +50,24 @@ def rate(segmenter: PersonSegmenter, images: Sequence[U8], masks: Sequence[U8]) 
             one = segmenter.choose(image, *candidates)
             if one.accepted and one.mask is not None:
                 person = truth > 127
-                features.append(_features(*candidates, segmenter.input_size))
+                features.append(_features(image, *candidates, segmenter.input_size))
                 overlaps.append((one.mask & person).sum() / max((one.mask | person).sum(), 1))
     return Ratings(np.array(features, np.float32), np.array(overlaps, np.float32))
 
 
 def _features(
-    scores: Rows, boxes: Rows, coefficients: Rows, prototypes: Rows, size: tuple[int, int]
+    image: U8,
+    scores: Rows,
+    boxes: Rows,
+    coefficients: Rows,
+    prototypes: Rows,
+    size: tuple[int, int],
 ) -> Rows:
     """Measure the mask that the product chooses among one image's candidates."""
     height, width = size
     chosen = choose_person(boxes, scores, size)
     logits = np.moveaxis(prototypes @ coefficients.T, -1, 0)
-    return mask_features(logits, boxes / (width, height, width, height), scores, chosen or 0)
+    return mask_features(logits, boxes / (width, height, width, height), scores, chosen or 0, image)
 
 
 def samples(sources: Sources, seed: int) -> Iterator[tuple[U8, U8]]:
@@ -89,7 +97,7 @@ def fit(ratings: Ratings, seed: int) -> QualityModel:
     target = torch.from_numpy(np.clip(ratings.iou, 0, 1))
     hidden = torch.randn(len(FEATURES) + 1, UNITS).mul_(0.3).requires_grad_()
     output = torch.zeros(UNITS + 1, requires_grad=True)
-    optimiser = torch.optim.AdamW([hidden, output], lr=0.01, weight_decay=WEIGHT_DECAY)
+    optimiser = torch.optim.AdamW([hidden, output], lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     for _ in range(FIT_STEPS):
         logits = _affine(torch.tanh(_affine(inputs, hidden)), output)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)

@@ -14,8 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
+
+from visnet_aug.masks.person import person_rank
+from visnet_aug.masks.refine import refine
 
 Array = npt.NDArray[np.float32]
 
@@ -30,8 +34,11 @@ FEATURES: Final = (
     "height",
     "border",
     "rival",
+    "rival_rank",
     "rival_overlap",
     "outline",
+    "moved",
+    "contrast",
 )
 """What `mask_features` measures, in this order."""
 
@@ -97,7 +104,9 @@ class QualityModel:
         return model
 
 
-def mask_features(logits: Array, boxes: Array, scores: Array, chosen: int) -> Array:
+def mask_features(
+    logits: Array, boxes: Array, scores: Array, chosen: int, image: npt.NDArray[np.uint8]
+) -> Array:
     """Measure what tells a good mask from a bad one.
 
     Args:
@@ -105,6 +114,7 @@ def mask_features(logits: Array, boxes: Array, scores: Array, chosen: int) -> Ar
         boxes: float32 (K,4), their boxes ``x0, y0, x1, y1`` as fractions of the image.
         scores: float32 (K,), their confidences in 0..1.
         chosen: The candidate whose mask is judged.
+        image: uint8 (H,W,3) RGB.
 
     Returns:
         float32 (F,), in the order of `FEATURES`.
@@ -116,11 +126,14 @@ def mask_features(logits: Array, boxes: Array, scores: Array, chosen: int) -> Ar
     companions = [i for i in same[np.argsort(-scores[same], kind="stable")] if i != chosen]
     agreed = [_mask_iou(mask, logits[i] > 0) for i in companions[:COMPANIONS]] or [0.5]
     others = np.flatnonzero(overlap < OTHER_PERSON)
-    rival, rival_overlap = 0.0, 0.0
+    rival, rival_rank, rival_overlap = 0.0, 0.0, 0.0
     if len(others):
-        other = int(others[np.argmax(scores[others])])
-        rival = float(scores[other])
+        rank = person_rank(boxes, scores, (1, 1))
+        other = int(others[np.argmax(rank[others])])
+        rival, rival_rank = float(scores[other]), float(rank[other] / max(rank[chosen], 1e-6))
         rival_overlap = float((mask & (logits[other] > 0)).sum()) / max(int(mask.sum()), 1)
+    small = cv2.resize(image, mask.shape[::-1], interpolation=cv2.INTER_AREA)
+    small_refined = refine(probability, small)
     inside = float(probability[mask].sum())
     expected = inside / max(float(probability.sum()) + float(mask.sum()) - inside, 1e-6)
     stability = float((probability > 0.7).sum()) / max(float((probability > 0.3).sum()), 1)
@@ -136,8 +149,11 @@ def mask_features(logits: Array, boxes: Array, scores: Array, chosen: int) -> Ar
             mask.any(1).mean(),
             _border(mask),
             rival,
+            min(rival_rank, 1.0),
             rival_overlap,
             _outline(mask) / max(np.sqrt(mask.sum()), 1),
+            _mask_iou(mask, small_refined > 0.5),
+            _contrast(mask, small),
         ],
         np.float32,
     )
@@ -184,3 +200,12 @@ def _border(mask: npt.NDArray[np.bool_]) -> float:
 def _outline(mask: npt.NDArray[np.bool_]) -> int:
     """Return the number of neighbouring pixels of which one is in the mask."""
     return int((mask[1:] != mask[:-1]).sum()) + int((mask[:, 1:] != mask[:, :-1]).sum())
+
+
+def _contrast(mask: npt.NDArray[np.bool_], image: npt.NDArray[np.uint8]) -> float:
+    """Return the mean difference of neighbouring pixels across the outline, in 0..1."""
+    grey = image.astype(np.float32).mean(2) / 255
+    down, across = mask[1:] != mask[:-1], mask[:, 1:] != mask[:, :-1]
+    total = float(np.abs(np.diff(grey, axis=0))[down].sum())
+    total += float(np.abs(np.diff(grey, axis=1))[across].sum())
+    return total / max(int(down.sum()) + int(across.sum()), 1)

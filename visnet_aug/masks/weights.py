@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 BUILTIN = "builtin"
 BUILTIN_FILE = Path(__file__).parent / "weights" / "person.safetensors"
-BUILTIN_SHA256 = "adb8d53b15981fec842bf52487a05753d00db17350e1973d43075ab72b251ce1"
+BUILTIN_SHA256 = "693618e32a360b63f403763b0e90e659957bb236717e39d24abd1310cb4ecf98"
 
 OFFICIAL_NAME = re.compile(r"yolov8[nsmlx]-seg\.pt")
 OFFICIAL_INPUT = (256, 128)

@@ -8,6 +8,8 @@ import pytest
 from visnet_aug.masks.quality import FEATURES, QualityModel, mask_features
 
 BOX = (0.25, 0.1, 0.75, 0.9)
+IMAGE = np.full((128, 64, 3), 60, np.uint8)
+IMAGE[13:115, 16:48] = 180
 
 
 def logits(box: tuple[float, float, float, float] = BOX, height: float = 8.0) -> np.ndarray:
@@ -22,7 +24,7 @@ def measure(
     maps: list[np.ndarray], boxes: list[tuple[float, ...]], scores: list[float], chosen: int = 0
 ) -> dict[str, float]:
     features = mask_features(
-        np.stack(maps), np.array(boxes, np.float32), np.array(scores, np.float32), chosen
+        np.stack(maps), np.array(boxes, np.float32), np.array(scores, np.float32), chosen, IMAGE
     )
     return dict(zip(FEATURES, features.tolist(), strict=True))
 
@@ -35,7 +37,9 @@ class TestFeatures:
         assert found["stability"] == pytest.approx(1)
         assert found["agreement"] == found["least_agreement"] == pytest.approx(1)
         assert found["box_fit"] > 0.95
-        assert found["rival"] == found["rival_overlap"] == 0
+        assert found["rival"] == found["rival_rank"] == found["rival_overlap"] == 0
+        assert found["moved"] > 0.95
+        assert found["contrast"] > 0.3
 
     def test_doubt_lowers_what_is_expected(self):
         sure, unsure = (measure([logits(height=h)], [BOX], [0.9]) for h in (8.0, 0.5))
@@ -52,6 +56,7 @@ class TestFeatures:
         beside = (0.7, 0.1, 1.0, 0.9)
         found = measure([logits(), logits(beside)], [BOX, beside], [0.9, 0.6])
         assert found["rival"] == pytest.approx(0.6)
+        assert 0 < found["rival_rank"] < 0.3
         assert 0 < found["rival_overlap"] < 0.2
 
     def test_a_box_that_does_not_fit(self):
