@@ -42,12 +42,12 @@ from pipelines.segmenter.sources import (
     split_by_identity,
     split_photos,
 )
-from visnet_aug.builder.build import Options, make_masks
-from visnet_aug.builder.observer import Advance, Silent
-from visnet_aug.masks.segmenter import BATCH, PersonSegmenter
+from visnet_aug.builder.build import Observer, make_masks
+from visnet_aug.masks.segmenter import BATCH, Segmenter
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import describe_weights, load_segmenter
+from visnet_aug.masks.weights import describe_weights
 from visnet_aug.processes import default_workers
+from visnet_aug.progress import Advance
 from visnet_aug.recipe import Recipe
 
 ROUNDS = 9
@@ -78,7 +78,7 @@ def main(
     _, crops = split_by_identity(read_masked(masks))
     sets = judged_sets(people, crops, market)
     settings = MaskSettings() if threshold is None else MaskSettings(threshold=threshold)
-    segmenters = {name: load_segmenter(name, "cpu", settings, threads=1) for name in names}
+    segmenters = {name: Segmenter(name, "cpu", settings, threads=1) for name in names}
     print(f"machine   {platform.machine()}, {default_workers()} processors")
     print(f"torch     {torch.__version__}, threshold {settings.threshold}")
     for name, segmenter in segmenters.items():
@@ -123,9 +123,7 @@ def judged_sets(
     }
 
 
-def print_quality(
-    segmenters: Mapping[str, PersonSegmenter], sets: Mapping[str, MaskedImages]
-) -> None:
+def print_quality(segmenters: Mapping[str, Segmenter], sets: Mapping[str, MaskedImages]) -> None:
     """Print how the masks of each segmenter compare with the known ones, by set."""
     for name, people in sets.items():
         print(f"{name} ({len(people)})")
@@ -138,7 +136,7 @@ def print_quality(
             )
 
 
-def print_judge(segmenter: PersonSegmenter, sets: Mapping[str, MaskedImages]) -> None:
+def print_judge(segmenter: Segmenter, sets: Mapping[str, MaskedImages]) -> None:
     """Print how well quality and confidence tell bad masks, and what is left when rejecting."""
     assert segmenter.quality is not None
     for name in ("street, tight", "street, loose", "composites"):
@@ -160,7 +158,7 @@ def print_judge(segmenter: PersonSegmenter, sets: Mapping[str, MaskedImages]) ->
                 )
 
 
-def print_speed(segmenters: Mapping[str, PersonSegmenter], images: list[np.ndarray]) -> None:
+def print_speed(segmenters: Mapping[str, Segmenter], images: list[np.ndarray]) -> None:
     """Print images a second of the whole way and of the bare forward pass, interleaved."""
     batch = (images * (BATCH // len(images) + 1))[:BATCH] * 2
     whole: dict[str, list[float]] = {name: [] for name in segmenters}
@@ -182,7 +180,7 @@ def print_speed(segmenters: Mapping[str, PersonSegmenter], images: list[np.ndarr
         )
 
 
-class Clock(Silent):
+class Clock(Observer):
     """Notes when the mask stage begins, and whenever masks are done."""
 
     def __init__(self) -> None:
@@ -206,14 +204,14 @@ def print_stage(src: Path, weights: str) -> None:
     clock = Clock()
     with tempfile.TemporaryDirectory(prefix="visnet-masks-") as out:
         recipe = Recipe().replace(weights=weights)
-        make_masks(src, Path(out), recipe, Options(device="cpu"), observer=clock)
+        make_masks(src, Path(out), recipe=recipe, device="cpu", observer=clock)
     (first, some), (last, all_) = clock.done[0], clock.done[-1]
     print(f"a build   {weights[-32:]:32s} {all_ / (last - clock.begun):.0f} images/s, file to mask")
     if some < all_:
         print(f"          {(all_ - some) / (last - first):.0f} images/s after the first batch")
 
 
-def bare_forward(segmenter: PersonSegmenter, batches: int) -> None:
+def bare_forward(segmenter: Segmenter, batches: int) -> None:
     """Run the network alone on random pixels."""
     height, width = segmenter.input_size
     pixels = torch.rand(BATCH, 3, height, width).to(segmenter.dtype)

@@ -45,7 +45,7 @@ from pipelines.segmenter.sources import (  # noqa: E402
     split_photos,
 )
 from pipelines.segmenter.training import TrainingSettings, train  # noqa: E402
-from visnet_aug.masks.segmenter import PersonSegmenter  # noqa: E402
+from visnet_aug.masks.segmenter import Segmenter  # noqa: E402
 from visnet_aug.masks.settings import MaskSettings  # noqa: E402
 
 ARCHITECTURE = Path(__file__).parent / "segmenter" / "person.yaml"
@@ -107,7 +107,7 @@ def main(
         label(segment_with(network, size), natural[::NATURAL_STEP]).save(stored)
     second = second_sources(sources, Labels.load(stored))
     network = train(description, second, judged, settings, out)
-    segmenter = PersonSegmenter.for_network(network, size, MaskSettings(threshold=0.5))
+    segmenter = Segmenter.for_network(network, size, MaskSettings(threshold=0.5))
     quality = fit(rate_samples(segmenter, second, RATED_SAMPLES, seed + 1), seed)
     sha256 = export(network, description, out / "person.safetensors", quality)
     log.info("%s", judge(network, size, judged).as_dict())

@@ -6,17 +6,16 @@ import io
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from building import BuildEach
 from fake_segmenters import Ellipses
 from PIL import Image
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory, SegmenterSource
-from visnet_aug.builder.probe import Probe
-from visnet_aug.builder.product import AUGMENTED_SET
+from visnet_aug.builder.build import build, build_probe
+from visnet_aug.masks.compute import SegmenterFactory, SegmenterSource
 from visnet_aug.recipe import Recipe
 
 SPLITS = {
@@ -89,11 +88,7 @@ def market(make_market: Callable[[Path], Path], tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="session")
 def ellipses() -> SegmenterFactory:
     """A segmenter that needs no network."""
-    return lambda weights, device, settings: SegmenterSource("ellipses", Ellipses)
-
-
-BuildEach: TypeAlias = Callable[[Mapping[str, Recipe], Path], dict[str, Path]]
-"""Builds the small dataset by recipes, into folders of their names below one."""
+    return lambda weights, device, settings: SegmenterSource("ellipses", cast(Any, Ellipses))
 
 
 @pytest.fixture(scope="session")
@@ -102,9 +97,8 @@ def build_each(market: Path, ellipses: SegmenterFactory) -> BuildEach:
 
     def build_each(recipes: Mapping[str, Recipe], root: Path) -> dict[str, Path]:
         for name, recipe in recipes.items():
-            product = Probe() if name == "probe" else AUGMENTED_SET
-            options = Options(workers=1)
-            build(market, root / name, recipe, options, product=product, segmenter_factory=ellipses)
+            make = build_probe if name == "probe" else build
+            make(market, root / name, recipe=recipe, workers=1, segmenter=ellipses)
         return {name: root / name for name in recipes}
 
     return build_each

@@ -11,7 +11,7 @@ from torch import nn
 from pipelines.segmenter.framing import to_crop
 from pipelines.segmenter.pictures import Box, box_of, picture, warp
 from pipelines.segmenter.sources import MaskedImages
-from visnet_aug.masks.segmenter import PersonSegmenter
+from visnet_aug.masks.segmenter import Segmenter
 from visnet_aug.masks.settings import MaskSettings
 
 CROP = (128, 64)
@@ -43,10 +43,10 @@ class Verdict:
 
 def judge(network: nn.Module, size: tuple[int, int], people: MaskedImages) -> Verdict:
     """Run a network in training through the product's own segmenter and compare."""
-    return compare(PersonSegmenter.for_network(network, size, MaskSettings(threshold=0.5)), people)
+    return compare(Segmenter.for_network(network, size, MaskSettings(threshold=0.5)), people)
 
 
-def compare(segmenter: PersonSegmenter, people: MaskedImages) -> Verdict:
+def compare(segmenter: Segmenter, people: MaskedImages) -> Verdict:
     """Compare a segmenter's masks with exact ones."""
     rows = []
     for found, truth in zip(segmenter.segment(people.images), people.masks, strict=True):

@@ -18,7 +18,7 @@ import numpy as np
 from torch import nn
 
 from pipelines.segmenter.pictures import U8, without_person
-from visnet_aug.masks.segmenter import PersonSegmenter
+from visnet_aug.masks.segmenter import Segmenter
 from visnet_aug.masks.settings import MaskSettings
 
 log = logging.getLogger("train_person_segmenter")
@@ -66,7 +66,7 @@ class Labels:
 def segment_with(network: nn.Module, size: tuple[int, int]) -> Segment:
     """Return a function that masks images with a network in training."""
     settings = MaskSettings(confidence=0.4, threshold=0.5)
-    segmenter = PersonSegmenter.for_network(network, size, settings)
+    segmenter = Segmenter.for_network(network, size, settings)
 
     def segment(images: Sequence[U8]) -> Iterable[U8 | None]:
         for found in segmenter.segment(images):

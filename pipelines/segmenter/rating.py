@@ -20,7 +20,7 @@ from pipelines.segmenter.composites import Sources, compose
 from pipelines.segmenter.pictures import U8
 from visnet_aug.masks.person import choose_person
 from visnet_aug.masks.quality import FEATURES, QualityModel, mask_features
-from visnet_aug.masks.segmenter import BATCH, PersonSegmenter
+from visnet_aug.masks.segmenter import BATCH, Segmenter
 
 UNITS = 6
 FIT_STEPS = 400
@@ -40,7 +40,7 @@ class Ratings:
     iou: Rows
 
 
-def rate(segmenter: PersonSegmenter, images: Sequence[U8], masks: Sequence[U8]) -> Ratings:
+def rate(segmenter: Segmenter, images: Sequence[U8], masks: Sequence[U8]) -> Ratings:
     """Measure a segmenter's masks of images whose masks (0-255) are known; skips rejected ones."""
     features, overlaps = [], []
     for first in range(0, len(images), BATCH):
@@ -82,7 +82,7 @@ def samples(sources: Sources, seed: int) -> Iterator[tuple[U8, U8]]:
             yield sample.image, sample.opacity[0]
 
 
-def rate_samples(segmenter: PersonSegmenter, sources: Sources, count: int, seed: int) -> Ratings:
+def rate_samples(segmenter: Segmenter, sources: Sources, count: int, seed: int) -> Ratings:
     """Measure a segmenter's masks of ``count`` samples."""
     images, masks = zip(*islice(samples(sources, seed), count), strict=True)
     return rate(segmenter, images, masks)

@@ -10,14 +10,12 @@ import pytest
 
 from pipelines.segmenter.judging import compare, cropped, without_colour
 from pipelines.segmenter.sources import MaskedImages, read_masked, split_photos
-from visnet_aug.masks.segmenter import PersonSegmenter
-from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import load_segmenter
+from visnet_aug.masks.segmenter import Segmenter
 
 
 @pytest.fixture(scope="module")
-def segmenter() -> PersonSegmenter:
-    return load_segmenter("builtin", "cpu", MaskSettings())
+def segmenter() -> Segmenter:
+    return Segmenter("builtin", "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +36,7 @@ def held_out(
     ids=["tight", "loose", "own-resolution"],
 )
 def test_outlines_agree_with_exact_masks(
-    segmenter: PersonSegmenter,
+    segmenter: Segmenter,
     held_out: MaskedImages,
     margin: float,
     size: tuple[int, int] | None,
@@ -50,7 +48,7 @@ def test_outlines_agree_with_exact_masks(
     assert verdict.bad <= 0.005
 
 
-def test_colour_is_not_needed(segmenter: PersonSegmenter, held_out: MaskedImages):
+def test_colour_is_not_needed(segmenter: Segmenter, held_out: MaskedImages):
     colour = cropped(held_out, 0.03)
     grey = compare(segmenter, without_colour(colour)).iou
     assert grey >= compare(segmenter, colour).iou - 0.035

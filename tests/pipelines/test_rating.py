@@ -12,7 +12,7 @@ import torch
 from pipelines.segmenter import rating, training
 from pipelines.segmenter.composites import Sources
 from visnet_aug.masks.quality import FEATURES
-from visnet_aug.masks.segmenter import PersonSegmenter
+from visnet_aug.masks.segmenter import Segmenter
 from visnet_aug.masks.settings import MaskSettings
 
 
@@ -43,7 +43,7 @@ class TestRate:
             confidence=0, min_area=0, max_area=1, min_height=0, max_border=1, threshold=0.01
         )
         network = training.build_network(tiny)
-        segmenter = PersonSegmenter.for_network(network, (64, 32), lenient)
+        segmenter = Segmenter.for_network(network, (64, 32), lenient)
         measured = rating.rate_samples(segmenter, sources, 10, seed=0)
         images = [image for image, _ in islice(rating.samples(sources, 0), 10)]
         accepted = sum(found.accepted for found in segmenter.segment(images))

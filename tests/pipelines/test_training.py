@@ -17,9 +17,8 @@ from pipelines.segmenter.labelling import Labels, label
 from pipelines.segmenter.loss import PersonLoss
 from pipelines.segmenter.sources import MaskedImages
 from pipelines.segmenter.starting import start_from
-from visnet_aug.masks.segmenter import PersonSegmenter
+from visnet_aug.masks.segmenter import Segmenter
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import load_segmenter
 
 
 @pytest.mark.parametrize(
@@ -110,8 +109,8 @@ class TestTraining:
         network = training.build_network(tiny).eval()
         export(network, tiny, tmp_path / "person.safetensors")
         settings = MaskSettings(confidence=0.0, min_area=0.0, max_area=1.0, min_height=0.0)
-        shipped = load_segmenter(str(tmp_path / "person.safetensors"), "cpu", settings)
-        trained = PersonSegmenter.for_network(network, (64, 32), settings)
+        shipped = Segmenter(str(tmp_path / "person.safetensors"), "cpu", settings)
+        trained = Segmenter.for_network(network, (64, 32), settings)
         for one, other in zip(
             shipped.segment(people.images), trained.segment(people.images), strict=True
         ):

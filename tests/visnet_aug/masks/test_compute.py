@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -109,12 +110,11 @@ class Here:
     """Computes batches in this process, one after the other."""
 
     def __init__(self, segmenter: FakeSegmenter, out: Path) -> None:
-        self._worker = MaskWorker(segmenter, out)
+        self._worker = MaskWorker(cast(Any, segmenter), out)
 
     def __call__(
         self,
         batches: Sequence[MaskBatch],
-        *,
         ready: Callable[[], None],
         finished: Callable[[Sequence[MaskEntry]], None],
     ) -> None:

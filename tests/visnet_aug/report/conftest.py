@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from fake_segmenters import Picky
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory, SegmenterSource
-from visnet_aug.builder.probe import Probe, probe_recipe
-from visnet_aug.builder.product import AUGMENTED_SET
+from visnet_aug.builder.build import build, build_probe
+from visnet_aug.builder.probe import probe_recipe
 from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
+from visnet_aug.masks.compute import SegmenterFactory, SegmenterSource
 from visnet_aug.recipe import Recipe
 from visnet_aug.report.site import write_report
 
@@ -41,7 +41,9 @@ SHUNNED = "0002_c1s1_001021_00"
 def picky(market: Path) -> SegmenterFactory:
     """A segmenter that rejects one image's mask."""
     shunned = market / "bounding_box_train" / f"{SHUNNED}.jpg"
-    return lambda weights, device, settings: SegmenterSource("picky", partial(Picky, shunned))
+    return lambda weights, device, settings: SegmenterSource(
+        "picky", cast(Any, partial(Picky, shunned))
+    )
 
 
 @pytest.fixture(scope="session")
@@ -51,15 +53,8 @@ def reports(
     """A build of each recipe with its report, to be read only."""
     root = tmp_path_factory.mktemp("reports")
     for name, recipe in RECIPES.items():
-        product = Probe() if name == "probe" else AUGMENTED_SET
-        build(
-            market,
-            root / name,
-            recipe,
-            Options(workers=1),
-            product=product,
-            segmenter_factory=picky,
-        )
+        make = build_probe if name == "probe" else build
+        make(market, root / name, recipe=recipe, workers=1, segmenter=picky)
         write_report(root / name, workers=1)
     return {name: root / name for name in RECIPES}
 
