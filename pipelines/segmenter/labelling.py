@@ -127,5 +127,5 @@ def _unpad(mask: U8, shape: tuple[int, ...], smaller: bool) -> U8:
     return mask[down : down + shape[0], across : across + shape[1]]
 
 
-def _iou(one: np.ndarray, other: np.ndarray) -> float:  # type: ignore[type-arg]
+def _iou(one: np.ndarray, other: np.ndarray) -> float:
     return float((one & other).sum() / max((one | other).sum(), 1))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -40,7 +42,7 @@ def start_from(network: nn.Module, weights: Path, images: Tensor) -> int:
     return copied
 
 
-def _setter(norm: nn.BatchNorm2d, bias: Tensor):  # type: ignore[no-untyped-def]
+def _setter(norm: Any, bias: Tensor) -> Callable[[nn.Module, object, Tensor], None]:
     def measure(_: nn.Module, __: object, output: Tensor) -> None:
         mean, variance = output.mean((0, 2, 3)), output.var((0, 2, 3)) + norm.eps
         norm.running_mean.copy_(mean)

@@ -146,7 +146,8 @@ def train(
         multiprocessing_context="spawn",  # OpenCV's threads do not survive a fork
     )
     size = (architecture["input"][0], architecture["input"][1])
-    began, parts_sum = time.monotonic(), {}
+    began = time.monotonic()
+    parts_sum: dict[str, float] = {}
     for batch in loader:
         parts = run.advance(batch)
         parts_sum = {k: parts_sum.get(k, 0.0) + float(v.detach()) for k, v in parts.items()}
@@ -200,7 +201,7 @@ class _Run:
         if not torch.isfinite(total):
             raise FloatingPointError(f"step {self.step}: loss {parts}")
         self._optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         nn.utils.clip_grad_norm_(self._network.parameters(), 10.0)
         self._optimiser.step()
         self.step += 1

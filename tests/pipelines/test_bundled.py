@@ -41,14 +41,14 @@ def test_outlines_agree_with_exact_masks(
     margin: float,
     size: tuple[int, int] | None,
     bar: float,
-):
+) -> None:
     verdict = compare(segmenter, cropped(held_out, margin, size))
     assert verdict.iou >= bar
     assert verdict.rejected <= 0.05
     assert verdict.bad <= 0.005
 
 
-def test_colour_is_not_needed(segmenter: Segmenter, held_out: MaskedImages):
+def test_colour_is_not_needed(segmenter: Segmenter, held_out: MaskedImages) -> None:
     colour = cropped(held_out, 0.03)
     grey = compare(segmenter, without_colour(colour)).iou
     assert grey >= compare(segmenter, colour).iou - 0.035

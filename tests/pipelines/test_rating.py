@@ -25,19 +25,19 @@ def ratings(count: int = 400) -> rating.Ratings:
 
 
 class TestFit:
-    def test_predicts_the_iou(self):
+    def test_predicts_the_iou(self) -> None:
         data = ratings()
         train = rating.Ratings(data.features[:300], data.iou[:300])
         expected = rating.fit(train, seed=0)(data.features[300:])
         assert np.abs(expected - data.iou[300:]).mean() < 0.03
 
-    def test_depends_on_the_seed_alone(self):
+    def test_depends_on_the_seed_alone(self) -> None:
         one, other = (rating.fit(ratings(50), seed=3) for _ in range(2))
         assert np.array_equal(one.output, other.output)
 
 
 class TestRate:
-    def test_measures_every_accepted_mask(self, tiny: dict[str, Any], sources: Sources):
+    def test_measures_every_accepted_mask(self, tiny: dict[str, Any], sources: Sources) -> None:
         torch.manual_seed(0)
         lenient = MaskSettings(
             confidence=0, min_area=0, max_area=1, min_height=0, max_border=1, threshold=0.01
@@ -51,7 +51,7 @@ class TestRate:
         assert np.isfinite(measured.features).all()
         assert ((measured.iou >= 0) & (measured.iou <= 1)).all()
 
-    def test_samples_are_known_everywhere(self, sources: Sources):
+    def test_samples_are_known_everywhere(self, sources: Sources) -> None:
         for image, mask in islice(rating.samples(sources, 1), 20):
             assert image.shape[:2] == mask.shape
 
@@ -65,9 +65,9 @@ class TestRate:
         ([0.1, 0.6, 0.5, 0.9], [True, True, False, False], 0.75),
     ],
 )
-def test_auroc(quality: list[float], bad: list[bool], area: float):
+def test_auroc(quality: list[float], bad: list[bool], area: float) -> None:
     assert rating.auroc(np.array(quality, np.float32), np.array(bad)) == pytest.approx(area)
 
 
-def test_auroc_of_one_kind_is_unknown():
+def test_auroc_of_one_kind_is_unknown() -> None:
     assert np.isnan(rating.auroc(np.ones(3, np.float32), np.zeros(3, np.bool_)))

@@ -29,13 +29,13 @@ from visnet_aug.masks.settings import MaskSettings
         (slice(32, 96), slice(16, 48), (0.5, 0.5, 0.5, 0.5)),
     ],
 )
-def test_relative_box(rows: slice, columns: slice, box: tuple[float, ...]):
+def test_relative_box(rows: slice, columns: slice, box: tuple[float, ...]) -> None:
     opacity = np.zeros((128, 64), np.uint8)
     opacity[rows, columns] = 255
     assert training.relative_box(opacity) == pytest.approx(box)
 
 
-def test_pixel_weight_is_none_where_unknown_and_more_at_outlines():
+def test_pixel_weight_is_none_where_unknown_and_more_at_outlines() -> None:
     opacity = np.zeros((40, 40), np.uint8)
     opacity[:, 20:] = 255
     known = np.full((40, 40), 255, np.uint8)
@@ -47,7 +47,7 @@ def test_pixel_weight_is_none_where_unknown_and_more_at_outlines():
 
 
 class TestLoss:
-    def test_unknown_pixels_teach_nothing(self, tiny: dict[str, Any], sources: Sources):
+    def test_unknown_pixels_teach_nothing(self, tiny: dict[str, Any], sources: Sources) -> None:
         """Whatever the opacity says there: the same loss."""
         torch.manual_seed(0)
         network = training.build_network(tiny).train()
@@ -67,7 +67,7 @@ class TestLoss:
 class TestStart:
     def test_gives_what_the_folded_network_gives(
         self, tiny: dict[str, Any], sources: Sources, tmp_path: Path
-    ):
+    ) -> None:
         """Layer by layer, a network started from shipped weights computes what they compute."""
         torch.manual_seed(0)
         shipped = training.build_network(tiny).eval()
@@ -80,7 +80,7 @@ class TestStart:
         first, other = (n.model[:3](images) for n in (shipped, network))
         assert torch.allclose(first, other, atol=0.02)
 
-    def test_leaves_layers_of_other_shapes(self, tiny: dict[str, Any], tmp_path: Path):
+    def test_leaves_layers_of_other_shapes(self, tiny: dict[str, Any], tmp_path: Path) -> None:
         wide = {**tiny, "scales": {"p": [0.33, 0.125, 128]}}
         export(training.build_network(wide).eval(), wide, tmp_path / "person.safetensors")
         images = torch.rand(4, 3, 64, 32)
@@ -91,7 +91,7 @@ class TestStart:
 class TestTraining:
     def test_goes_on_where_it_stopped(
         self, tiny: dict[str, Any], sources: Sources, people: MaskedImages, tmp_path: Path
-    ):
+    ) -> None:
         """Stopped half-way and started again: the same weights as straight through."""
         torch.set_num_threads(1)  # with more, sums in the backward pass come in any order
         settings = training.TrainingSettings(steps=4, batch=4)
@@ -103,7 +103,7 @@ class TestTraining:
 
     def test_export_gives_the_same_masks(
         self, tiny: dict[str, Any], people: MaskedImages, tmp_path: Path
-    ):
+    ) -> None:
         """What ships, read back by the product, sees what the trained network sees."""
         torch.manual_seed(0)
         network = training.build_network(tiny).eval()
@@ -137,22 +137,22 @@ class TestLabels:
         image[20:110, 20:40] = 255
         return [image, image]
 
-    def test_take_what_all_views_agree_on(self, images: list[np.ndarray]):
+    def test_take_what_all_views_agree_on(self, images: list[np.ndarray]) -> None:
         labels = label(self.bright, images)
         assert len(labels.labels) == 2
         assert np.array_equal(labels.labels[0][..., 0] > 127, images[0][..., 0] > 127)
         assert labels.labels[0][..., 1].min() == 255
         assert labels.backgrounds[0].max() == 0
 
-    def test_drop_what_views_disagree_on(self, images: list[np.ndarray]):
+    def test_drop_what_views_disagree_on(self, images: list[np.ndarray]) -> None:
         assert not label(self.left, images).labels
 
-    def test_rejected_masks_label_nothing(self, images: list[np.ndarray]):
+    def test_rejected_masks_label_nothing(self, images: list[np.ndarray]) -> None:
         labels = label(lambda views: [None for _ in views], images)
         assert not labels.labels
         assert not labels.backgrounds
 
-    def test_come_back_from_the_disk(self, images: list[np.ndarray], tmp_path: Path):
+    def test_come_back_from_the_disk(self, images: list[np.ndarray], tmp_path: Path) -> None:
         labels = label(self.bright, images)
         labels.save(tmp_path / "labels.npz")
         stored = Labels.load(tmp_path / "labels.npz")

@@ -9,7 +9,9 @@ import pytest
 from visnet_aug.masks.refine import refine
 
 
-def scene(shape: tuple[int, int], person: tuple[int, ...], ground: tuple[int, ...]):
+def scene(
+    shape: tuple[int, int], person: tuple[int, ...], ground: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
     """A picture whose middle half, left to right, is the person; with its mask."""
     width = shape[1]
     mask = np.zeros(shape, np.bool_)
@@ -36,7 +38,7 @@ def iou(one: np.ndarray, other: np.ndarray) -> float:
 )
 def test_moves_the_outline_to_the_edge(
     shape: tuple[int, int], person: tuple[int, ...], ground: tuple[int, ...]
-):
+) -> None:
     image, truth = scene(shape, person, ground)
     coarse = blurred((64, 32))
     plain = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.5
@@ -48,21 +50,21 @@ def test_moves_the_outline_to_the_edge(
     assert 1 - iou(refined > 0.5, truth) < 0.75 * lost
 
 
-def test_leaves_the_outline_where_there_is_no_edge():
+def test_leaves_the_outline_where_there_is_no_edge() -> None:
     image = np.full((128, 64, 3), 90, np.uint8)
     coarse = blurred((64, 32))
     assert iou(refine(coarse, image) > 0.5, blurred((128, 64), 2) > 0.5) > 0.94
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_adds_nothing_to_what_is_certain(value: float):
+def test_adds_nothing_to_what_is_certain(value: float) -> None:
     image = np.random.default_rng(0).integers(0, 255, (128, 64, 3), np.uint8)
     refined = refine(np.full((64, 32), value, np.float32), image)
     assert np.allclose(refined, value, atol=1e-3)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_is_finite_and_within_bounds(seed: int):
+def test_is_finite_and_within_bounds(seed: int) -> None:
     rng = np.random.default_rng(seed)
     image = rng.integers(0, 255, (128, 64, 3), np.uint8)
     image[:, :30] = image[:, :30, :1]  # grey, where equations are nearly singular
