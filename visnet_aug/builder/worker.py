@@ -17,8 +17,8 @@ from visnet_aug.builder.plan import Planned, Task
 from visnet_aug.builder.render import Renderer
 from visnet_aug.builder.rows import make_row
 from visnet_aug.builder.tars import Sample, StoppedError, write_shard
-from visnet_aug.datasets.images import read_again
 from visnet_aug.datasets.record import ImageRecord
+from visnet_aug.datasets.sources import read_again
 from visnet_aug.files import cannot, write_file
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.png import encode_mask

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 AUTO: Final = "auto"
 """The layout that means: look which it is."""
 
-KNOWN: Final = ("market1501", "dukemtmcreid", "msmt17", "cuhk03-np", "veri776")
+PUBLISHED: Final = ("market1501", "dukemtmcreid", "msmt17", "cuhk03-np", "veri776", "mars")
+"""Layouts of published sets."""
+
+RECOGNISED: Final = (*PUBLISHED, "mot", "boxmot", "identities")
 """Layouts that can be recognised."""
 
-LAYOUTS: Final = (AUTO, *KNOWN, "table", "pattern")
+LAYOUTS: Final = (AUTO, *RECOGNISED, "table", "pattern")
 """Names of the layouts that `read_dataset` reads."""
 
 
@@ -27,30 +30,69 @@ def read_dataset(
     layout: str = AUTO,
     table: str | None = None,
     pattern: str | None = None,
+    split_names: Mapping[str, str] | None = None,
+    camera_pattern: str = "",
+    one_camera_per_image: bool = False,
+    split_test: float | None = None,
+    split_query: int | None = None,
+    split_seed: int = 0,
+    every: int = 1,
+    min_distance: int = 0,
+    min_height: int = 64,
+    min_visibility: float = 0.5,
+    margin: float = 0.0,
+    strict: bool = False,
     on_error: Literal["skip", "stop"] = "skip",
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """Read a dataset; ``on_error``, ``workers`` and ``progress`` are `read_layout`'s.
+    r"""Read a dataset.
 
     Args:
         root: Folder of the dataset.
         layout: One of `LAYOUTS`.
-        table: CSV file of the layout ``table``; makes ``auto`` this layout.
+        table: CSV, TSV, JSON lines or Parquet file of the layout ``table``; makes ``auto`` this
+            layout.
         pattern: Regular expression of the layout ``pattern``; makes ``auto`` this layout.
+        split_names: What folders mean, by name or path: ``{"bbox_test": "gallery"}``; one of
+            ``train``, ``query``, ``gallery``, ``val`` and ``skip``.
+        camera_pattern: Regular expression that finds the camera in a path, for the layout
+            ``identities``.
+        one_camera_per_image: Whether every image counts as one of another camera.
+        split_test: Share of identities to test with, for a set without query and gallery.
+        split_query: Query images of each test identity.
+        split_seed: Decides which identities and images these are.
+        every: Keep one of so many frames of each tracklet.
+        min_distance: Least number of differing bits, of 64, between a frame and the last one kept.
+        min_height: Least height in pixels of a box of the layout ``mot``.
+        min_visibility: Least share of a person that is visible in such a box.
+        margin: What is added to such a box on each side, as a share of its size.
+        strict: Whether only 8-bit RGB JPEG and PNG are usable, instead of converting the rest.
         on_error: Whether an unusable image is listed or ends the reading.
         workers: Number of processes.
-        progress: Told how many files are done, of how many.
+        progress: Called with (files done, files in all).
+
+    Returns:
+        The images, sorted by split (train, query, gallery) and then by name, and what was left
+        out.
 
     Raises:
         DatasetError: The layout is unknown or cannot be recognised, or its reader refuses the
             folder.
-        RecipeError: The pattern cannot be used.
+        RecipeError: An argument cannot be used.
+
+    Example:
+        >>> dataset = read_dataset("people", camera_pattern=r"cam(\d+)")  # doctest: +SKIP
+        >>> dataset.records[0].identity, dataset.records[0].pid  # doctest: +SKIP
+        ('anna', 1)
     """
     from dataclasses import replace
 
-    from visnet_aug.datasets.reading import read_layout  # Pillow only when reading
-    from visnet_aug.datasets.recognition import find_layout
+    from visnet_aug.datasets.holdout import Holdout
+    from visnet_aug.datasets.mot import Mot
+    from visnet_aug.datasets.reading import Reading, read_layout  # Pillow only when reading
+    from visnet_aug.datasets.recognition import Arrangement, find_layout
+    from visnet_aug.datasets.thinning import Thinning
 
     root = Path(root).expanduser().resolve()
     if not root.exists():
@@ -59,8 +101,19 @@ def read_dataset(
         raise DatasetError(
             f"{printable(root)}: a file, not a folder; unpack it and give its folder"
         )
-    if layout == AUTO:
-        layout = "table" if table else "pattern" if pattern else AUTO
-    found, why = find_layout(root, layout, table, pattern)
-    dataset = read_layout(root, found, on_error=on_error, workers=workers, progress=progress)
-    return replace(dataset, recognised=why)
+    drawn = split_test is not None or split_query is not None
+    reading = Reading(
+        on_error=on_error,
+        strict=strict,
+        one_camera_per_image=one_camera_per_image,
+        thinning=Thinning(every, min_distance),
+        holdout=Holdout(split_test, 1 if split_query is None else split_query, split_seed)
+        if drawn
+        else None,
+        workers=workers,
+        progress=progress,
+    )
+    boxes = Mot(min_height, min_visibility, margin)
+    said = Arrangement(layout, table, pattern, split_names or {}, camera_pattern, boxes)
+    found, why = find_layout(root, said)
+    return replace(read_layout(root, found, reading), recognised=why)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -11,10 +11,17 @@ from typing import Final
 from visnet_aug.datasets.record import (
     DISTRACTOR_PID,
     JUNK_PID,
+    UNKNOWN_CAMID,
     Dataset,
     ImageRecord,
+    RejectedImage,
     Split,
 )
+from visnet_aug.errors import printable
+
+
+MOST_REASONS: Final = 3
+"""Reasons for leaving images out that are told at once; all of them are in ``rejected.csv``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,7 @@ class SplitCounts:
     Attributes:
         images: All images, junk and distractors included.
         identities: Different people; junk and distractors are none.
-        cameras: Different cameras.
+        cameras: Different cameras that are known.
         junk: Images that evaluation ignores.
         distractors: Images of nobody in the query set.
     """
@@ -64,12 +71,67 @@ def is_published(dataset: Dataset) -> bool:
     return dataset.layout == "market1501" and images == published
 
 
+@dataclass(frozen=True, slots=True)
+class ReasonCount:
+    """How many images were left out for one reason.
+
+    Attributes:
+        reason: A name out of `visnet_aug.datasets.images.REASONS`.
+        images: How many.
+        example: Path of the first, relative to the dataset's root.
+        detail: What is wrong with that one, and what to do.
+    """
+
+    reason: str
+    images: int
+    example: str
+    detail: str
+
+
+def count_reasons(
+    dataset: Dataset, rejected: Sequence[RejectedImage] | None = None
+) -> list[ReasonCount]:
+    """Count why images were left out, the most frequent reason first.
+
+    Args:
+        dataset: What was read.
+        rejected: Which of its rejected images; all when ``None``.
+    """
+    rejected = dataset.rejected if rejected is None else rejected
+    first: dict[str, RejectedImage] = {}
+    for image in rejected:
+        first.setdefault(image.reason, image)
+    counts = Counter(image.reason for image in rejected)
+    return [
+        ReasonCount(reason, count, dataset.origin(first[reason]), first[reason].detail)
+        for reason, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    ]
+
+
+def describe_rejected(
+    dataset: Dataset, rejected: Sequence[RejectedImage] | None = None, most: int = MOST_REASONS
+) -> str:
+    """Say in one line why images were left out: the most frequent reasons, each with an example.
+
+    Example:
+        ``17 greyscale, such as query/3.jpg: JPEG with one channel; ...; and 2 for other reasons``
+    """
+    counts = count_reasons(dataset, rejected)
+    parts = [
+        f"{of.images:,} {of.reason}, such as {printable(of.example)}: {of.detail}"
+        for of in counts[:most]
+    ]
+    if others := sum(of.images for of in counts[most:]):
+        parts.append(f"and {others:,} for other reasons")
+    return "; ".join(parts)
+
+
 def _count(records: Iterable[ImageRecord]) -> SplitCounts:
     pids = Counter(record.pid for record in records)
     return SplitCounts(
         images=pids.total(),
         identities=len(pids.keys() - {JUNK_PID, DISTRACTOR_PID}),
-        cameras=len({record.camid for record in records}),
+        cameras=len({record.camid for record in records} - {UNKNOWN_CAMID}),
         junk=pids[JUNK_PID],
         distractors=pids[DISTRACTOR_PID],
     )

@@ -1,15 +1,15 @@
-"""Is this file a usable image, and if not, what is it? One place that decodes, for all rooms.
+"""Decides whether a file is a plain image, and names what is wrong with one that is not.
 
-Strict on purpose: an image is usable only as an 8-bit, three-channel, upright, complete JPEG or
-PNG. Everything else has a name in `REASONS`, so that nothing is repaired, converted or dropped
-silently. OpenCV would hand back a half-grey picture for some damaged files and print libjpeg's
-complaints to stderr from C; Pillow raises or stays quiet, and is therefore the one judge here.
-Of what it has found usable, OpenCV decodes the same pixels, bit for bit, in half the time; where
-bytes are known by their checksum to be a usable image, `decode_known` has them decoded by it.
+A plain image is an 8-bit, three-channel, upright, complete JPEG or PNG: every tool reads the same
+pixels from it. Anything else has a name in `REASONS`, so that no file is repaired or dropped
+silently; `visnet_aug.datasets.conversion` turns most of what is not plain into what is.
 
-EXIF orientation is never applied. Pillow-based trainers ignore the tag and OpenCV-based ones
-obey it, so an image that carries one would mean two different pictures; it is the named outcome
-``rotated``.
+OpenCV returns a half-grey picture for some damaged files and prints libjpeg's complaints to stderr
+from C. Pillow raises, and is therefore the only judge here. OpenCV decodes plain images to the same
+pixels, bit for bit, in half the time: `decode_known` uses it for bytes whose checksum is known.
+
+EXIF orientation is never applied here. Trainers based on Pillow ignore the tag and those based on
+OpenCV obey it, so such an image is two different pictures; it is the outcome ``rotated``.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
+from PIL.Image import DecompressionBombError
+from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.errors import DatasetError
 
 if TYPE_CHECKING:
@@ -58,24 +59,30 @@ REASONS: Final[Mapping[str, str]] = MappingProxyType(
         "rotated": "turn the pixels upright and remove the tag (jpegtran, exiftran -ai)",
         "too_large": "crop or shrink it: one person's crop is expected",
         "unreadable": "repair the file or its permissions, or remove it",
+        "transparent": "replace it with an image that shows something",
         # What a layout's reader finds from names alone.
         "bad_name": "rename it as the layout asks, or move it out of the folder",
         "subfolder": "move its images up into the split's own folder, or remove it",
-        "duplicate_stem": "keep one of the two",
+        "no_split": "move it below train, query or gallery, or name its folder in --split-names",
+        "duplicate_stem": "remove one of the two",
         "no_identity": "move it to the gallery, or remove it",
         "identity_leak": "remove the identity from the training images or from the test images",
+        # What cutting a box out of a frame finds.
+        "empty_box": "correct the box, or remove its line",
     }
 )
 """Every reason an image can be rejected for, with what to do about it."""
 
-_JPEG_MAGIC = b"\xff\xd8\xff"
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_PNG_END = bytes.fromhex("0000000049454e44ae426082")
+JPEG_MAGIC = b"\xff\xd8\xff"
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+PNG_END = bytes.fromhex("0000000049454e44ae426082")
 _OTHER_MAGIC: Final = (
     (0, b"GIF8", "GIF"),
     (0, b"BM", "BMP"),
     (0, b"II*\x00", "TIFF"),
     (0, b"MM\x00*", "TIFF"),
+    (0, b"II+\x00", "TIFF"),
+    (0, b"MM\x00+", "TIFF"),
     (0, b"\xff\x0a", "JPEG XL"),
     (4, b"jP  ", "JPEG 2000"),
     (4, b"ftypavif", "AVIF"),
@@ -94,11 +101,12 @@ DECODER_ERRORS = (
     ArithmeticError,
     struct.error,
     zlib.error,
+    DecompressionBombError,
 )
 """What Pillow's parsers let escape on damaged bytes, besides its documented OSError."""
 
 
-_ImageFile = TypeVar("_ImageFile", JpegImageFile, PngImageFile)
+_ImageFile = TypeVar("_ImageFile", bound=ImageFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +131,19 @@ class UnusableImage:
         return cls(reason, f"{what}; {REASONS[reason]}")
 
 
-class _UnusableError(Exception):
-    """Carries an `UnusableImage` from where it is found to where it is returned."""
+class UnusableError(Exception):
+    """Carries an `UnusableImage` from where it is found to where it is returned.
+
+    Attributes:
+        outcome: What was found.
+    """
 
     def __init__(self, reason: str, what: str) -> None:
         super().__init__(what)
         self.outcome = UnusableImage.because(reason, what)
 
 
-class _QuietJpegImageFile(JpegImageFile):
+class QuietJpegImageFile(JpegImageFile):
     """A JPEG whose EXIF block is left alone: Pillow would warn on stderr about damaged ones."""
 
     def _read_dpi_from_exif(self) -> None:
@@ -148,16 +160,16 @@ def inspect_image(path: Path) -> UsableImage | UnusableImage:
         The image's size and checksum, or the named reason why it cannot be used.
     """
     try:
-        return inspect_bytes(_read_file(path))
-    except _UnusableError as error:
+        return inspect_bytes(read_file(path))
+    except UnusableError as error:
         return error.outcome
 
 
 def inspect_bytes(data: bytes) -> UsableImage | UnusableImage:
     """Decide whether an image file's bytes are usable, by decoding all of its pixels."""
     try:
-        image = _decode(data)
-    except _UnusableError as error:
+        image = decode_plain(data)
+    except UnusableError as error:
         return error.outcome
     return UsableImage(image.width, image.height, hashlib.sha256(data).hexdigest())
 
@@ -177,8 +189,8 @@ def decode_rgb(data: bytes) -> NDArray[np.uint8]:
     import numpy as np
 
     try:
-        return np.array(_decode(data))
-    except _UnusableError as error:
+        return np.array(decode_plain(data))
+    except UnusableError as error:
         raise DatasetError(f"image bytes cannot be decoded: {error.outcome.detail}") from error
 
 
@@ -197,128 +209,130 @@ def decode_known(data: bytes) -> NDArray[np.uint8]:
     return decode_rgb(data) if image is None else image
 
 
-def read_again(record: ImageRecord) -> bytes:
-    """Read a dataset's image, which must still be what it was when the dataset was read.
-
-    Raises:
-        DatasetError: It vanished or changed.
-    """
-    try:
-        data = record.path.read_bytes()
-    except OSError as error:
-        raise DatasetError(
-            f"{record.path}: cannot be read any more ({error.strerror}); restore it, run again"
-        ) from error
-    if hashlib.sha256(data).hexdigest() != record.sha256:
-        raise DatasetError(f"{record.path}: changed since the dataset was read; run again")
-    return data
-
-
-def _read_file(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Read a regular file of at most `MAX_BYTES`, or raise `UnusableError`."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for a writer, for ever
-            raise _UnusableError("unreadable", "not a regular file")
+            raise UnusableError("unreadable", "not a regular file")
         if status.st_size > MAX_BYTES:
-            raise _UnusableError("too_large", f"{status.st_size:,} bytes, over {MAX_BYTES:,}")
+            raise UnusableError("too_large", f"{status.st_size:,} bytes, over {MAX_BYTES:,}")
         return path.read_bytes()
     except OSError as error:
-        raise _UnusableError("unreadable", error.strerror or type(error).__name__) from error
+        raise UnusableError("unreadable", error.strerror or type(error).__name__) from error
 
 
-def _decode(data: bytes) -> JpegImageFile | PngImageFile:
-    """Return the image with all of its pixels loaded, in mode RGB, or raise `_UnusableError`."""
+def decode_plain(data: bytes) -> JpegImageFile | PngImageFile:
+    """Return the image with all of its pixels loaded, in mode RGB, or raise `UnusableError`."""
     if not data:
-        raise _UnusableError("zero_byte", "the file is empty")
-    if _JPEG_MAGIC.startswith(data) or _PNG_MAGIC.startswith(data):
-        raise _UnusableError("truncated", f"ends after {len(data)} bytes")
+        raise UnusableError("zero_byte", "the file is empty")
+    if JPEG_MAGIC.startswith(data) or PNG_MAGIC.startswith(data):
+        raise UnusableError("truncated", f"ends after {len(data)} bytes")
     image: JpegImageFile | PngImageFile
-    if data.startswith(_JPEG_MAGIC):
-        image = _open(_QuietJpegImageFile, data)
+    if data.startswith(JPEG_MAGIC):
+        image = open_header(QuietJpegImageFile, data)
         _check_jpeg(image)
-    elif data.startswith(_PNG_MAGIC):
+    elif data.startswith(PNG_MAGIC):
         _check_png(data)
-        image = _open(PngImageFile, data)
+        image = open_header(PngImageFile, data)
         if "transparency" in image.info:
-            raise _UnusableError("alpha", "PNG with a transparent colour")
+            raise UnusableError("alpha", "PNG with a transparent colour")
     else:
         raise _name_foreign(data)
-    if image.width * image.height > MAX_PIXELS:
-        raise _UnusableError(
-            "too_large", f"{image.width}×{image.height} pixels, over {MAX_PIXELS:,}"
-        )
-    orientation = _orientation(image.info.get("exif", b""))
+    check_size(image.size)
+    orientation = exif_orientation(image.info.get("exif", b""))
     if orientation != 1:
-        raise _UnusableError("rotated", f"EXIF orientation {orientation}")
+        raise UnusableError("rotated", f"EXIF orientation {orientation}")
+    load(image)
+    return image
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raise `UnusableError` if a width and height in pixels are beyond what is decoded, or none."""
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise UnusableError("too_large", f"{width}×{height} pixels, over {MAX_PIXELS:,}")
+    if width < 1 or height < 1:
+        raise UnusableError("corrupt", "no pixel in it")
+
+
+def load(image: ImageFile) -> None:
+    """Decode an image's pixels, or raise `UnusableError`."""
     try:
         image.load()
     except DECODER_ERRORS as error:
         reason = "truncated" if "truncated" in str(error) else "corrupt"
-        raise _UnusableError(reason, _one_line(error)) from error
-    return image
+        raise UnusableError(reason, _one_line(error)) from error
 
 
-def _open(plugin: type[_ImageFile], data: bytes) -> _ImageFile:
-    """Parse an image's header; no pixel is decoded yet."""
+def open_header(plugin: type[_ImageFile], data: bytes) -> _ImageFile:
+    """Parse an image's header, or raise `UnusableError`; no pixel is decoded yet."""
     stream = io.BytesIO(data)
     try:
         image = plugin(stream)
     except DECODER_ERRORS as error:
         if stream.tell() >= len(data):
-            raise _UnusableError("truncated", "the file ends within its header") from error
-        raise _UnusableError("corrupt", _one_line(error)) from error
-    if not image.tile:
-        raise _UnusableError("truncated", "the file ends before its pixels")
+            raise UnusableError("truncated", "the file ends within its header") from error
+        raise UnusableError("corrupt", _one_line(error)) from error
+    if not image.tile and image.format != "WEBP":  # whose decoder knows no tiles
+        raise UnusableError("truncated", "the file ends before its pixels")
     return image
 
 
 def _check_jpeg(image: JpegImageFile) -> None:
     if image.mode == "L":
-        raise _UnusableError("greyscale", "JPEG with one channel")
+        raise UnusableError("greyscale", "JPEG with one channel")
     if image.mode == "CMYK":
-        raise _UnusableError("cmyk", "JPEG with four channels")
+        raise UnusableError("cmyk", "JPEG with four channels")
 
 
 def _check_png(data: bytes) -> None:
     """Judge what Pillow would convert silently: bit depth, colour type, animation, missing end."""
     if len(data) < 26:
-        raise _UnusableError("truncated", "the file ends within its header")
+        raise UnusableError("truncated", "the file ends within its header")
     depth, colour_type = data[24], data[25]
     if colour_type in (0, 4):
-        raise _UnusableError("greyscale", "PNG with one colour channel")
+        raise UnusableError("greyscale", "PNG with one colour channel")
     if colour_type == 3:
-        raise _UnusableError("palette", "PNG with a palette")
+        raise UnusableError("palette", "PNG with a palette")
     if colour_type == 6:
-        raise _UnusableError("alpha", "PNG with an alpha channel")
+        raise UnusableError("alpha", "PNG with an alpha channel")
     if depth == 16:
-        raise _UnusableError("sixteen_bit", "PNG with 16 bits a channel")
+        raise UnusableError("sixteen_bit", "PNG with 16 bits a channel")
     if b"acTL" in data[: data.find(b"IDAT")]:
-        raise _UnusableError("animated", "PNG with several frames")
-    if _PNG_END not in data:
-        raise _UnusableError("truncated", "PNG without its end")
-    _check_sums(data)
+        raise UnusableError("animated", "PNG with several frames")
+    check_png_whole(data)
 
 
-def _check_sums(data: bytes) -> None:
-    """Compare the checksums of a PNG's parts; Pillow leaves out those of the pixels."""
-    start = len(_PNG_MAGIC)
+def check_png_whole(data: bytes) -> None:
+    """Raise `UnusableError` if a PNG has no end, or a wrong checksum.
+
+    Pillow compares no checksums of pixels.
+    """
+    if PNG_END not in data:
+        raise UnusableError("truncated", "PNG without its end")
+    start = len(PNG_MAGIC)
     while start + 12 <= len(data):
         end = start + 8 + int.from_bytes(data[start : start + 4], "big")
         if zlib.crc32(data[start + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
-            raise _UnusableError("corrupt", "PNG with a wrong checksum")
+            raise UnusableError("corrupt", "PNG with a wrong checksum")
         if data[start + 4 : start + 8] == b"IEND":
             return
         start = end + 4
 
 
-def _name_foreign(data: bytes) -> _UnusableError:
-    for offset, magic, name in _OTHER_MAGIC:
-        if data.startswith(magic, offset):
-            return _UnusableError("other_format", f"begins like a {name} file")
-    return _UnusableError("not_an_image", "begins like neither a JPEG nor a PNG file")
+def find_format(data: bytes) -> str | None:
+    """Return the name of the format that bytes begin like; ``None`` for JPEG, PNG and no image."""
+    return next((name for at, magic, name in _OTHER_MAGIC if data.startswith(magic, at)), None)
 
 
-def _orientation(exif: bytes) -> int:
+def _name_foreign(data: bytes) -> UnusableError:
+    if name := find_format(data):
+        return UnusableError("other_format", f"begins like a {name} file")
+    return UnusableError("not_an_image", "begins like neither a JPEG nor a PNG file")
+
+
+def exif_orientation(exif: bytes) -> int:
     """Read the orientation out of an EXIF block; 1, upright, where there is none to be read."""
     tiff = exif.removeprefix(b"Exif\x00\x00")
     order: Literal["little", "big"] = "little" if tiff.startswith(b"II") else "big"

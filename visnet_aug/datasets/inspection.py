@@ -8,29 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
-from visnet_aug.datasets.images import UnusableImage, UsableImage, inspect_image
+from visnet_aug.datasets.images import UnusableImage
+from visnet_aug.datasets.record import Region
+from visnet_aug.datasets.sources import Look, SourceImage, inspect_source
 from visnet_aug.processes import default_workers, spread
 
 WORTHWHILE: Final = 4096
 """Files from which on processes save more time than it takes to start them: a third of a second."""
+
+Source: TypeAlias = tuple[str, tuple[Region | None, ...]]
+"""A file, and which parts of it are images; ``None`` for all of it."""
 
 _CHUNK: Final = 256
 """Files per message to a worker: 25 ms of work or more."""
 
 
 def inspect_files(
-    paths: Sequence[str], workers: int | None = None
-) -> Generator[UsableImage | UnusableImage]:
-    """Yield of each file, in order, what `inspect_image` finds.
+    sources: Sequence[Source], look: Look, workers: int | None = None
+) -> Generator[list[SourceImage | UnusableImage]]:
+    """Yield of each file, in order, what `inspect_source` finds.
 
     It may start processes: a script that calls it needs ``if __name__ == "__main__":`` around
     what it does.
 
     Args:
-        paths: The files.
+        sources: The files.
+        look: What is wanted of them.
         workers: Number of processes; one per processor when ``None``. Few files are looked at in
             this process.
 
@@ -38,16 +45,25 @@ def inspect_files(
         WorkerError: A worker process died.
     """
     workers = workers or default_workers()
-    if workers == 1 or len(paths) < WORTHWHILE:
-        yield from map(inspect_image, map(Path, paths))
+    if workers == 1 or len(sources) < WORTHWHILE:
+        yield from _inspect(look, sources)
         return
-    chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
+    chunks = [sources[start : start + _CHUNK] for start in range(0, len(sources), _CHUNK)]
     # Nothing is preloaded: rendering starts the server with all that rendering imports. Closed
     # early when the caller stops at an unusable image or the user interrupts.
-    with closing(spread(_inspect, chunks, workers)) as results:
+    with closing(spread(partial(_inspect_all, look), chunks, workers)) as results:
         for found in results:
             yield from found
 
 
-def _inspect(paths: Sequence[str]) -> list[UsableImage | UnusableImage]:
-    return [inspect_image(Path(path)) for path in paths]
+def _inspect(
+    look: Look, sources: Sequence[Source]
+) -> Generator[list[SourceImage | UnusableImage]]:
+    for path, regions in sources:
+        yield inspect_source(Path(path), regions, look)
+
+
+def _inspect_all(
+    look: Look, sources: Sequence[Source]
+) -> list[list[SourceImage | UnusableImage]]:
+    return list(_inspect(look, sources))

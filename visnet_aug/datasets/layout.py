@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
 
 from visnet_aug.datasets.images import UnusableImage
-from visnet_aug.datasets.record import Split
+from visnet_aug.datasets.record import Region, Split
 from visnet_aug.errors import DatasetError
 
 FOLDERS: Final = MappingProxyType[Split, str](
@@ -23,11 +23,11 @@ FOLDERS: Final = MappingProxyType[Split, str](
 )
 """Folder of each split in Market-1501's layout, which is also the layout of every output."""
 
-SUFFIXES: Final = r"(?i:\.(?:jpe?g|png))+"
+SUFFIXES: Final = r"(?i:\.(?:jpe?g|jpe|jfif|png|bmp|dib|webp|tiff?|gif))+"
 """The suffixes of an image's name, as a part of a regular expression (``.jpg.jpg`` happens)."""
 
 LIMITS: Final = MappingProxyType[str, tuple[int, int]](
-    {"pid": (-1, 10**9 - 1), "camid": (1, 9999), "sequence": (0, 9999), "frame": (0, 10**12 - 1)}
+    {"pid": (-1, 10**9 - 1), "camid": (1, 9999), "sequence": (0, 9999), "frame": (0, 10**12 - 1), "tracklet": (0, 10**12 - 1)}
 )
 """Least and largest number of each kind that a name of Market-1501's form has room for."""
 
@@ -41,36 +41,47 @@ _SAMPLE: Final = 200
 class Label:
     """What a layout says of an image; ``None`` where it says nothing.
 
+    Identities and cameras are whole numbers that hold in the output, or texts that
+    `visnet_aug.datasets.numbering` gives numbers to.
+
     Attributes:
-        pid: Identity, from 1 in the output; ``-1`` is junk, ``0`` a distractor.
-        camid: Camera, from 1.
+        pid: Identity; of numbers, ``-1`` is junk and ``0`` a distractor.
+        camid: Camera.
         sequence: Sequence number.
         frame: Frame number.
         box: Number of the box within its frame, or whatever tells images of one frame apart.
+        tracklet: Number of the tracklet.
     """
 
-    pid: int
-    camid: int
+    pid: int | str
+    camid: int | str | None = None
     sequence: int | None = None
     frame: int | None = None
     box: int | None = None
+    tracklet: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file that belongs to a split.
+    """An image that belongs to a split.
 
     Attributes:
-        origin: Its path relative to the dataset's root, with ``/``.
+        origin: Path of its file relative to the dataset's root, with ``/``.
         split: Where it belongs.
-        stem: What tells images of the split apart: two entries of one stem are one image twice.
+        stem: What tells images of the split apart: two entries of one stem and the same bytes are
+            one image twice.
         label: What the layout says of it, or why it cannot be used whatever its bytes are.
+        region: The part of the file's upright pixels that it is; it may reach out of the frame.
+        validation: Whether it was held back from training, by its folder: it is a training image if
+            its identity is one, and no part of the set otherwise.
     """
 
     origin: str
     split: Split
     stem: str
     label: Label | UnusableImage
+    region: Region | None = None
+    validation: bool = False
 
     @property
     def file_name(self) -> str:
@@ -80,7 +91,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """All files of a dataset, none of them opened yet.
+    """All images of a dataset, none of them opened yet.
 
     Attributes:
         entries: In any order.
@@ -89,6 +100,8 @@ class Listing:
         required: Splits without which the dataset is none.
         keeps_names: Whether files keep their names in the output: their stems are its own.
         notes: What a person should know of this reading, a line each.
+        splits: As `visnet_aug.datasets.record.Dataset`'s.
+        passed_over: As `visnet_aug.datasets.record.Dataset`'s.
     """
 
     entries: list[Entry]
@@ -97,6 +110,8 @@ class Listing:
     required: tuple[Split, ...] = ("train", "query", "gallery")
     keeps_names: bool = False
     notes: tuple[str, ...] = ()
+    splits: Mapping[str, Split] = field(default_factory=dict)
+    passed_over: Mapping[str, int] = field(default_factory=dict)
 
 
 class Layout(Protocol):

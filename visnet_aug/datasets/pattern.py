@@ -1,59 +1,36 @@
 r"""Any folder of images, by a regular expression that reads identity and camera off their paths.
 
 The expression must match the whole path of an image, relative to the dataset's folder, with ``/``:
-``(?P<pid>\d+)/cam(?P<camid>\d+)_.*``. Its groups ``pid`` and ``camid`` are whole numbers from 1
-(``0`` is a distractor and ``-1`` junk, in the gallery); ``sequence`` and ``frame`` may be there,
-too. The group ``split`` says which split: ``train``, ``query``, ``gallery``, or a folder's name out
-of `SPLIT_NAMES`. Without that group, the first folder on the path that has such a name says it.
-Where no path has one, all images are for training: a set may have training images alone.
+``(?P<pid>\w+)/cam(?P<camid>\w+)_.*``. Its groups ``pid`` and ``camid`` are any texts, numbered as
+`visnet_aug.datasets.numbering` says; without ``camid``, or where it matches nothing, the camera is
+unknown. ``sequence``, ``frame`` and ``tracklet`` may be there, too, as whole numbers. The group
+``split`` says which split; without it, folders do, as `visnet_aug.datasets.splits` says.
 
-Images that the expression does not match are rejected, and so told of; other files are passed
-over. What an expression costs that backtracks without end, its author has to wait for.
+Images that the expression does not match are rejected. The time that an expression takes which
+backtracks without end is its author's to wait for.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final, get_args
 
 from visnet_aug.datasets.images import UnusableImage
-from visnet_aug.datasets.layout import (
-    SUFFIXES,
-    Entry,
-    Label,
-    Listing,
-    is_litter,
-    parse_number,
-)
+from visnet_aug.datasets.layout import Entry, Label, Listing, parse_number
+from visnet_aug.datasets.numbering import read_camera, read_identity
 from visnet_aug.datasets.record import Split
+from visnet_aug.datasets.splits import Place, Splits, splits_by_folder
+from visnet_aug.datasets.walk import find_files, image_stem
 from visnet_aug.errors import DatasetError, RecipeError
 
-REQUIRED: Final = ("pid", "camid")
-OPTIONAL: Final = ("sequence", "frame")
+REQUIRED: Final = ("pid",)
+OPTIONAL: Final = ("sequence", "frame", "tracklet")
 
-SPLIT_NAMES: Final = MappingProxyType[str, Split](
-    {
-        "train": "train",
-        "bounding_box_train": "train",
-        "image_train": "train",
-        "query": "query",
-        "image_query": "query",
-        "gallery": "gallery",
-        "test": "gallery",
-        "bounding_box_test": "gallery",
-        "image_test": "gallery",
-    }
-)
-"""Which split a folder's name, or the group ``split``, means; in lower case."""
-
-_IMAGE = re.compile(f"(?P<stem>.+?){SUFFIXES}", re.DOTALL)
-_EXAMPLE: Final = r"(?P<pid>\d+)/cam(?P<camid>\d+)_.*"
+_EXAMPLE: Final = r"(?P<pid>\w+)/cam(?P<camid>\w+)_.*"
 
 
 @dataclass(frozen=True)
@@ -62,9 +39,11 @@ class Pattern:
 
     Attributes:
         expression: As the user wrote it.
+        split_names: What folders mean, as `Splits`'s.
     """
 
     expression: str
+    split_names: Mapping[str, str] = field(default_factory=dict)
 
     name = "pattern"
 
@@ -76,52 +55,44 @@ class Pattern:
         """List all images below a folder.
 
         Raises:
-            DatasetError: A folder cannot be listed, or no image's path matches.
+            DatasetError: A folder cannot be listed, no image's path matches, or folders that look
+                like splits are not known.
             RecipeError: As `compile_pattern`.
         """
-        paths = list(_walk(root, ""))
-        images = [match for match in map(_IMAGE.fullmatch, paths) if match]
-        default: Split | None = None if any(_split_of_folders(path) for path in paths) else "train"
-        entries = [self._entry(match[0], match["stem"], default) for match in images]
-        if not any(isinstance(entry.label, Label) for entry in entries):
-            example = min((entry.origin for entry in entries), default="none")
-            raise DatasetError(
-                f"{root}: --pattern {self.expression} tells identity and camera of none of the "
-                f"{len(entries):,} images, such as {example!r}; it must match all of such a path"
-            )
-        ignored = len(paths) - len(images)
-        return Listing(entries, ignored, dict.fromkeys(get_args(Split), root), required=("train",))
-
-    def _entry(self, path: str, stem: str, default: Split | None) -> Entry:
-        try:
-            split, label = self._read(path, default)
-        except ValueError as error:
-            problem = UnusableImage.because("bad_name", str(error))
-            return Entry(path, _split_of_folders(path) or "train", stem, problem)
-        return Entry(path, split, stem, label)
-
-    def _read(self, path: str, default: Split | None) -> tuple[Split, Label]:
-        """Read split and label off a path; ``default`` is the split where no path says one.
-
-        Raises:
-            ValueError: The path does not say them.
-        """
-        match = self._compiled.fullmatch(path)
-        if match is None:
-            raise ValueError("--pattern does not match all of its path")
-        parts = {name: text or "" for name, text in match.groupdict().items()}
-        numbers = {name: parts[name] for name in REQUIRED}
-        numbers |= {name: parts[name] for name in OPTIONAL if parts.get(name)}
-        label = Label(**{name: parse_number(name, text) for name, text in numbers.items()})
-        if parts.get("split"):
-            split = SPLIT_NAMES.get(parts["split"].lower())
-            problem = f"split {parts['split']!r} is not one of {', '.join(SPLIT_NAMES)}"
+        found = find_files(root)
+        matches = {path: self._compiled.fullmatch(path) for path in found.images}
+        self._check_matches(root, matches)
+        splits = Splits(self.split_names)
+        notes: list[str] = []
+        if "split" in self._compiled.groupindex:
+            places = [_place(splits, path, match) for path, match in matches.items()]
         else:
-            split = _split_of_folders(path) or default
-            problem = "no folder on its path says the split, as others' do"
-        if split is None:
-            raise ValueError(problem)
-        return split, label
+            places, notes = splits.find_all(root, found.images)
+        entries = [
+            _entry(path, match, place)
+            for (path, match), place in zip(matches.items(), places, strict=True)
+            if not (isinstance(place, Place) and place.split is None)
+        ]
+        skipped = len(found.images) - len(entries)
+        return Listing(
+            entries,
+            ignored=sum(found.others.values()) + skipped,
+            places=dict.fromkeys(get_args(Split), root),
+            required=("train",),
+            notes=tuple(notes),
+            splits=splits_by_folder(p for p in places if isinstance(p, Place)),
+            passed_over=found.others,
+        )
+
+    def _check_matches(self, root: Path, matches: Mapping[str, re.Match[str] | None]) -> None:
+        if any(matches.values()):
+            return
+        if not matches:
+            raise DatasetError(f"{root}: no image in it; fill it or give another")
+        raise DatasetError(
+            f"{root}: --pattern {self.expression} matches none of the {len(matches):,} images, such "
+            f"as {min(matches)!r}; it must match all of such a path"
+        )
 
 
 def compile_pattern(expression: str) -> re.Pattern[str]:
@@ -144,36 +115,46 @@ def compile_pattern(expression: str) -> re.Pattern[str]:
     return compiled
 
 
-def _split_of_folders(path: str) -> Split | None:
-    """Return the split that the first folder with a split's name says."""
-    folders = path.lower().split("/")[:-1]
-    return next((SPLIT_NAMES[name] for name in folders if name in SPLIT_NAMES), None)
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell a folder; a link that leads nowhere, or in a circle, is a file that cannot be read."""
+def _place(splits: Splits, path: str, match: re.Match[str] | None) -> Place | str | None:
+    """Find the split that a group says, or else the folders; a text says why there is none."""
+    if match is None or not match["split"]:
+        return splits.find(path.split("/")[:-1])
     try:
-        return entry.is_dir()
-    except OSError:
-        return False
+        return splits.read(match["split"])
+    except ValueError as error:
+        return str(error)
 
 
-def _walk(root: Path, path: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
-    """Yield all files below a folder but litter; links are followed, though not in circles."""
-    try:
-        here = (root / path).stat()
-        inside = sorted(os.scandir(root / path), key=lambda entry: entry.name)
-    except OSError as error:
-        raise DatasetError(
-            f"{root / path}: cannot be listed ({error.strerror}); repair its permissions"
-        ) from error
-    if (here.st_dev, here.st_ino) in above:
-        return
-    for entry in inside:
-        if is_litter(entry.name):
-            continue
-        below = f"{path}/{entry.name}" if path else entry.name
-        if _is_folder(entry):
-            yield from _walk(root, below, above | {(here.st_dev, here.st_ino)})
-        else:
-            yield below
+def _entry(path: str, match: re.Match[str] | None, place: Place | str | None) -> Entry:
+    stem = image_stem(path)
+    split: Split = "train"
+    validation = False
+    if isinstance(place, Place) and place.split is not None:
+        split, validation = place.split, place.validation
+    if match is None:
+        problem = UnusableImage.because("bad_name", "--pattern does not match all of its path")
+    elif isinstance(place, str):
+        problem = UnusableImage.because("bad_name", place)
+    elif place is None:
+        what = "no folder on its path says the split, as others' do"
+        problem = UnusableImage.because("no_split", what)
+    else:
+        try:
+            return Entry(path, split, stem, _label(match), validation=validation)
+        except ValueError as error:
+            problem = UnusableImage.because("bad_name", str(error))
+    return Entry(path, split, stem, problem)
+
+
+def _label(match: re.Match[str]) -> Label:
+    """Read a label off a match.
+
+    Raises:
+        ValueError: A group's text cannot be used.
+    """
+    parts = {name: text or "" for name, text in match.groupdict().items()}
+    return Label(
+        read_identity(parts["pid"]),
+        read_camera(parts.get("camid", "")),
+        **{name: parse_number(name, parts[name]) for name in OPTIONAL if parts.get(name)},
+    )

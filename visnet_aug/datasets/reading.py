@@ -1,32 +1,37 @@
-"""What reading has in common for all layouts: judging names, opening every image, output names.
+"""What reading has in common for all layouts: judging names, opening every file, choosing images.
 
-Whatever the layout, the dataset that comes out has Market-1501's folders and names, so that every
-tool reads the output. Files of that layout keep their names; others get one made of what is known
-of them, ``<pid>_c<camera>s<sequence>_<frame>_<box>``: a sequence that is not known is 1, a frame
-0, and the box, if need be, the next number among images that agree in all the rest.
+Whatever the layout, the dataset that comes out has Market-1501's folders and names
+(`visnet_aug.datasets.naming`), so that every tool reads the output.
 
 Rules that no layout changes:
 
-- Two files of one stem in a split are one image twice: the later is rejected.
+- Two files of one stem and the same bytes in a split are one image twice: the later is rejected.
 - Junk (``-1``) and distractors (``0``) belong in the gallery. In training they would make one
   identity of many people, and as a query they have no right answer: rejected.
 - Test identities never enter training: training images of an identity that is also in query or
   gallery are rejected.
+- Images held back from training for validation are training images if their identity is one, and
+  rejected otherwise.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import compress
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
-from visnet_aug.datasets.images import UnusableImage, UsableImage
-from visnet_aug.datasets.inspection import inspect_files
+from visnet_aug.datasets.counts import describe_rejected
+from visnet_aug.datasets.holdout import Holdout, hold_out
+from visnet_aug.datasets.images import UnusableImage
+from visnet_aug.datasets.inspection import Source, inspect_files
 from visnet_aug.datasets.layout import FOLDERS, Entry, Label, Layout, Listing
+from visnet_aug.datasets.naming import Named, give_names
+from visnet_aug.datasets.numbering import number
 from visnet_aug.datasets.record import (
     DISTRACTOR_PID,
     JUNK_PID,
@@ -35,10 +40,15 @@ from visnet_aug.datasets.record import (
     RejectedImage,
     Split,
 )
+from visnet_aug.datasets.sources import Look, SourceImage
+from visnet_aug.datasets.thinning import Frame, Thinning, keep_different, keep_every
 from visnet_aug.errors import DatasetError, printable
 
 OnError: TypeAlias = Literal["skip", "stop"]
 Progress: TypeAlias = Callable[[int, int], None]
+Rejected: TypeAlias = tuple[Entry, UnusableImage]
+Opened: TypeAlias = tuple[Named, SourceImage | UnusableImage]
+Usable: TypeAlias = tuple[Named, SourceImage]
 
 _ORDER: Final[Mapping[Split, int]] = {split: n for n, split in enumerate(get_args(Split))}
 _STEP: Final = 64
@@ -49,31 +59,37 @@ _UNTOLD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\\]|\A[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
-    """An entry with its name in the output, or with why it has none."""
+class Reading:
+    """How a dataset is read, whatever its layout.
 
-    entry: Entry
-    name: str
-    stem: str
-    label: Label | UnusableImage
+    Attributes:
+        on_error: ``skip`` lists unusable images in the result; ``stop`` raises at the first.
+        strict: Whether only plain images are usable, and nothing is converted; see
+            `visnet_aug.datasets.conversion`.
+        one_camera_per_image: Whether cameras are told apart by image: for sets in which no query
+            and gallery image are of one moment, though nobody knows the cameras.
+        thinning: Which frames of tracklets are kept.
+        holdout: How query and gallery are drawn, for a set that has none.
+        workers: Processes; one per processor, if there is enough to do, when ``None``.
+        progress: Called with (files done, files in all) from the calling thread.
+    """
+
+    on_error: OnError = "skip"
+    strict: bool = False
+    one_camera_per_image: bool = False
+    thinning: Thinning = field(default_factory=Thinning)
+    holdout: Holdout | None = None
+    workers: int | None = None
+    progress: Progress | None = None
 
 
-def read_layout(
-    root: Path,
-    layout: Layout,
-    *,
-    on_error: OnError = "skip",
-    workers: int | None = None,
-    progress: Progress | None = None,
-) -> Dataset:
+def read_layout(root: Path, layout: Layout, reading: Reading | None = None) -> Dataset:
     """Read every image of a dataset, decoding each one to be sure of it.
 
     Args:
         root: Folder of the dataset.
         layout: How it is arranged.
-        on_error: ``skip`` lists unusable images in the result; ``stop`` raises at the first.
-        workers: Processes; one per processor, if there is enough to do, when ``None``.
-        progress: Called with (files done, files in all) from the calling thread.
+        reading: How to read it.
 
     Returns:
         The dataset, sorted by split (train, query, gallery) and then by name.
@@ -83,139 +99,188 @@ def read_layout(
             is unusable and ``on_error`` is ``stop``.
         WorkerError: A worker process died.
     """
+    reading = reading or Reading()
     listing = layout.list_files(root)
-    todo = _name(listing)
-    records: list[ImageRecord] = []
-    rejected: list[RejectedImage] = []
-    with closing(_inspect(root, todo, workers, progress)) as outcomes:
-        for named, outcome in zip(todo, outcomes, strict=True):
-            if isinstance(outcome, ImageRecord):
-                records.append(outcome)
-                continue
-            path, split = root / named.entry.origin, named.entry.split
-            if on_error == "stop":
-                raise DatasetError(f"{printable(path)}: {outcome.reason}: {outcome.detail}")
-            rejected.append(RejectedImage(path, split, outcome.reason, outcome.detail))
+    named, rejected = _judge(listing, reading)
+    _stop_at(root, rejected, reading)
+    wanted = _thin_by_number(named, reading.thinning)
+    opened, twins = _without_twins(_open(root, wanted, reading))
+    rejected += [(one.entry, found) for one, found in opened if isinstance(found, UnusableImage)]
+    usable = [(one, found) for one, found in opened if isinstance(found, SourceImage)]
+    kept = _thin_by_hash(usable, reading.thinning)
+    records = [_record(root, one, image) for one, image in kept]
     dataset = Dataset(
         root=root,
         layout=layout.name,
         folders=FOLDERS,
-        records=tuple(records),
-        rejected=tuple(rejected),
+        records=tuple(sorted(records, key=lambda record: (_ORDER[record.split], record.name))),
+        rejected=_list_rejected(root, [*rejected, *twins]),
         ignored=listing.ignored,
         notes=listing.notes,
+        splits=listing.splits,
+        passed_over=listing.passed_over,
+        thinned=len(named) - len(wanted) + len(usable) - len(kept),
     )
+    if reading.holdout is not None:
+        dataset = hold_out(dataset, reading.holdout)
     _check_splits(dataset, listing)
     return dataset
 
 
-def _name(listing: Listing) -> list[_Named]:
-    """Judge all entries by what is known of them; give them their names in the output, and order.
+def _judge(listing: Listing, reading: Reading) -> tuple[list[Named], list[Rejected]]:
+    """Judge all entries by what is known before any file is opened, and name the good ones.
 
     Names are given in the order of paths, so that they do not depend on how files were listed.
     """
     entries = sorted(listing.entries, key=lambda entry: (_ORDER[entry.split], entry.origin))
-    names = _Names()
-    todo = []
-    for entry, label in zip(entries, _judge(entries), strict=True):
-        name, stem = entry.file_name, entry.stem
-        if isinstance(label, Label) and not listing.keeps_names:
-            stem, label = names.give(entry.split, label)
-            name = f"{stem}{'.png' if name.lower().endswith('.png') else '.jpg'}"
-        todo.append(_Named(entry, name, stem, label))
-    return sorted(todo, key=lambda item: (_ORDER[item.entry.split], item.name))
-
-
-class _Names:
-    """Gives images of which only the label is known names in Market-1501's form."""
-
-    def __init__(self) -> None:
-        self._taken: set[tuple[Split, str]] = set()
-        self._next: Counter[tuple[Split, str]] = Counter()
-
-    def give(self, split: Split, label: Label) -> tuple[str, Label]:
-        """Return a stem that no other image of the split has, and the label with its box."""
-        who = "-1" if label.pid == JUNK_PID else f"{label.pid:04}"
-        sequence = 1 if label.sequence is None else label.sequence
-        start = f"{who}_c{label.camid}s{sequence}_{label.frame or 0:06}"
-        box = self._next[split, start] if label.box is None else label.box
-        if (split, f"{start}_{box:02}") in self._taken:
-            box = self._next[split, start]
-        stem = f"{start}_{box:02}"
-        self._taken.add((split, stem))
-        self._next[split, start] = max(self._next[split, start], box + 1)
-        return stem, replace(label, box=box)
-
-
-def _judge(entries: Sequence[Entry]) -> Iterator[Label | UnusableImage]:
-    """Yield each entry's label, or why it is rejected whatever its bytes are."""
+    rejected = [(e, e.label) for e in entries if isinstance(e.label, UnusableImage)]
+    labelled = [(e, e.label) for e in entries if isinstance(e.label, Label)]
+    if reading.one_camera_per_image:
+        labelled = list(_one_camera_each(labelled))
+    numbers = list(number(label for _, label in labelled))
     test_pids = {
-        entry.label.pid
-        for entry in entries
-        if isinstance(entry.label, Label) and entry.split != "train"
+        n.pid for (entry, _), n in zip(labelled, numbers, strict=True) if entry.split != "train"
     }
-    first: dict[tuple[Split, str], str] = {}
-    for entry in entries:
-        verdict = _judge_label(entry, test_pids)
-        key = entry.split, entry.stem
-        if isinstance(verdict, UnusableImage):
-            yield verdict
-            continue
-        if _UNTOLD.search(entry.origin):
-            what = "the path has a backslash or control character, or is no UTF-8"
-            verdict = UnusableImage.because("bad_name", what)
-        elif key in first:
-            verdict = UnusableImage.because("duplicate_stem", f"same image as {first[key]}")
+    train_pids = {
+        n.pid
+        for (entry, _), n in zip(labelled, numbers, strict=True)
+        if entry.split == "train" and not entry.validation
+    }
+    good = []
+    for (entry, label), of_entry in zip(labelled, numbers, strict=True):
+        problem = _problem(entry, of_entry.pid, test_pids, train_pids)
+        if problem is None:
+            good.append((entry, label, of_entry))
         else:
-            first[key] = entry.file_name
-        yield verdict
+            rejected.append((entry, problem))
+    return give_names(good, listing.keeps_names), rejected
 
 
-def _judge_label(entry: Entry, test_pids: set[int]) -> Label | UnusableImage:
-    if isinstance(entry.label, UnusableImage):
-        return entry.label
-    pid = entry.label.pid
+def _one_camera_each(labelled: Sequence[tuple[Entry, Label]]) -> Iterator[tuple[Entry, Label]]:
+    """Give the images of every identity cameras of their own.
+
+    No two images of an identity then agree in their camera, which is all that rankings ask; across
+    identities, numbers come again, so that few are enough.
+    """
+    count: Counter[int | str] = Counter()
+    for entry, label in labelled:
+        count[label.pid] += 1
+        yield entry, replace(label, camid=count[label.pid])
+
+
+def _problem(
+    entry: Entry, pid: int, test_pids: set[int], train_pids: set[int]
+) -> UnusableImage | None:
+    """Say why an entry cannot be used whatever its bytes are, if so."""
     if entry.split != "gallery" and pid in (JUNK_PID, DISTRACTOR_PID):
         kind = "junk" if pid == JUNK_PID else "a distractor"
         return UnusableImage.because("no_identity", f"{kind} in {FOLDERS[entry.split]}")
     if entry.split == "train" and pid in test_pids:
         return UnusableImage.because("identity_leak", f"identity {pid} is a test identity, too")
-    return entry.label
+    if entry.validation and pid not in train_pids:
+        what = f"identity {pid} is in a folder for validation alone"
+        return UnusableImage.because("no_split", what)
+    if _UNTOLD.search(entry.origin):
+        what = "the path has a backslash or control character, or is no UTF-8"
+        return UnusableImage.because("bad_name", what)
+    return None
 
 
-def _inspect(
-    root: Path, todo: Sequence[_Named], workers: int | None, progress: Progress | None
-) -> Generator[ImageRecord | UnusableImage]:
-    """Yield each entry's outcome, in order."""
-    paths = [f"{root}/{item.entry.origin}" for item in todo if isinstance(item.label, Label)]
-    with closing(inspect_files(paths, workers)) as found:
-        for done, item in enumerate(todo, 1):
-            if isinstance(item.label, Label):
-                yield _record(root, item, item.label, next(found))
-            else:
-                yield item.label
-            if progress is not None and (done % _STEP == 0 or done == len(todo)):
-                progress(done, len(todo))
+def _open(root: Path, named: Sequence[Named], reading: Reading) -> list[Opened]:
+    """Open all files; each once, though it be a frame with many people on it.
+
+    Raises:
+        DatasetError: An image is unusable and the reading is to stop at such.
+    """
+    by_file: dict[str, list[Named]] = {}
+    for one in named:
+        by_file.setdefault(one.entry.origin, []).append(one)
+    sources: list[Source] = [
+        (f"{root}/{origin}", tuple(one.entry.region for one in of_file))
+        for origin, of_file in by_file.items()
+    ]
+    look = Look(reading.strict, hashed=reading.thinning.min_distance > 0)
+    opened: list[Opened] = []
+    with closing(inspect_files(sources, look, reading.workers)) as outcomes:
+        for done, (of_file, found) in enumerate(zip(by_file.values(), outcomes, strict=True), 1):
+            for one, outcome in zip(of_file, found, strict=True):
+                if isinstance(outcome, UnusableImage):
+                    _stop_at(root, [(one.entry, outcome)], reading)
+                opened.append((one, outcome))
+            if reading.progress is not None and (done % _STEP == 0 or done == len(sources)):
+                reading.progress(done, len(sources))
+    return opened
 
 
-def _record(
-    root: Path, item: _Named, label: Label, image: UsableImage | UnusableImage
-) -> ImageRecord | UnusableImage:
-    if isinstance(image, UnusableImage):
-        return image
+def _stop_at(root: Path, rejected: Sequence[Rejected], reading: Reading) -> None:
+    """Raise an error about the first rejected image, if a reading is to stop at such."""
+    if rejected and reading.on_error == "stop":
+        entry, problem = rejected[0]
+        path = printable(root / entry.origin)
+        raise DatasetError(f"{path}: {problem.reason}: {problem.detail}")
+
+
+def _without_twins(opened: Iterable[Opened]) -> tuple[list[Opened], list[Rejected]]:
+    """Reject all but the first of images with one stem and the same bytes."""
+    first: dict[tuple[Split, str, str], Entry] = {}
+    kept: list[Opened] = []
+    rejected: list[Rejected] = []
+    for one, found in opened:
+        entry = one.entry
+        if isinstance(found, SourceImage):
+            twin = first.setdefault((entry.split, entry.stem, found.sha256), entry)
+            if twin is not entry:
+                what = f"same image as {twin.file_name}"
+                rejected.append((entry, UnusableImage.because("duplicate_stem", what)))
+                continue
+        kept.append((one, found))
+    return kept, rejected
+
+
+def _thin_by_number(named: list[Named], thinning: Thinning) -> list[Named]:
+    return list(compress(named, keep_every([_frame(one) for one in named], thinning.every)))
+
+
+def _thin_by_hash(usable: list[Usable], thinning: Thinning) -> list[Usable]:
+    frames = [_frame(one) for one, _ in usable]
+    hashes = [image.hashed for _, image in usable]
+    return list(compress(usable, keep_different(frames, hashes, thinning.min_distance)))
+
+
+def _frame(one: Named) -> Frame:
+    tracklet = one.label.tracklet
+    whose = one.entry.split, one.numbers.pid, one.numbers.camid, tracklet
+    order = one.label.frame or 0, one.entry.origin
+    return Frame(None if tracklet is None else whose, order)
+
+
+def _record(root: Path, one: Named, image: SourceImage) -> ImageRecord:
     return ImageRecord(
-        path=root / item.entry.origin,
-        name=item.name,
-        stem=item.stem,
-        split=item.entry.split,
-        pid=label.pid,
-        camid=label.camid,
-        sequence=label.sequence,
-        frame=label.frame,
-        box=label.box,
+        path=root / one.entry.origin,
+        name=one.file_name(image.suffix, plain=image.region is None and not image.conversion),
+        stem=one.stem,
+        split=one.entry.split,
+        pid=one.numbers.pid,
+        camid=one.numbers.camid,
+        sequence=one.label.sequence,
+        frame=one.label.frame,
+        box=one.box,
         width=image.width,
         height=image.height,
         sha256=image.sha256,
+        identity=one.numbers.identity,
+        camera=one.numbers.camera,
+        tracklet=one.label.tracklet,
+        region=image.region,
+        conversion=image.conversion,
+    )
+
+
+def _list_rejected(root: Path, rejected: Iterable[Rejected]) -> tuple[RejectedImage, ...]:
+    ordered = sorted(rejected, key=lambda one: (_ORDER[one[0].split], one[0].origin))
+    return tuple(
+        RejectedImage(root / entry.origin, entry.split, problem.reason, problem.detail)
+        for entry, problem in ordered
     )
 
 
@@ -228,16 +293,13 @@ def _check_splits(dataset: Dataset, listing: Listing) -> None:
     found = {record.split for record in dataset.records}
     if (found | {image.split for image in dataset.rejected}) - {"train"}:
         required |= {"query", "gallery"}
-    for split in sorted(required, key=lambda split: _ORDER[split]):
-        if split in found:
-            continue
-        place = listing.places[split]
+    for split in sorted(required - found, key=lambda split: _ORDER[split]):
+        place = printable(listing.places[split])
         rejected = [image for image in dataset.rejected if image.split == split]
-        if not rejected:
-            raise DatasetError(f"{place}: no image in it; fill it or give another")
-        reasons = Counter(image.reason for image in rejected)
-        counts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
-        raise DatasetError(
-            f"{place}: no usable image in it ({counts}); the first is "
-            f"{printable(rejected[0].path)}: {rejected[0].detail}"
-        )
+        if rejected:
+            raise DatasetError(
+                f"{place}: no usable image in {split} ({describe_rejected(dataset, rejected)})"
+            )
+        meant = "fill it, or give --split-query N to draw queries from the gallery"
+        remedy = meant if split == "query" and "gallery" in found else "fill it or give another"
+        raise DatasetError(f"{place}: no image in {split}; {remedy}")

@@ -2,67 +2,112 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from visnet_aug.datasets import AUTO, LAYOUTS
+from visnet_aug.datasets.boxmot import BOXMOT
 from visnet_aug.datasets.cuhk03np import CUHK03NP
 from visnet_aug.datasets.dukemtmcreid import DUKEMTMCREID
-from visnet_aug.datasets.layout import Layout, Recognisable, folders_near
+from visnet_aug.datasets.identities import Identities, compile_camera_pattern
+from visnet_aug.datasets.layout import SUFFIXES, Layout, Recognisable, folders_near
 from visnet_aug.datasets.market1501 import MARKET1501
+from visnet_aug.datasets.mars import MARS
+from visnet_aug.datasets.mot import Mot
 from visnet_aug.datasets.msmt17 import MSMT17
 from visnet_aug.datasets.pattern import Pattern, compile_pattern
-from visnet_aug.datasets.table import Table, find_table
+from visnet_aug.datasets.table import Table, find_metadata, find_table
 from visnet_aug.datasets.veri776 import VERI776
 from visnet_aug.errors import DatasetError, RecipeError
 
-RECOGNISABLE: Final[tuple[Recognisable, ...]] = (
+PUBLISHED: Final[tuple[Recognisable, ...]] = (
     MARKET1501,
     DUKEMTMCREID,
     MSMT17,
     CUHK03NP,
     VERI776,
+    MARS,
 )
-"""Layouts that a folder can be recognised by."""
+"""Layouts of published sets, which a folder is recognised by first."""
+
+_MATLAB: Final = ("cuhk-03.mat", "cuhk03_new_protocol_config_*.mat")
+_IMAGE = re.compile(f".+{SUFFIXES}", re.DOTALL)
 
 
-def find_layout(
-    root: Path, name: str, table: str | None = None, pattern: str | None = None
-) -> tuple[Layout, str]:
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """What a person says of a dataset's layout.
+
+    Attributes:
+        layout: One of `LAYOUTS`.
+        table: File of the layout ``table``.
+        pattern: Regular expression of the layout ``pattern``.
+        split_names: What folders mean; see `visnet_aug.datasets.splits`.
+        camera_pattern: Regular expression for cameras in paths, of the layout ``identities``.
+        boxes: How people are cut out of frames, of the layout ``mot``.
+    """
+
+    layout: str = AUTO
+    table: str | None = None
+    pattern: str | None = None
+    split_names: Mapping[str, str] = field(default_factory=dict)
+    camera_pattern: str = ""
+    boxes: Mot = field(default_factory=Mot)
+
+    @property
+    def recognisable(self) -> Sequence[Recognisable]:
+        """All layouts that a folder can be recognised by, with what is said of them."""
+        identities = Identities(self.split_names, self.camera_pattern)
+        return (*PUBLISHED, self.boxes, BOXMOT, identities)
+
+
+def find_layout(root: Path, said: Arrangement) -> tuple[Layout, str]:
     """Find the layout of a folder.
 
     Args:
         root: The folder.
-        name: One of `LAYOUTS`.
-        table: CSV file of the layout ``table``.
-        pattern: Regular expression of the layout ``pattern``.
+        said: What a person says of it.
 
     Returns:
         The layout, and why it was taken for it; empty if it was told so.
 
     Raises:
         DatasetError: There is no such layout, it cannot be recognised, or the table is missing.
-        RecipeError: The pattern cannot be used, or there is neither table nor pattern.
+        RecipeError: An expression cannot be used, or there is neither table nor pattern.
     """
+    name = said.layout
     if name == AUTO:
-        return recognise(root)
-    if name == "table" and table:
-        return Table(find_table(table, root)), ""
-    if name == "pattern" and pattern:
-        compile_pattern(pattern)
-        return Pattern(pattern), ""
-    if name in ("table", "pattern"):
-        raise RecipeError(
-            f"--layout {name} needs --{name} {'FILE' if name == 'table' else 'REGEX'}"
-        )
-    for layout in RECOGNISABLE:
+        name = "table" if said.table else "pattern" if said.pattern else AUTO
+    if said.camera_pattern:
+        compile_camera_pattern(said.camera_pattern)
+    if name == AUTO:
+        return recognise(root, said)
+    if name == "table":
+        return _find_table(root, said), ""
+    if name == "pattern" and said.pattern:
+        compile_pattern(said.pattern)
+        return Pattern(said.pattern, said.split_names), ""
+    if name == "pattern":
+        raise RecipeError("--layout pattern needs --pattern REGEX")
+    for layout in said.recognisable:
         if layout.name == name:
             return layout, ""
     raise DatasetError(f"{name}: unknown layout; known are {', '.join(LAYOUTS)}")
 
 
-def recognise(root: Path) -> tuple[Recognisable, str]:
+def recognise(root: Path, said: Arrangement | None = None) -> tuple[Layout, str]:
     """Recognise the layout of a folder.
+
+    Published sets come first; then tables of Hugging Face's ``datasets``, sequences and crops of
+    trackers; and people's folders only if there is no published set a little below, or above a
+    folder that holds images itself.
+
+    Args:
+        root: The folder.
+        said: What a person says of it.
 
     Returns:
         The layout, and what it was recognised by.
@@ -70,24 +115,65 @@ def recognise(root: Path) -> tuple[Recognisable, str]:
     Raises:
         DatasetError: It is none, or it may be several; the message says what was looked for.
     """
-    found = _recognised(root)
+    said = said or Arrangement()
+    found = _recognised(root, PUBLISHED)
     if len(found) == 1:
         return found[0]
     if found:
         may_be = " and of ".join(f"{layout.name} ({why})" for layout, why in found)
         names = " or ".join(layout.name for layout, _ in found)
         raise DatasetError(f"{root}: has the signs of {may_be}; say which by --layout {names}")
+    _refuse_matlab(root)
+    if metadata := find_metadata(root):
+        shown = metadata[0].relative_to(root).as_posix()
+        return Table(metadata, said.split_names, beside=True), f"tables such as {shown}"
+    *own, identities = said.recognisable[len(PUBLISHED) :]
+    if found := _recognised(root, own):
+        return found[0]
+    flat = _holds_images(root)
     for folder in folders_near(root):
-        if near := _recognised(folder):
+        if (flat or folder != root.parent) and (near := _recognised(folder, PUBLISHED)):
             raise DatasetError(
                 f"{root}: no known layout in it; did you mean {folder} ({near[0][0].name})?"
             )
-    wanted = "; ".join(f"{layout.name}: {layout.signs}" for layout in RECOGNISABLE)
+    if why := identities.recognise(root):
+        return identities, why
+    if near := _recognised(root.parent, PUBLISHED):
+        raise DatasetError(
+            f"{root}: no known layout in it; did you mean {root.parent} ({near[0][0].name})?"
+        )
+    wanted = "; ".join(f"{layout.name}: {layout.signs}" for layout in said.recognisable)
     raise DatasetError(
         f"{root}: no known layout in it. Looked for {wanted}. Anything else can be read by "
-        "--table FILE (CSV with path,pid,camid,split) or --pattern REGEX"
+        "--table FILE (with columns path, pid, camid, split) or --pattern REGEX"
     )
 
 
-def _recognised(root: Path) -> list[tuple[Recognisable, str]]:
-    return [(layout, why) for layout in RECOGNISABLE if (why := layout.recognise(root))]
+def _find_table(root: Path, said: Arrangement) -> Table:
+    if said.table:
+        return Table([find_table(said.table, root)], said.split_names)
+    if metadata := find_metadata(root):
+        return Table(metadata, said.split_names, beside=True)
+    raise RecipeError("--layout table needs --table FILE, or a metadata.csv in the folder")
+
+
+def _refuse_matlab(root: Path) -> None:
+    for pattern in _MATLAB:
+        if file := next(iter(sorted(root.glob(pattern))), None):
+            raise DatasetError(
+                f"{file}: CUHK03 as MATLAB's file; give CUHK03-NP's folders (detected or labeled, "
+                "--layout cuhk03-np), or let torchreid unpack it and use --pattern"
+            )
+
+
+def _holds_images(root: Path) -> bool:
+    try:
+        return any(_IMAGE.fullmatch(path.name) and path.is_file() for path in root.iterdir())
+    except OSError:
+        return False
+
+
+def _recognised(
+    root: Path, layouts: Sequence[Recognisable]
+) -> list[tuple[Recognisable, str]]:
+    return [(layout, why) for layout in layouts if (why := layout.recognise(root))]

@@ -5,35 +5,60 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, NamedTuple
 
 Split = Literal["train", "query", "gallery"]
 
-JUNK_PID = -1
+JUNK_PID: Final = -1
 """Gallery images that evaluation ignores (Market-1501 writes ``-1``)."""
 
-DISTRACTOR_PID = 0
+DISTRACTOR_PID: Final = 0
 """Gallery images of nobody in the query set, kept as distractors (Market-1501 writes ``0000``)."""
+
+
+UNKNOWN_CAMID: Final = 0
+"""Camera of images that nobody knows it of. Numbers of known cameras start at 1."""
+
+
+class Region(NamedTuple):
+    """A part of a frame, in pixels of the upright frame; right and bottom are not part of it."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
 
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
     """One readable image.
 
+    The image is what a build passes through and makes copies of. Where nothing else is said, it is
+    the file itself; with a ``conversion`` or a ``region``, it is what `read_again` of
+    `visnet_aug.datasets.sources` makes of the file. Size and checksum are the image's.
+
     Attributes:
-        path: Absolute path of the file.
+        path: Absolute path of the file that holds its pixels.
         name: Its file name in the output, in Market-1501's form; of a file of that layout its own,
             odd suffixes included (``0002_c1s1_000451_03.jpg.jpg``).
         stem: ``name`` without any of its image suffixes; unique within its split.
         split: ``train``, ``query`` or ``gallery``.
-        pid: Identity; ``-1`` is junk, ``0`` a distractor.
-        camid: Camera, counted from 1 as in the file name.
+        pid: Identity, from 1; in the gallery also ``-1``, junk, and ``0``, a distractor.
+        camid: Camera, from 1; `UNKNOWN_CAMID` where it is not known, which is then ``c0`` in the
+            name. Images of unknown cameras cannot be compared by the same-camera rule.
         sequence: Sequence number, or ``None`` where the layout has none.
         frame: Frame number, or ``None``.
         box: Number of the bounding box within the frame, or ``None``.
         width: Pixels.
         height: Pixels.
-        sha256: Hex digest of the file's bytes.
+        sha256: Hex digest of the image's bytes.
+        identity: Who it is in the source's own words: a folder's name, a table's cell. Empty means
+            that ``pid`` says it.
+        camera: The camera in the source's own words. Empty means that ``camid`` says it.
+        tracklet: Number of the tracklet, unique for one identity and camera, or ``None``.
+        region: The part of the file's upright pixels that it is, or ``None`` for all of them.
+        conversion: What turns the file into a plain image, such as ``grey to RGB``; empty for one
+            that is plain already.
     """
 
     path: Path
@@ -48,6 +73,16 @@ class ImageRecord:
     width: int
     height: int
     sha256: str
+    identity: str = ""
+    camera: str = ""
+    tracklet: int | None = None
+    region: Region | None = None
+    conversion: str = ""
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the image is its file, byte for byte, so that it can be linked or cloned."""
+        return self.region is None and not self.conversion
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +115,10 @@ class Dataset:
         ignored: Number of files that are no images by name (``Thumbs.db``, ``.DS_Store``).
         recognised: Why it is taken for this layout; empty if it was told so.
         notes: What a person should know of how it was read, a line each.
+        splits: Which folders (relative to the root, ``.`` for the root itself) became which split,
+            where a layout reads splits off folders' names.
+        passed_over: Number of files that are no images by their names, by suffix.
+        thinned: Number of frames left out because they are nearly the same as others.
     """
 
     root: Path
@@ -90,6 +129,9 @@ class Dataset:
     ignored: int = 0
     recognised: str = ""
     notes: tuple[str, ...] = ()
+    splits: Mapping[str, Split] = field(default_factory=dict)
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    thinned: int = 0
 
     def origin(self, image: ImageRecord | RejectedImage) -> str:
         """Return where an image lies, relative to the root, with ``/``."""

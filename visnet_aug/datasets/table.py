@@ -1,10 +1,17 @@
-"""Any images, by a table: a CSV file that says of each whose it is, from where, in which split.
+"""Any images, by a table that says of each whose it is, from where, in which split.
 
-The first line names the columns: ``path`` (relative to the dataset's folder, with ``/``), ``pid``,
-``camid`` and ``split`` (``train``, ``query`` or ``gallery``), in any order, and if there are any,
-``sequence`` and ``frame``. Other columns are passed over. Identities and cameras are whole numbers
-from 1; in the gallery, ``0`` is a distractor and ``-1`` junk. What the table does not list is no
-part of the set. A set may have training images alone.
+A CSV file (commas, semicolons or tabs), TSV, JSON lines or Parquet, by its suffix. A column is
+known by any of the names in `COLUMNS`, in any case; others are passed over.
+
+- The path is relative to the dataset's folder, or absolute and below it, with ``/`` or ``\\``.
+- Identities and cameras are any texts, numbered as `visnet_aug.datasets.numbering` says. An empty
+  camera, or no such column, means that it is unknown.
+- The split is a word out of `visnet_aug.datasets.splits`. Without such a column, folders say it.
+- What the table does not list is no part of the set. A set may have training images alone.
+
+``metadata.csv``, ``.jsonl`` or ``.parquet``, in the dataset's folder or in those of its splits, is
+such a table, too, with paths relative to its own folder: so Hugging Face's ``datasets`` lay out
+folders of images.
 
 A mistake in the table stops the reading, with its line: it is a person's work, and soon mended. A
 listed file that is missing or damaged is rejected like one of any other layout.
@@ -12,54 +19,129 @@ listed file that is missing or damaged is rejected like one of any other layout.
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, cast, get_args
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import Final, get_args
 
-from visnet_aug.datasets.layout import SUFFIXES, Entry, Label, Listing, below, parse_number
-from visnet_aug.datasets.record import DISTRACTOR_PID, JUNK_PID, Split
+from visnet_aug.datasets.layout import Entry, Label, Listing, below, parse_number
+from visnet_aug.datasets.numbering import read_camera, read_identity
+from visnet_aug.datasets.record import Split
+from visnet_aug.datasets.rows import Row, read_rows
+from visnet_aug.datasets.splits import Place, Splits, folders_of, splits_by_folder
+from visnet_aug.datasets.walk import image_stem
 from visnet_aug.errors import DatasetError, printable
 
-REQUIRED: Final = ("path", "pid", "camid", "split")
-OPTIONAL: Final = ("sequence", "frame")
+COLUMNS: Final = MappingProxyType[str, tuple[str, ...]](
+    {
+        "path": ("path", "image", "imagepath", "img", "imgpath", "filename", "filepath", "file",
+                 "imagename", "imagefile"),
+        "pid": ("pid", "personid", "identity", "identityid", "person", "vehicleid", "label",
+                "id"),
+        "camid": ("camid", "camera", "cameraid", "cam"),
+        "split": ("split", "subset", "set", "partition"),
+        "sequence": ("sequence", "seq", "sequenceid"),
+        "frame": ("frame", "frameid", "framenumber"),
+        "tracklet": ("tracklet", "trackletid", "trackid", "track"),
+    }
+)  # fmt: skip
+"""What a column means, by its name in lower case without spaces and signs; the first that is there
+is taken."""
 
-_IMAGE = re.compile(f".+{SUFFIXES}", re.DOTALL)
+REQUIRED: Final = ("path", "pid")
+NUMBERS: Final = ("sequence", "frame", "tracklet")
+METADATA: Final = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+"""Names of the tables of Hugging Face's ``datasets``."""
+
+_SIGNS = re.compile(r"[^a-z0-9]")
+_DRIVE = re.compile(r"[A-Za-z]:")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The layout that a table says.
+    """The layout that tables say.
 
     Attributes:
-        file: The table, where it was found; see `find_table`.
+        files: The tables, where they were found; see `find_table` and `find_metadata`.
+        split_names: What folders and words mean, as `Splits`'s.
+        beside: Whether paths are relative to the table's folder rather than to the dataset's.
     """
 
-    file: Path
+    files: Sequence[Path]
+    split_names: Mapping[str, str] = field(default_factory=dict)
+    beside: bool = False
 
     name = "table"
 
     def list_files(self, root: Path) -> Listing:
-        """Read the table.
+        """Read the tables.
 
         Raises:
-            DatasetError: It cannot be read, or a line of it is not what its columns ask for.
+            DatasetError: One cannot be read, or a line of it is not what its columns ask for.
         """
-        entries: list[Entry] = []
-        lines: dict[str, int] = {}
-        for number, cells in _rows(self.file):
-            where = f"{printable(self.file)}: line {number}"
-            entry = _entry(cells, root, where)
-            first = lines.setdefault(entry.origin, number)
-            if first != number:
-                raise DatasetError(f"{where}: {entry.origin} is in line {first} already")
-            entries.append(entry)
-        places = dict.fromkeys(get_args(Split), self.file)
-        return Listing(entries, 0, places, required=("train",))
+        rows = [line for file in self.files for line in self._lines(file, root)]
+        self._check_unique(rows)
+        splits = Splits(self.split_names)
+        notes = list(dict.fromkeys(line.columns for line in rows))
+        if any("split" in line.cells for line in rows):
+            places = [_said(splits, line) for line in rows]
+        else:
+            found, more = splits.find_all(root, [line.origin for line in rows])
+            places = [_placed(line, place) for line, place in zip(rows, found, strict=True)]
+            notes += more
+        entries = [
+            _entry(line, place.split, place.validation)
+            for line, place in zip(rows, places, strict=True)
+            if place.split is not None
+        ]
+        return Listing(
+            entries,
+            ignored=len(rows) - len(entries),
+            places=dict.fromkeys(get_args(Split), self.files[0]),
+            required=("train",),
+            notes=tuple(notes),
+            splits=splits_by_folder(place for place in places if place.depth),
+        )
+
+    def _lines(self, file: Path, root: Path) -> Iterator[_Line]:
+        meanings: Mapping[str, str] = {}
+        columns: tuple[str, ...] | None = None
+        base = file.parent.relative_to(root).as_posix() if self.beside else ""
+        for row in read_rows(file):
+            if tuple(row.cells) != columns:
+                columns = tuple(row.cells)
+                meanings = _meanings(columns, row.where)
+            cells = {what: row.cells[name] for what, name in meanings.items()}
+            yield _Line(row.where, _origin(cells["path"], base, root, row), cells, _told(meanings))
+
+    def _check_unique(self, rows: Sequence[_Line]) -> None:
+        first: dict[str, str] = {}
+        for line in rows:
+            if line.origin in first:
+                raise DatasetError(
+                    f"{line.where}: {line.origin} is in {first[line.origin]} already"
+                )
+            first[line.origin] = line.where.rpartition(": ")[2]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line of a table.
+
+    Attributes:
+        where: The table and line, for messages.
+        origin: Path of the image, relative to the dataset's folder.
+        cells: Texts by `COLUMNS`.
+        columns: What was taken for what, for a person.
+    """
+
+    where: str
+    origin: str
+    cells: Mapping[str, str]
+    columns: str
 
 
 def find_table(table: str, root: Path) -> Path:
@@ -73,64 +155,110 @@ def find_table(table: str, root: Path) -> Path:
             if path.is_file():
                 return path
     raise DatasetError(
-        f"{printable(table)}: no such file, here or in {printable(root)}; give --table the CSV file"
+        f"{printable(table)}: no such file, here or in {printable(root)}; give --table the file"
     )
 
 
-def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Yield each line's number and its cells by column."""
-    name = printable(file)
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DatasetError(f"{name}: cannot be read ({error}); save it as UTF-8") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        columns = [cell.strip() for cell in next(reader, [])]
-        _check_columns(columns, name)
-        for cells in reader:
-            if len(cells) not in (0, len(columns)):
-                raise DatasetError(
-                    f"{name}: line {reader.line_num}: {len(cells)} cells instead of {len(columns)}"
-                )
-            if cells:
-                yield reader.line_num, dict(zip(columns, map(str.strip, cells), strict=True))
-    except csv.Error as error:
-        raise DatasetError(f"{name}: line {reader.line_num}: {error}; mend the table") from error
+def find_metadata(root: Path) -> list[Path]:
+    """Find the tables of a folder that Hugging Face's ``datasets`` would read; none if it isn't."""
+    for pattern in ("", "*/", "*/*/"):
+        found = sorted(path for name in METADATA for path in root.glob(f"{pattern}{name}"))
+        if found:
+            return found
+    return []
 
 
-def _check_columns(columns: list[str], file: str) -> None:
-    missing = [name for name in REQUIRED if name not in columns]
-    twice = [name for name in (*REQUIRED, *OPTIONAL) if columns.count(name) > 1]
-    if not missing and not twice:
-        return
-    problem = f"no column {' nor '.join(missing)}" if missing else f"two columns {twice[0]}"
-    shown = ", ".join(columns) if "".join(columns).isprintable() else repr(columns)
-    raise DatasetError(
-        f"{file}: line 1: {problem} among {shown or 'none'}; it wants a line of names, "
-        f"{','.join(REQUIRED)}, separated by commas"
-    )
+def _meanings(columns: Sequence[str], where: str) -> dict[str, str]:
+    """Find out which column is what.
 
-
-def _entry(cells: Mapping[str, str], root: Path, where: str) -> Entry:
-    path = below(cells["path"])
-    if path is None or not _IMAGE.fullmatch(path):
+    Raises:
+        DatasetError: A required one is missing, or one name is there twice.
+    """
+    plain = [_SIGNS.sub("", name.lower()) for name in columns]
+    found = {}
+    for what, names in COLUMNS.items():
+        known = [name for name in names if name in plain]
+        if known:
+            found[what] = columns[plain.index(known[0])]
+            if plain.count(known[0]) > 1:
+                raise DatasetError(f"{where}: two columns {known[0]}; rename or remove one")
+    missing = [what for what in REQUIRED if what not in found]
+    if missing:
+        shown = ", ".join(columns) if "".join(columns).isprintable() else repr(list(columns))
+        wanted = "; ".join(f"{what}: {', '.join(COLUMNS[what])}" for what in missing)
         raise DatasetError(
-            f"{where}: path {cells['path']!r} is not the path of a .jpg, .jpeg or .png file below "
-            f"{printable(root)}, with /"
+            f"{where}: no column for {' nor '.join(missing)} among {shown or 'none'}; it wants the "
+            f"names of columns in the first line (known are {wanted})"
         )
-    split = cells["split"]
-    if split not in get_args(Split):
-        raise DatasetError(f"{where}: split {split!r} is not one of {', '.join(get_args(Split))}")
-    numbers = {name: cells[name] for name in ("pid", "camid")}
-    numbers |= {name: cells[name] for name in OPTIONAL if cells.get(name)}
+    return found
+
+
+def _told(meanings: Mapping[str, str]) -> str:
+    taken = ", ".join(f"{what} from {name}" for what, name in meanings.items())
+    missing = [name for name in ("camid", "split") if name not in meanings]
+    unknown = {"camid": "cameras are unknown", "split": "folders say the split"}
+    return f"table: {'; '.join([taken, *(unknown[name] for name in missing)])}"
+
+
+def _origin(text: str, base: str, root: Path, row: Row) -> str:
+    """Return an image's path relative to the dataset's folder.
+
+    Raises:
+        DatasetError: It is not below that folder.
+    """
+    path = text.replace("\\", "/")
+    if path.startswith("/") or _DRIVE.match(path):
+        path = _relative(path, root)
+    else:
+        path = f"{base}/{path}" if base not in ("", ".") else path
+    inside = below(path)
+    if inside is None or _DRIVE.match(path):
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
+        raise DatasetError(
+            f"{row.where}: path {shown!r} is not the path of a file below {printable(root)}"
+        )
+    return inside
+
+
+def _relative(path: str, root: Path) -> str:
+    """Return an absolute path relative to a folder, whose name may be a link; else as it is."""
+    with suppress(ValueError):
+        return PurePosixPath(path).relative_to(root.as_posix()).as_posix()
+    with suppress(ValueError, OSError, RuntimeError):
+        given = Path(path)
+        return (given.parent.resolve() / given.name).relative_to(root).as_posix()
+    return path
+
+
+def _said(splits: Splits, line: _Line) -> Place:
     try:
-        label = Label(**{name: parse_number(name, text) for name, text in numbers.items()})
+        return splits.read(line.cells.get("split", ""))
     except ValueError as error:
-        raise DatasetError(f"{where}: {error}") from error
-    if split != "gallery" and label.pid in (JUNK_PID, DISTRACTOR_PID):
+        raise DatasetError(f"{line.where}: {error}") from error
+
+
+def _placed(line: _Line, place: Place | None) -> Place:
+    if place is None:
         raise DatasetError(
-            f"{where}: pid {label.pid} in {split}; number identities from 1 (0, a distractor, and "
-            "-1, junk, are for the gallery)"
+            f"{line.where}: no folder of {line.origin} says its split, as others' do; add a column "
+            "split"
         )
-    return Entry(path, cast(Split, split), path, label)
+    return place
+
+
+def _entry(line: _Line, split: Split, validation: bool) -> Entry:
+    numbers = {name: line.cells[name] for name in NUMBERS if line.cells.get(name)}
+    try:
+        label = Label(
+            read_identity(line.cells["pid"]),
+            read_camera(line.cells.get("camid", "")),
+            **{name: parse_number(name, text) for name, text in numbers.items()},
+        )
+    except ValueError as error:
+        raise DatasetError(f"{line.where}: {error}") from error
+    if split != "gallery" and isinstance(label.pid, int):
+        raise DatasetError(
+            f"{line.where}: {line.cells['pid']} in {split}; junk and distractors belong in the "
+            "gallery"
+        )
+    return Entry(line.origin, split, image_stem(line.origin), label, validation=validation)

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from visnet_aug.datasets.images import decode_known, read_again
+from visnet_aug.datasets.images import decode_known
 from visnet_aug.datasets.record import ImageRecord
+from visnet_aug.datasets.sources import read_again
 from visnet_aug.masks.person import PersonMask
 from visnet_aug.masks.store import MaskEntry, mask_name, save_mask
 
