@@ -71,7 +71,10 @@ def test_a_record_says_all_that_name_and_bytes_say(tmp_path: Path) -> None:
         width=8,
         height=16,
         sha256=record.sha256,
+        identity="2",
+        camera="1",
     )
+    assert record.is_file
     assert dataset.folders == FOLDERS
     assert (dataset.layout, dataset.ignored, dataset.rejected) == ("market1501", 0, ())
 
@@ -102,7 +105,6 @@ def test_names_that_parse(name: str, stem: str, numbers: tuple[int, ...], tmp_pa
         "0007_c3s2_116829_05",
         "0007_c3s2_116829_05.txt",
         "0007_c3s2_116829_05.jpg.part",
-        "0007_c3s2_116829_05.bmp",
         "0007_c3s2_116829_05_1_noise.jpg",
         "x0007_c3s2_116829_05.jpg",
         "0007_c3s2_116829_05.jpg\n",
@@ -167,6 +169,58 @@ def test_an_unreadable_test_image_still_keeps_its_identity_out_of_training(
     }
 
 
+def test_two_pictures_of_one_stem_are_both_kept(tmp_path: Path) -> None:
+    """The second gets a number of its own, whatever else there is."""
+    make_dataset(tmp_path, query=["0003_c2s1_000451_01.jpg"])
+    (tmp_path / "query/0003_c2s1_000451_00.png").write_bytes(jpeg(1))
+    dataset = read_market1501(tmp_path)
+    assert {record.path.name: record.name for record in dataset.split("query")} == {
+        "0003_c2s1_000451_00.jpg": "0003_c2s1_000451_00.jpg",
+        "0003_c2s1_000451_00.png": "0003_c2s1_000451_02.png",
+        "0003_c2s1_000451_01.jpg": "0003_c2s1_000451_01.jpg",
+    }
+    assert (dataset.rejected, {record.box for record in dataset.split("query")}) == ((), {0, 1, 2})
+
+
+@pytest.mark.parametrize("damaged", ["0003_c2s1_000451_00.jpg", "0003_c2s1_000451_00.png"])
+def test_a_good_file_is_not_dropped_for_a_damaged_one(damaged: str, tmp_path: Path) -> None:
+    make_dataset(tmp_path, query=["0003_c2s1_000451_00.png"])
+    (tmp_path / "query" / damaged).write_bytes(jpeg()[:-40])
+    dataset = read_market1501(tmp_path)
+    assert rejections(dataset) == {damaged: "truncated"}
+    assert len(dataset.split("query")) == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "suffix", "name"),
+    [
+        ("BMP", ".bmp", "0003_c4s1_000001_00.png"),
+        ("TIFF", ".tif", "0003_c4s1_000001_00.png"),
+        ("WEBP", ".webp", "0003_c4s1_000001_00.jpg"),
+        ("JPEG", ".bmp", "0003_c4s1_000001_00.jpg"),
+    ],
+)
+def test_pictures_of_other_kinds_change_their_suffix_alone(
+    form: str, suffix: str, name: str, tmp_path: Path
+) -> None:
+    make_dataset(tmp_path)
+    path = tmp_path / f"query/0003_c4s1_000001_00{suffix}"
+    Image.new("RGB", (8, 16), (9, 99, 200)).save(path, form)
+    (record,) = (record for record in read_market1501(tmp_path).split("query") if record.camid == 4)
+    assert (record.name, record.path.name) == (name, path.name)
+    assert record.is_file == (form == "JPEG")
+
+
+def test_strict_reading_converts_nothing(tmp_path: Path) -> None:
+    make_dataset(tmp_path)
+    Image.new("L", (8, 16)).save(tmp_path / "query/0003_c4s1_000001_00.jpg")
+    (converted,) = (r for r in read_market1501(tmp_path).split("query") if r.camid == 4)
+    assert converted.conversion == "grey to RGB"
+    assert rejections(read_market1501(tmp_path, strict=True)) == {
+        "0003_c4s1_000001_00.jpg": "greyscale"
+    }
+
+
 def test_the_same_stem_in_two_splits_is_two_images(tmp_path: Path) -> None:
     dataset = read_market1501(make_dataset(tmp_path, query=MINIMAL["bounding_box_test"]))
     assert (len(dataset.records), dataset.rejected) == (4, ())
@@ -186,9 +240,17 @@ def test_sorted_by_split_then_name(tmp_path: Path) -> None:
 
 
 def test_stop_names_the_first_unusable_image(tmp_path: Path) -> None:
+    make_dataset(tmp_path, query=["0005_c1s1_000001_00.jpg"])
+    (tmp_path / "query/0005_c1s1_000001_00.jpg").write_bytes(jpeg()[:-40])
+    (tmp_path / "bounding_box_test/0005_c1s1_000001_00.jpg").write_bytes(b"")
+    with pytest.raises(DatasetError, match=r"query/0005_c1s1_000001_00\.jpg: truncated: .*again"):
+        read_market1501(tmp_path, on_error="stop")
+
+
+def test_a_bad_name_stops_before_a_file_is_opened(tmp_path: Path) -> None:
     make_dataset(tmp_path, query=["bad.jpg"], bounding_box_test=["also-bad.jpg"])
-    (tmp_path / "bounding_box_train/0005_c1s1_000001_00.jpg").write_bytes(jpeg()[:-40])
-    with pytest.raises(DatasetError, match=r"0005_c1s1_000001_00\.jpg: truncated: .*again"):
+    (tmp_path / "bounding_box_train/0002_c1s1_000451_03.jpg").write_bytes(jpeg()[:-40])
+    with pytest.raises(DatasetError, match=r"query/bad\.jpg: bad_name"):
         read_market1501(tmp_path, on_error="stop")
 
 
@@ -232,7 +294,7 @@ def test_a_wrong_folder_is_told_the_right_one(where: str, message: str, tmp_path
 def test_a_missing_split_is_named(tmp_path: Path) -> None:
     make_dataset(tmp_path)
     (tmp_path / "query/0003_c2s1_000451_00.jpg").unlink()
-    with pytest.raises(DatasetError, match=r"query: no image in it"):
+    with pytest.raises(DatasetError, match=r"query: no image in query; fill it, or give --split-query N"):
         read_market1501(tmp_path)
     (tmp_path / "query").rmdir()
     with pytest.raises(DatasetError, match=r"no query in it"):
@@ -242,7 +304,10 @@ def test_a_missing_split_is_named(tmp_path: Path) -> None:
 def test_a_split_without_a_usable_image_says_what_it_has(tmp_path: Path) -> None:
     make_dataset(tmp_path, query=["a.jpg"])
     (tmp_path / "query/0003_c2s1_000451_00.jpg").write_bytes(b"")
-    with pytest.raises(DatasetError, match=r"1 zero_byte, 1 bad_name\); the first is .*0003_c2"):
+    with pytest.raises(DatasetError, match=(
+        r"query: no usable image in query \(1 bad_name, such as query/a\.jpg: .*; "
+        r"1 zero_byte, such as query/0003_c2s1_000451_00\.jpg: "
+    )):
         read_market1501(tmp_path)
 
 

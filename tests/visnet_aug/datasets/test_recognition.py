@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.datasets import KNOWN
+from visnet_aug.datasets import RECOGNISED
 from visnet_aug.datasets.recognition import recognise
 from visnet_aug.errors import DatasetError
 
@@ -52,7 +52,7 @@ def test_what_most_names_are_not_is_not_recognised(names: Sequence[str], tmp_pat
     with pytest.raises(DatasetError, match="no known layout in it") as caught:
         recognise(make(tmp_path / "set", SHARED, names))
     message = str(caught.value)
-    assert all(f"{layout}: " in message for layout in KNOWN)
+    assert all(f"{layout}: " in message for layout in RECOGNISED)
     assert "--table FILE" in message
     assert "--pattern REGEX" in message
     assert "\n" not in message
