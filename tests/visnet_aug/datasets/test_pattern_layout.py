@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -13,15 +14,17 @@ from visnet_aug.errors import DatasetError, RecipeError
 PLAIN = r"(?P<pid>-?\d+)/cam(?P<camid>\d+)_.*"
 
 
-def read(root: Path, pattern: str, files: Sequence[str]) -> Dataset:
-    for name in files:
+def read(root: Path, pattern: str, files: Sequence[str], **options: Any) -> Dataset:
+    """Write a file under each name, an image of its own colour under an image's, and read all."""
+    for number, name in enumerate(files):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.suffix in (".jpg", ".png"):
-            Image.new("RGB", (8, 16)).save(path)
+        if path.suffix in (".jpg", ".png", ".bmp", ".webp", ".tif", ""):
+            form = Image.registered_extensions().get(path.suffix, "PNG")
+            Image.new("RGB", (8, 16), (number, 0, 0)).save(path, form)
         else:
             path.write_bytes(b"text")
-    return read_dataset(root, pattern=pattern)
+    return read_dataset(root, pattern=pattern, **options)
 
 
 def told(dataset: Dataset) -> dict[str, tuple[str, str]]:
@@ -42,6 +45,8 @@ def test_without_a_split_all_is_for_training(tmp_path: Path) -> None:
         "4/cam2_a.jpg": ("train", "0004_c2s1_000000_00.jpg"),
     }
     assert (dataset.layout, dataset.rejected, dataset.ignored) == ("pattern", (), 1)
+    assert dataset.notes == ("no split in any path: all 4 images are training images",)
+    assert dataset.passed_over == {"md": 1}
 
 
 @pytest.mark.parametrize(
@@ -50,8 +55,8 @@ def test_without_a_split_all_is_for_training(tmp_path: Path) -> None:
         (rf"(?P<split>\w+)/{PLAIN}",
          ["train/1/cam1_.jpg", "query/2/cam1_.jpg", "test/2/cam2_.jpg"]),
         (rf"\w+/{PLAIN}", ["Train/1/cam1_.jpg", "query/2/cam1_.jpg", "gallery/2/cam2_.jpg"]),
-        (rf".*/{PLAIN}", ["v/image_train/1/cam1_.jpg", "v/image_query/2/cam1_.jpg",
-                          "v/image_test/query/2/cam2_.jpg"]),
+        (rf".*/{PLAIN}", ["v/image_train/1/cam1_.jpg", "v/image_test/query/2/cam1_.jpg",
+                          "v/image_test/2/cam2_.jpg"]),
         (r"(?P<split>\w+?)(?P<pid>\d+)-(?P<camid>\d)\.jpg",
          ["train1-1.jpg", "query2-1.jpg", "gallery2-2.jpg"]),
     ],
@@ -65,10 +70,26 @@ def test_a_group_or_a_folder_says_the_split(
 
 
 def test_an_unknown_folder_beside_splits_is_not_taken_for_training(tmp_path: Path) -> None:
-    files = [f"{split}/1/cam{n}_.jpg" for n, split in enumerate(("train", "val"), 1)]
+    files = [f"{split}/1/cam{n}_.jpg" for n, split in enumerate(("train", "more"), 1)]
     dataset = read(tmp_path, rf"\w+/{PLAIN}", files)
     assert list(told(dataset)) == ["train/1/cam1_.jpg"]
-    assert rejections(dataset)["val/1/cam2_.jpg"].startswith("no folder on its path says the split")
+    assert [image.reason for image in dataset.rejected] == ["no_split"]
+    assert "no folder on its path says the split" in rejections(dataset)["more/1/cam2_.jpg"]
+
+
+def test_a_folder_can_be_said_to_be_a_split_or_none(tmp_path: Path) -> None:
+    files = [f"{split}/{n}/cam{n}_.jpg" for n, split in enumerate(("train", "more", "old"), 1)]
+    names = {"more": "train", "old": "skip"}
+    dataset = read(tmp_path, rf"\w+/{PLAIN}", files, split_names=names)
+    assert {split for split, _ in told(dataset).values()} == {"train"}
+    assert (dataset.splits, dataset.ignored) == ({"more": "train", "train": "train"}, 1)
+
+
+def test_a_group_of_a_split_knows_the_words_that_a_person_says(tmp_path: Path) -> None:
+    pattern = rf"(?P<split>\w+)/{PLAIN}"
+    files = ["a/1/cam1_.jpg", "b/2/cam1_.jpg"]
+    dataset = read(tmp_path, pattern, files, split_names={"a": "train", "b": "skip"})
+    assert list(told(dataset)) == ["a/1/cam1_.jpg"]
 
 
 def test_sequence_and_frame_are_read_where_they_are(tmp_path: Path) -> None:
@@ -82,26 +103,72 @@ def test_sequence_and_frame_are_read_where_they_are(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_off_a_path_is_told(tmp_path: Path) -> None:
-    pattern = r"(?P<split>\w+)/(?P<pid>\w+)/cam(?P<camid>\d+)?_.*"
+    pattern = r"(?P<split>\w+)/(?P<pid>[^/]*)/cam(?P<camid>[^_]*)?_(?P<frame>\w*)\..*"
     dataset = read(
         tmp_path,
         pattern,
-        ["train/1/cam1_.jpg", "val/1/cam1_.jpg", "train/x/cam1_.jpg", "train/1/cam_.jpg",
-         "train/1/cam0_.jpg", "cam1.jpg", "train/1/cam1_.png"],
+        ["train/1/cam1_.jpg", "dev/1/cam1_.jpg", "train/-4/cam1_.jpg", "train/1/cam-2_.jpg",
+         "train/1/cam1_x.jpg", "cam1.jpg"],
     )  # fmt: skip
     details = rejections(dataset)
     assert len(dataset.records) == 1
-    assert details["val/1/cam1_.jpg"].startswith("split 'val' is not one of train, bounding")
-    assert details["train/x/cam1_.jpg"].startswith("pid 'x' is not a whole number from -1")
-    assert details["train/1/cam_.jpg"].startswith("camid '' is not a whole number from 1")
-    assert details["train/1/cam0_.jpg"].startswith("camid '0' is not a whole number from 1")
+    assert details["dev/1/cam1_.jpg"].startswith("split 'dev' is not one of train, train_all")
+    assert details["train/-4/cam1_.jpg"].startswith("identity -4 is negative")
+    assert details["train/1/cam-2_.jpg"].startswith("camera -2 is negative")
+    assert details["train/1/cam1_x.jpg"].startswith("frame 'x' is not a whole number from 0")
     assert details["cam1.jpg"].startswith("--pattern does not match all of its path")
-    assert details["train/1/cam1_.png"].startswith("same image as cam1_.jpg")
+
+
+def test_texts_are_numbered_and_kept(tmp_path: Path) -> None:
+    files = ["anna/camdoor_.jpg", "12/camyard_.jpg", "客户17/cam7_.jpg", "anna/cam_.jpg"]
+    dataset = read(tmp_path, r"(?P<pid>[^/]+)/cam(?P<camid>\w*?)_\.jpg", files)
+    assert {
+        dataset.origin(r): (r.name, r.pid, r.identity, r.camid, r.camera) for r in dataset.records
+    } == {
+        "anna/camdoor_.jpg": ("0001_c1s1_000000_00.jpg", 1, "anna", 1, "door"),
+        "12/camyard_.jpg": ("0012_c2s1_000000_00.jpg", 12, "12", 2, "yard"),
+        "客户17/cam7_.jpg": ("0002_c7s1_000000_00.jpg", 2, "客户17", 7, "7"),
+        "anna/cam_.jpg": ("0001_c0s1_000000_00.jpg", 1, "anna", 0, ""),
+    }
+
+
+def test_people_and_cameras_from_0_are_people_and_cameras(tmp_path: Path) -> None:
+    """0 is a distractor in Market-1501's names alone."""
+    files = [f"{split}/{pid}/c{camid}_.jpg" for split, pid, camid in [
+        ("train", 0, 0), ("train", 0, 3), ("train", 1, 1), ("query", 2, 0), ("gallery", 2, 2),
+    ]]  # fmt: skip
+    dataset = read(tmp_path, r".*/(?P<pid>\d+)/c(?P<camid>\d)_.*", files)
+    assert dataset.rejected == ()
+    assert {r.identity: r.pid for r in dataset.records} == {"0": 3, "1": 1, "2": 2}
+    assert {r.camera: r.camid for r in dataset.records} == {"0": 4, "1": 1, "2": 2, "3": 3}
+
+
+def test_nothing_is_filtered_before_it_is_counted(tmp_path: Path) -> None:
+    """Whatever a file's suffix, it is an image, rejected or counted."""
+    names = ["a.jpg", "b.webp", "c.bmp", "d.tif", "e", "f.heic", "g.txt", "h.xyz"]
+    dataset = read(tmp_path, PLAIN, [f"1/cam1_{name}" for name in names])
+    assert len(dataset.records) == 5
+    assert {r.path.name for r in dataset.records if not r.is_file} == {
+        "cam1_b.webp", "cam1_c.bmp", "cam1_d.tif"
+    }  # fmt: skip
+    assert {dataset.origin(i): i.reason for i in dataset.rejected} == {
+        "1/cam1_f.heic": "not_an_image",
+        "1/cam1_h.xyz": "not_an_image",
+    }
+    assert dataset.passed_over == {"txt": 1}
+    assert dataset.ignored == 1
 
 
 def test_nobody_is_no_training_identity(tmp_path: Path) -> None:
-    dataset = read(tmp_path, PLAIN, ["0/cam1_.jpg", "-1/cam1_.jpg", "1/cam1_.jpg"])
+    pattern = r"(?P<split>\w+)/(?P<pid>\w+)/cam(?P<camid>\d)_.*"
+    files = ["train/1/cam1_.jpg", "train/junk/cam1_.jpg", "query/2/cam1_.jpg",
+             "query/distractor/cam1_.jpg", "gallery/2/cam2_.jpg", "gallery/junk/cam1_.jpg",
+             "gallery/distractor/cam1_.jpg"]  # fmt: skip
+    dataset = read(tmp_path, pattern, files)
     assert [image.reason for image in dataset.rejected] == ["no_identity"] * 2
+    assert [record.name for record in dataset.split("gallery")] == [
+        "-1_c1s1_000000_00.jpg", "0000_c1s1_000000_00.jpg", "0002_c2s1_000000_00.jpg"
+    ]  # fmt: skip
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
@@ -120,8 +187,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     ("pattern", "message"),
     [
         ("(?P<pid>", "no regular expression .*; quote it for the shell"),
-        (r"(?P<pid>\d+).*", r"no group \(\?P<camid>\.\.\.\); write it like"),
-        (r".*", r"no group \(\?P<pid>\.\.\.\) and \(\?P<camid>\.\.\.\)"),
+        (r".*", r"no group \(\?P<pid>\.\.\.\); write it like"),
     ],
 )
 def test_an_unusable_expression_is_told(pattern: str, message: str, tmp_path: Path) -> None:
@@ -134,7 +200,7 @@ def test_an_unusable_expression_is_told(pattern: str, message: str, tmp_path: Pa
     ("files", "message"),
     [
         (["a/b.jpg", "c.jpg"], "none of the 2 images, such as 'a/b.jpg'; it must match all"),
-        (["x.txt"], "none of the 0 images"),
+        (["x.txt"], "no image in it; fill it or give another"),
     ],
 )
 def test_an_expression_that_matches_nothing_is_told(
