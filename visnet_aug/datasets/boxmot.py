@@ -40,10 +40,11 @@ class BoxMot:
         if root.name != FOLDER and not any(root.glob(FOLDER)) and not any(root.glob(f"*/{FOLDER}")):
             return None
         images = find_files(root).images
-        own = [path for path in images if (m := _match(path)) and m["kind"] in PEOPLE]
-        if not own or len(own) < _MOST * len([path for path in images if _match(path)]):
+        crops = [path for path in images if _match(path)]
+        people = [path for path in crops if (match := _match(path)) and match["kind"] in PEOPLE]
+        if not people or len(crops) < _MOST * len(images):
             return None
-        return f"crops of tracks, such as {own[0]}"
+        return f"crops of tracks, such as {people[0]}"
 
     def list_files(self, root: Path) -> Listing:
         """List the crops.

@@ -199,7 +199,7 @@ def _open(data: bytes, name: str | None) -> ImageFile:
     elif data.startswith(PNG_MAGIC):
         check_png_whole(data)
         image = open_header(PngImageFile, data)
-    elif name in _PLUGINS:
+    elif name is not None and name in _PLUGINS:
         if name == "WebP":
             _check_webp(data)
         image = open_header(_PLUGINS[name], data)
@@ -267,7 +267,8 @@ def _scaled(values: NDArray[Any]) -> NDArray[np.uint8]:
     wide = values.astype(np.float64)
     low, high = wide.min(), wide.max()
     scaled = (wide - low) / (high - low if high > low else 1.0)
-    return np.rint(scaled * 255).astype(np.uint8)
+    grey: NDArray[np.uint8] = np.rint(scaled * 255).astype(np.uint8)
+    return grey
 
 
 def _flattened(colours: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -277,12 +278,11 @@ def _flattened(colours: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[
     if total == 0:
         raise UnusableError("transparent", "every pixel is transparent")
     mean = ((colours * weights).sum(axis=(0, 1)) + total // 2) // total
-    return ((colours * weights + mean * (255 - weights) + 127) // 255).astype(np.uint8)
+    laid: NDArray[np.int64] = (colours * weights + mean * (255 - weights) + 127) // 255
+    return laid.astype(np.uint8)
 
 
-def _with_profile(
-    image: Image.Image, info: Mapping[Any, Any], done: list[str]
-) -> Image.Image:
+def _with_profile(image: Image.Image, info: Mapping[Any, Any], done: list[str]) -> Image.Image:
     """Apply an ICC profile, if there is one that can be used and is not sRGB's."""
     profile = info.get("icc_profile")
     transform = _to_srgb(profile, image.mode) if profile else None

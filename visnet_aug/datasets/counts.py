@@ -19,7 +19,6 @@ from visnet_aug.datasets.record import (
 )
 from visnet_aug.errors import printable
 
-
 MOST_REASONS: Final = 3
 """Reasons for leaving images out that are told at once; all of them are in ``rejected.csv``."""
 

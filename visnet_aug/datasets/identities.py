@@ -22,7 +22,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from os.path import commonprefix
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, get_args
 
@@ -246,8 +246,8 @@ def _last(place: Place) -> str:
 
 def _wrapper(inner: Sequence[Sequence[str]]) -> int:
     """Return how many folders hold all images of a set without splits, and are no person."""
-    shared = commonprefix([list(folders) for folders in inner])
-    depth = len(shared)
+    columns = zip(*inner, strict=False)  # as deep as the shallowest
+    depth = sum(1 for _ in takewhile(lambda names: len(set(names)) == 1, columns))
     while depth and not all(_person(folders[depth:]) for folders in inner):
         depth -= 1
     return depth

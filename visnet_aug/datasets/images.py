@@ -204,7 +204,9 @@ def decode_known(data: bytes) -> NDArray[np.uint8]:
     import numpy as np
 
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    image: NDArray[np.uint8] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    image: NDArray[np.uint8] | None = None
+    if data:  # OpenCV asserts that there is something
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     # The two differ in what they refuse: what the judge has taken is never refused afterwards.
     return decode_rgb(data) if image is None else image
 

@@ -56,14 +56,10 @@ def inspect_files(
             yield from found
 
 
-def _inspect(
-    look: Look, sources: Sequence[Source]
-) -> Generator[list[SourceImage | UnusableImage]]:
+def _inspect(look: Look, sources: Sequence[Source]) -> Generator[list[SourceImage | UnusableImage]]:
     for path, regions in sources:
         yield inspect_source(Path(path), regions, look)
 
 
-def _inspect_all(
-    look: Look, sources: Sequence[Source]
-) -> list[list[SourceImage | UnusableImage]]:
+def _inspect_all(look: Look, sources: Sequence[Source]) -> list[list[SourceImage | UnusableImage]]:
     return list(_inspect(look, sources))

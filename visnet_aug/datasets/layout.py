@@ -27,7 +27,13 @@ SUFFIXES: Final = r"(?i:\.(?:jpe?g|jpe|jfif|png|bmp|dib|webp|tiff?|gif))+"
 """The suffixes of an image's name, as a part of a regular expression (``.jpg.jpg`` happens)."""
 
 LIMITS: Final = MappingProxyType[str, tuple[int, int]](
-    {"pid": (-1, 10**9 - 1), "camid": (1, 9999), "sequence": (0, 9999), "frame": (0, 10**12 - 1), "tracklet": (0, 10**12 - 1)}
+    {
+        "pid": (-1, 10**9 - 1),
+        "camid": (1, 9999),
+        "sequence": (0, 9999),
+        "frame": (0, 10**12 - 1),
+        "tracklet": (0, 10**12 - 1),
+    }
 )
 """Least and largest number of each kind that a name of Market-1501's form has room for."""
 

@@ -10,12 +10,12 @@ al., *MARS: A Video Benchmark for Large-Scale Person Re-identification*, ECCV 20
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
-from visnet_aug.datasets.images import UnusableImage
+from visnet_aug.datasets.images import DECODER_ERRORS, UnusableImage
 from visnet_aug.datasets.layout import SUFFIXES, Entry, Label, Listing
 from visnet_aug.datasets.record import JUNK_PID, Split
 from visnet_aug.datasets.walk import find_files
@@ -128,10 +128,11 @@ def _read_matrix(file: Path, variable: str, columns: int = 4) -> list[list[int]]
         DatasetError: It is damaged, or has no such matrix.
     """
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     try:
         values = loadmat(file)[variable].astype(int).reshape(-1, columns).tolist()
-    except (OSError, ValueError, TypeError, LookupError, NotImplementedError) as error:
+    except (MatReadError, zlib.error, NotImplementedError, *DECODER_ERRORS) as error:
         reason = " ".join(str(error).split())
         raise DatasetError(
             f"{file}: no {variable} of {columns} columns in it ({reason}); restore it"

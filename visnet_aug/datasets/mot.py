@@ -62,7 +62,7 @@ class Mot:
         """Refuse values that cannot be used."""
         if self.min_height < 1 or not 0 <= self.min_visibility <= 1 or not 0 <= self.margin <= 1:
             raise RecipeError(
-                "boxes are cut with a min_height from 1, and a min_visibility and margin from 0 to 1"
+                "boxes are cut with a min_height from 1, and min_visibility and margin from 0 to 1"
             )
 
     def recognise(self, root: Path) -> str | None:
@@ -70,7 +70,9 @@ class Mot:
         sequences = _find_sequences(root)
         if not sequences:
             return None
-        return f"{len(sequences):,} sequences with {FRAMES}/ and {BOXES}, such as {sequences[0].name}"
+        return (
+            f"{len(sequences):,} sequences with {FRAMES}/ and {BOXES}, such as {sequences[0].name}"
+        )
 
     def list_files(self, root: Path) -> Listing:
         """Read the boxes of all sequences.
@@ -218,7 +220,9 @@ def _parse(line: str, where: str) -> _Box:
         )
     kind, visibility = values[7:9] if len(values) == 9 else (float(PEDESTRIAN), 1.0)
     considered = values[6] != 0 and kind == PEDESTRIAN
-    return _Box(int(values[0]), int(values[1]), *values[2:6], considered, visibility)
+    frame, track = int(values[0]), int(values[1])
+    left, top, width, height = values[2:6]
+    return _Box(frame, track, left, top, width, height, considered, visibility)
 
 
 MOT: Final = Mot()

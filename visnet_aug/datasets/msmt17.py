@@ -8,8 +8,7 @@ no part of the set. Source: Wei et al., *Person Transfer GAN to Bridge Domain Ga
 Re-Identification*, CVPR 2018.
 
 - ``list_val.txt`` holds other images of the training identities, and counts as training: together
-  they are the published 32,621. Much of the field trains on both (TransReID and what descends from
-  it), torchreid and fast-reid only with ``combineall``. The file may be missing.
+  they are the published 32,621. Much of the field trains on both (TransReID and its descendants), torchreid and fast-reid only with ``combineall``. The file may be missing.
 - Identities start at 0, in training and again in test: number 0 is one person here and another
   there, and none of them a distractor. In the output, training identities are counted from 1, and
   test identities go on after the last of them.
@@ -41,7 +40,7 @@ LISTS: Final = MappingProxyType[str, Split](
         "list_gallery.txt": "gallery",
     }
 )
-"""The split of each list's images."""
+"""The split of each list's images; the suffix may be missing, too."""
 
 _OPTIONAL: Final = "list_val.txt"
 _NAME = re.compile(
@@ -83,7 +82,8 @@ class Msmt17:
         if found is None or _missing_lists(root):
             raise DatasetError(self._what_is_missing(root))
         _, train, test = found
-        lists = {name: _read_list(root / name) for name in LISTS if (root / name).is_file()}
+        files = {name: file for name in LISTS if (file := _find_list(root, name))}
+        lists = {name: _read_list(file) for name, file in files.items()}
         people = max(
             (line.pid + 1 for name in lists if LISTS[name] == "train" for line in lists[name]),
             default=0,
@@ -93,7 +93,7 @@ class Msmt17:
             split = LISTS[name]
             folder, first = (train, 1) if split == "train" else (test, 1 + people)
             entries += [_entry(f"{folder}/{line.path}", split, first + line.pid) for line in lines]
-        places = {split: root / name for name, split in LISTS.items() if name != _OPTIONAL}
+        places = {LISTS[name]: file for name, file in files.items() if name != _OPTIONAL}
         return Listing(entries, 0, places, notes=tuple(_notes(lists, people)))
 
     def _what_is_missing(self, root: Path) -> str:
@@ -116,7 +116,13 @@ def _version(root: Path) -> tuple[str, str, str] | None:
 
 
 def _missing_lists(root: Path) -> list[str]:
-    return [name for name in LISTS if name != _OPTIONAL and not (root / name).is_file()]
+    return [name for name in LISTS if name != _OPTIONAL and not _find_list(root, name)]
+
+
+def _find_list(root: Path, name: str) -> Path | None:
+    """Find a list by its name, with or without ``.txt``."""
+    files = (root / name, root / name.removesuffix(".txt"))
+    return next((file for file in files if file.is_file()), None)
 
 
 def _read_list(path: Path) -> list[_Line]:

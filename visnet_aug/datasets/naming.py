@@ -57,9 +57,7 @@ class Named:
         return f"{self.stem}{'.png' if name.lower().endswith('.png') else '.jpg'}"
 
 
-def give_names(
-    images: Iterable[tuple[Entry, Label, Numbers]], keeps: bool
-) -> list[Named]:
+def give_names(images: Iterable[tuple[Entry, Label, Numbers]], keeps: bool) -> list[Named]:
     """Give images their names.
 
     Args:

@@ -95,7 +95,7 @@ def number(labels: Iterable[Label]) -> Iterator[Numbers]:
             pid=pids[label.pid],
             camid=UNKNOWN_CAMID if label.camid is None else camids[label.camid],
             identity=str(label.pid),
-            camera="" if label.camid is None else str(label.camid),
+            camera="" if label.camid in (None, UNKNOWN_CAMID) else str(label.camid),
         )
 
 
@@ -140,7 +140,5 @@ def _clean(what: str, text: str) -> str:
         raise ValueError(f"{what} {shown} is longer than {MAX_TEXT} characters or unprintable")
     if _WHOLE.fullmatch(cleaned) and cleaned.startswith("-"):
         nobody = "; gallery images of nobody are called junk or distractor"
-        raise ValueError(
-            f"{what} {cleaned} is negative" + (nobody if what == "identity" else "")
-        )
+        raise ValueError(f"{what} {cleaned} is negative" + (nobody if what == "identity" else ""))
     return cleaned

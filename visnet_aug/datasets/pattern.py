@@ -13,7 +13,7 @@ backtracks without end is its author's to wait for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -64,6 +64,7 @@ class Pattern:
         self._check_matches(root, matches)
         splits = Splits(self.split_names)
         notes: list[str] = []
+        places: Sequence[Place | str | None]
         if "split" in self._compiled.groupindex:
             places = [_place(splits, path, match) for path, match in matches.items()]
         else:
@@ -90,8 +91,8 @@ class Pattern:
         if not matches:
             raise DatasetError(f"{root}: no image in it; fill it or give another")
         raise DatasetError(
-            f"{root}: --pattern {self.expression} matches none of the {len(matches):,} images, such "
-            f"as {min(matches)!r}; it must match all of such a path"
+            f"{root}: --pattern {self.expression} matches none of the {len(matches):,} images, "
+            f"such as {min(matches)!r}; it must match all of such a path"
         )
 
 

@@ -29,7 +29,7 @@ from visnet_aug.datasets.counts import describe_rejected
 from visnet_aug.datasets.holdout import Holdout, hold_out
 from visnet_aug.datasets.images import UnusableImage
 from visnet_aug.datasets.inspection import Source, inspect_files
-from visnet_aug.datasets.layout import FOLDERS, Entry, Label, Layout, Listing
+from visnet_aug.datasets.layout import FOLDERS, LIMITS, Entry, Label, Layout, Listing
 from visnet_aug.datasets.naming import Named, give_names
 from visnet_aug.datasets.numbering import number
 from visnet_aug.datasets.record import (
@@ -163,8 +163,14 @@ def _one_camera_each(labelled: Sequence[tuple[Entry, Label]]) -> Iterator[tuple[
     identities, numbers come again, so that few are enough.
     """
     count: Counter[int | str] = Counter()
+    _, most = LIMITS["camid"]
     for entry, label in labelled:
         count[label.pid] += 1
+        if count[label.pid] > most:
+            raise DatasetError(
+                f"over {most:,} images of identity {label.pid}, more than names have room for "
+                "cameras; leave out --one-camera-per-image"
+            )
         yield entry, replace(label, camid=count[label.pid])
 
 

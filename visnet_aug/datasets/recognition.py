@@ -173,7 +173,5 @@ def _holds_images(root: Path) -> bool:
         return False
 
 
-def _recognised(
-    root: Path, layouts: Sequence[Recognisable]
-) -> list[tuple[Recognisable, str]]:
+def _recognised(root: Path, layouts: Sequence[Recognisable]) -> list[tuple[Recognisable, str]]:
     return [(layout, why) for layout in layouts if (why := layout.recognise(root))]

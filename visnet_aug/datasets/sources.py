@@ -135,9 +135,7 @@ class _Frame:
         return _cut(self._decode(), region)
 
 
-def _inspect(
-    frame: _Frame, region: Region | None, hashed: bool
-) -> SourceImage | UnusableImage:
+def _inspect(frame: _Frame, region: Region | None, hashed: bool) -> SourceImage | UnusableImage:
     if region is not None:
         region = _clip(region, frame.width, frame.height)
         if region.right - region.left < MIN_SIDE or region.bottom - region.top < MIN_SIDE:
@@ -159,7 +157,10 @@ def _inspect(
 def _make(data: bytes, record: ImageRecord) -> bytes:
     """Make the image of a record that is not its file."""
     pixels = convert(data).pixels if record.conversion else decode_known(data)
-    return encode_like(_cut(pixels, record.region), data)
+    cut = _cut(pixels, record.region)
+    if cut.shape[:2] != (record.height, record.width):
+        raise DatasetError(f"{record.path}: another size than before")
+    return encode_like(cut, data)
 
 
 def _clip(region: Region, width: int, height: int) -> Region:

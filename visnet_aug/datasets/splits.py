@@ -50,8 +50,27 @@ SKIP: Final = "skip"
 _MEANINGS: Final = (*get_args(Split), VALIDATION[0], SKIP)
 _CONTAINERS: Final = ("test", "bounding_box_test", "image_test", *VALIDATION)
 _LIKE: Final = frozenset(
-    "train trn training test tst testing val valid validation query queries probe probes gallery "
-    "galleries eval evaluation dev trainval".split()
+    (
+        "train",
+        "trn",
+        "training",
+        "test",
+        "tst",
+        "testing",
+        "val",
+        "valid",
+        "validation",
+        "query",
+        "queries",
+        "probe",
+        "probes",
+        "gallery",
+        "galleries",
+        "eval",
+        "evaluation",
+        "dev",
+        "trainval",
+    )
 )
 _TESTED: Final = ("query", "gallery")
 _SHOWN: Final = 6

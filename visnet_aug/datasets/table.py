@@ -1,4 +1,4 @@
-"""Any images, by a table that says of each whose it is, from where, in which split.
+r"""Any images, by a table that says of each whose it is, from where, in which split.
 
 A CSV file (commas, semicolons or tabs), TSV, JSON lines or Parquet, by its suffix. A column is
 known by any of the names in `COLUMNS`, in any case; others are passed over.
@@ -31,7 +31,7 @@ from visnet_aug.datasets.layout import Entry, Label, Listing, below, parse_numbe
 from visnet_aug.datasets.numbering import read_camera, read_identity
 from visnet_aug.datasets.record import Split
 from visnet_aug.datasets.rows import Row, read_rows
-from visnet_aug.datasets.splits import Place, Splits, folders_of, splits_by_folder
+from visnet_aug.datasets.splits import Place, Splits, splits_by_folder
 from visnet_aug.datasets.walk import image_stem
 from visnet_aug.errors import DatasetError, printable
 

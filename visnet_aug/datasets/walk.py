@@ -14,13 +14,18 @@ from visnet_aug.datasets.layout import SUFFIXES, is_litter
 from visnet_aug.errors import DatasetError
 
 NO_IMAGES: Final = frozenset(
-    """
-    txt md rst csv tsv json jsonl ndjson xml yaml yml toml ini cfg html htm pdf doc docx xls xlsx
-    ppt pptx mat npy npz pkl pickle pt pth onnx safetensors h5 hdf5 parquet arrow feather db sqlite
-    mp4 avi mov mkv webm m4v mp3 wav zip tar gz tgz bz2 xz 7z rar py ipynb sh bat m c cpp h log lock
-    license readme makefile changelog
-    """.split()
-)
+    {
+        "txt", "md", "rst", "log", "csv", "tsv", "json", "jsonl", "ndjson", "xml", "yaml",
+        "yml", "toml", "ini", "cfg", "html", "htm", "bib", "tex",
+        "pdf", "doc", "docx", "xls", "xlsx", "ppt", "pptx", "license", "readme", "makefile",
+        "changelog",
+        "mat", "npy", "npz", "pkl", "pickle", "pt", "pth", "onnx", "safetensors", "h5", "hdf5",
+        "parquet", "arrow", "feather", "db", "sqlite",
+        "mp4", "avi", "mov", "mkv", "webm", "m4v", "mp3", "wav",
+        "zip", "tar", "gz", "tgz", "bz2", "xz", "7z", "rar",
+        "py", "ipynb", "sh", "bat", "m", "c", "cpp", "h", "lock",
+    }
+)  # fmt: skip
 """Suffixes (and whole names) of files that are no images. Of all others, the bytes decide."""
 
 _IMAGE = re.compile(f"(?P<stem>.+?){SUFFIXES}", re.DOTALL)

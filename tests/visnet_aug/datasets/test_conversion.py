@@ -235,7 +235,11 @@ def test_pictures_are_turned_upright(orientation: int, kind: str) -> None:
 
 def wide_profile() -> bytes:
     """Return a profile with the primaries of Display P3 and a gamma of 2.2."""
-    xyz = {"r": (0.5151, 0.2412, -0.0011), "g": (0.2920, 0.6922, 0.0419), "b": (0.1571, 0.0666, 0.7841)}
+    xyz = {
+        "r": (0.5151, 0.2412, -0.0011),
+        "g": (0.2920, 0.6922, 0.0419),
+        "b": (0.1571, 0.0666, 0.7841),
+    }
 
     def fixed(values: tuple[float, ...]) -> bytes:
         return b"".join(struct.pack(">i", round(value * 65536)) for value in values)

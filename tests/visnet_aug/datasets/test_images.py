@@ -170,6 +170,12 @@ def test_what_is_known_to_be_usable_decodes_to_the_same_pixels(
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("data", [b"", b"no image"])
+def test_what_is_no_image_is_an_error_though_it_was_known(data: bytes) -> None:
+    with pytest.raises(DatasetError, match="cannot be decoded"):
+        decode_known(data)
+
+
 def test_png_decodes_to_the_pixels_it_was_made_from() -> None:
     assert np.array_equal(decode_rgb(PNG), PIXELS)
 

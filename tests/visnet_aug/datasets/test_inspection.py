@@ -43,9 +43,7 @@ def test_processes_find_what_one_process_finds(
     ]
 
 
-def test_few_files_start_no_process(
-    sources: list[Source], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_few_files_start_no_process(sources: list[Source], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(inspection, "spread")
     look = Look(hashed=True)
     assert list(inspect_files(sources, look, workers=8)) == [

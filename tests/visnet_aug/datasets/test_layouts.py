@@ -234,6 +234,14 @@ def test_msmt17_without_its_val_list_is_fine(tmp_path: Path) -> None:
     assert len(dataset.notes) == 1
 
 
+def test_msmt17s_lists_may_have_no_suffix(tmp_path: Path) -> None:
+    dataset = read_dataset(write(tmp_path / "a", SETS["msmt17"].files))
+    write(tmp_path / "b", SETS["msmt17"].files)
+    for name in MSMT17_LISTS:
+        (tmp_path / "b" / name).rename(tmp_path / "b" / name.removesuffix(".txt"))
+    assert told(read_dataset(tmp_path / "b")) == told(dataset)
+
+
 @pytest.mark.parametrize(
     ("line", "message"),
     [
@@ -286,20 +294,39 @@ def test_a_pair_of_cuhk03_sets_is_asked_about(tmp_path: Path) -> None:
     assert read_dataset(tmp_path / "detected").layout == "cuhk03-np"
 
 
-def test_more_distractors_of_market1501_are_left_out_and_told_of(tmp_path: Path) -> None:
+def test_what_is_left_out_of_market1501_is_told(tmp_path: Path) -> None:
     write(
         tmp_path,
         names(
             "bounding_box_train/0002_c1s1_000451_03.jpg",
+            "bounding_box_train/0002_c0s1_000451_03.jpg",
             "query/0003_c2s1_000451_00.jpg",
             "bounding_box_test/0003_c3s1_000451_01.jpg",
             "images/0000_c1s1_000001_00.jpg",
+            "gt_bbox/0003_c3s1_000451_01.jpg",
         ),
     )
     dataset = read_dataset(tmp_path)
-    assert (dataset.layout, len(dataset.records)) == ("market1501", 3)
-    (note,) = dataset.notes
-    assert note.startswith("images/ (500k distractors) is left out")
+    assert (dataset.layout, len(dataset.records)) == ("market1501", 4)
+    assert [(r.camid, r.camera) for r in dataset.split("train")] == [(0, ""), (1, "1")]
+    distractors, by_hand, unknown = dataset.notes
+    assert distractors.startswith("images/ (500k distractors) is left out")
+    assert by_hand == "gt_bbox/ (boxes drawn by hand) is left out"
+    assert unknown == "the camera of 1 of 4 images is unknown (c0)"
+
+
+def test_a_set_that_was_unpacked_a_folder_too_deep_says_where(tmp_path: Path) -> None:
+    for folder in ("bounding_box_train", "query", "bounding_box_test"):
+        write(tmp_path, names(f"{folder}/{folder}/0002_c1s1_000451_03.jpg"))
+    with pytest.raises(DatasetError, match=r"no usable image in train \(1 subfolder, such as "):
+        read_dataset(tmp_path, layout="market1501")
+
+
+@pytest.mark.parametrize("name", ["cuhk-03.mat", "cuhk03_new_protocol_config_labeled.mat"])
+def test_cuhk03_as_matlab_has_it_is_told_what_to_do(name: str, tmp_path: Path) -> None:
+    write(tmp_path, {name: "MATLAB 5.0"})
+    with pytest.raises(DatasetError, match=r"mat: CUHK03 as MATLAB's file; give CUHK03-NP"):
+        read_dataset(tmp_path)
 
 
 class TestNames:

@@ -225,7 +225,10 @@ class TestMetadata:
              "gallery": [("d.jpg", "cid")]},
         )  # fmt: skip
         dataset = read_dataset(tmp_path)
-        assert (dataset.layout, dataset.recognised) == ("table", "tables such as gallery/metadata.csv")
+        assert (dataset.layout, dataset.recognised) == (
+            "table",
+            "tables such as gallery/metadata.csv",
+        )
         assert {dataset.origin(r): (r.split, r.identity) for r in dataset.records} == {
             "train/im/a.jpg": ("train", "anna"),
             "train/im/b.jpg": ("train", "bo"),
@@ -292,5 +295,5 @@ def test_a_table_is_found_below_the_dataset_too(
 
 
 def test_the_layout_wants_a_table(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="--layout table needs --table FILE, or a metadata.csv"):
+    with pytest.raises(RecipeError, match=r"--layout table needs --table FILE, or a metadata\.csv"):
         read_dataset(tmp_path, layout="table")
