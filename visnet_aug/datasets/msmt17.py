@@ -8,7 +8,8 @@ no part of the set. Source: Wei et al., *Person Transfer GAN to Bridge Domain Ga
 Re-Identification*, CVPR 2018.
 
 - ``list_val.txt`` holds other images of the training identities, and counts as training: together
-  they are the published 32,621. Much of the field trains on both (TransReID and its descendants), torchreid and fast-reid only with ``combineall``. The file may be missing.
+  they are the published 32,621. Much of the field trains on both (TransReID and its descendants);
+  torchreid and fast-reid do so only with ``combineall``. The file may be missing.
 - Identities start at 0, in training and again in test: number 0 is one person here and another
   there, and none of them a distractor. In the output, training identities are counted from 1, and
   test identities go on after the last of them.

@@ -244,10 +244,14 @@ def _without_twins(opened: Iterable[Opened]) -> tuple[list[Opened], list[Rejecte
 
 
 def _thin_by_number(named: list[Named], thinning: Thinning) -> list[Named]:
+    if thinning.every == 1:
+        return named
     return list(compress(named, keep_every([_frame(one) for one in named], thinning.every)))
 
 
 def _thin_by_hash(usable: list[Usable], thinning: Thinning) -> list[Usable]:
+    if thinning.min_distance == 0:
+        return usable
     frames = [_frame(one) for one, _ in usable]
     hashes = [image.hashed for _, image in usable]
     return list(compress(usable, keep_different(frames, hashes, thinning.min_distance)))
