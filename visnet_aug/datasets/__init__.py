@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -10,9 +10,10 @@ from visnet_aug.errors import DatasetError, printable
 
 if TYPE_CHECKING:
     from visnet_aug.datasets.record import Dataset
+    from visnet_aug.progress import Advance
 
 AUTO: Final = "auto"
-"""The layout that means: look which it is."""
+"""The layout that stands for: recognise it."""
 
 PUBLISHED: Final = ("market1501", "dukemtmcreid", "msmt17", "cuhk03-np", "veri776", "mars")
 """Layouts of published sets."""
@@ -44,7 +45,7 @@ def read_dataset(
     strict: bool = False,
     on_error: Literal["skip", "stop"] = "skip",
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Advance | None = None,
 ) -> Dataset:
     r"""Read a dataset.
 
@@ -70,7 +71,7 @@ def read_dataset(
         strict: Whether only 8-bit RGB JPEG and PNG are usable, instead of converting the rest.
         on_error: Whether an unusable image is listed or ends the reading.
         workers: Number of processes.
-        progress: Called with (files done, files in all).
+        progress: Called with the number of files done, and of all.
 
     Returns:
         The images, sorted by split (train, query, gallery) and then by name, and what was left
@@ -96,7 +97,7 @@ def read_dataset(
 
     root = Path(root).expanduser().resolve()
     if not root.exists():
-        raise DatasetError(f"{printable(root)}: no such folder; --src wants the dataset's")
+        raise DatasetError(f"{printable(root)}: no such folder; give the dataset's folder")
     if not root.is_dir():
         raise DatasetError(
             f"{printable(root)}: a file, not a folder; unpack it and give its folder"

@@ -9,8 +9,6 @@ from types import MappingProxyType
 from typing import Final
 
 from visnet_aug.datasets.record import (
-    DISTRACTOR_PID,
-    JUNK_PID,
     UNKNOWN_CAMID,
     Dataset,
     ImageRecord,
@@ -18,6 +16,7 @@ from visnet_aug.datasets.record import (
     Split,
 )
 from visnet_aug.errors import printable
+from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
 
 MOST_REASONS: Final = 3
 """Reasons for leaving images out that are told at once; all of them are in ``rejected.csv``."""

@@ -29,10 +29,11 @@ from typing import Final, get_args
 from visnet_aug.datasets.images import UnusableImage
 from visnet_aug.datasets.layout import Entry, Label, Listing
 from visnet_aug.datasets.numbering import read_camera, read_identity
-from visnet_aug.datasets.record import DISTRACTOR_PID, JUNK_PID, Split
+from visnet_aug.datasets.record import Split
 from visnet_aug.datasets.splits import VALIDATION, Place, Splits, folders_of, splits_by_folder
 from visnet_aug.datasets.walk import Found, find_files, image_stem
 from visnet_aug.errors import DatasetError, RecipeError, printable
+from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
 
 EXTRA: Final = frozenset({"gt_bbox", "gt_query", "multi-query", "multi_query"})
 """Folders that hold images once more, or images of no split."""

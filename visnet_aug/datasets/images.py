@@ -14,7 +14,6 @@ OpenCV obey it, so such an image is two different pictures; it is the outcome ``
 
 from __future__ import annotations
 
-import hashlib
 import io
 import stat
 import struct
@@ -31,6 +30,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from visnet_aug.errors import DatasetError
+from visnet_aug.files import sha256_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,7 +171,7 @@ def inspect_bytes(data: bytes) -> UsableImage | UnusableImage:
         image = decode_plain(data)
     except UnusableError as error:
         return error.outcome
-    return UsableImage(image.width, image.height, hashlib.sha256(data).hexdigest())
+    return UsableImage(image.width, image.height, sha256_of(data))
 
 
 def decode_rgb(data: bytes) -> NDArray[np.uint8]:

@@ -17,9 +17,10 @@ from typing import Final
 
 from visnet_aug.datasets.images import DECODER_ERRORS, UnusableImage
 from visnet_aug.datasets.layout import SUFFIXES, Entry, Label, Listing
-from visnet_aug.datasets.record import JUNK_PID, Split
+from visnet_aug.datasets.record import Split
 from visnet_aug.datasets.walk import find_files
 from visnet_aug.errors import DatasetError
+from visnet_aug.manifest import JUNK_PID
 
 TRAIN: Final = "bbox_train"
 TEST: Final = "bbox_test"

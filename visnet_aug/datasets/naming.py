@@ -16,7 +16,8 @@ from typing import Final
 
 from visnet_aug.datasets.layout import LIMITS, Entry, Label
 from visnet_aug.datasets.numbering import Numbers
-from visnet_aug.datasets.record import JUNK_PID, Split
+from visnet_aug.datasets.record import Split
+from visnet_aug.manifest import JUNK_PID
 
 _OWN: Final = (".jpg", ".jpeg", ".png")
 """Suffixes that a plain image's file may keep."""

@@ -23,8 +23,9 @@ from types import MappingProxyType
 from typing import Final
 
 from visnet_aug.datasets.layout import LIMITS, Label
-from visnet_aug.datasets.record import DISTRACTOR_PID, JUNK_PID, UNKNOWN_CAMID
+from visnet_aug.datasets.record import UNKNOWN_CAMID
 from visnet_aug.errors import DatasetError
+from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
 
 NOBODY: Final = MappingProxyType[str, int]({"junk": JUNK_PID, "distractor": DISTRACTOR_PID})
 """Words for gallery images of nobody in the query set."""

@@ -18,12 +18,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from visnet_aug.datasets.counts import describe_rejected
 from visnet_aug.datasets.holdout import Holdout, hold_out
@@ -33,8 +33,6 @@ from visnet_aug.datasets.layout import FOLDERS, LIMITS, Entry, Label, Layout, Li
 from visnet_aug.datasets.naming import Named, give_names
 from visnet_aug.datasets.numbering import number
 from visnet_aug.datasets.record import (
-    DISTRACTOR_PID,
-    JUNK_PID,
     Dataset,
     ImageRecord,
     RejectedImage,
@@ -43,9 +41,12 @@ from visnet_aug.datasets.record import (
 from visnet_aug.datasets.sources import Look, SourceImage
 from visnet_aug.datasets.thinning import Frame, Thinning, keep_different, keep_every
 from visnet_aug.errors import DatasetError, printable
+from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
+
+if TYPE_CHECKING:
+    from visnet_aug.progress import Advance
 
 OnError: TypeAlias = Literal["skip", "stop"]
-Progress: TypeAlias = Callable[[int, int], None]
 Rejected: TypeAlias = tuple[Entry, UnusableImage]
 Opened: TypeAlias = tuple[Named, SourceImage | UnusableImage]
 Usable: TypeAlias = tuple[Named, SourceImage]
@@ -80,7 +81,7 @@ class Reading:
     thinning: Thinning = field(default_factory=Thinning)
     holdout: Holdout | None = None
     workers: int | None = None
-    progress: Progress | None = None
+    progress: Advance | None = None
 
 
 def read_layout(root: Path, layout: Layout, reading: Reading | None = None) -> Dataset:

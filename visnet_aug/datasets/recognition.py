@@ -120,9 +120,9 @@ def recognise(root: Path, said: Arrangement | None = None) -> tuple[Layout, str]
     if len(found) == 1:
         return found[0]
     if found:
-        may_be = " and of ".join(f"{layout.name} ({why})" for layout, why in found)
+        may_be = " and like ".join(f"{layout.name} ({why})" for layout, why in found)
         names = " or ".join(layout.name for layout, _ in found)
-        raise DatasetError(f"{root}: has the signs of {may_be}; say which by --layout {names}")
+        raise DatasetError(f"{root}: looks like {may_be}; choose one with --layout {names}")
     _refuse_matlab(root)
     if metadata := find_metadata(root):
         shown = metadata[0].relative_to(root).as_posix()
@@ -144,7 +144,7 @@ def recognise(root: Path, said: Arrangement | None = None) -> tuple[Layout, str]
         )
     wanted = "; ".join(f"{layout.name}: {layout.signs}" for layout in said.recognisable)
     raise DatasetError(
-        f"{root}: no known layout in it. Looked for {wanted}. Anything else can be read by "
+        f"{root}: no known layout in it. Looked for {wanted}. Read anything else with "
         "--table FILE (with columns path, pid, camid, split) or --pattern REGEX"
     )
 

@@ -9,13 +9,6 @@ from typing import Final, Literal, NamedTuple
 
 Split = Literal["train", "query", "gallery"]
 
-JUNK_PID: Final = -1
-"""Gallery images that evaluation ignores (Market-1501 writes ``-1``)."""
-
-DISTRACTOR_PID: Final = 0
-"""Gallery images of nobody in the query set, kept as distractors (Market-1501 writes ``0000``)."""
-
-
 UNKNOWN_CAMID: Final = 0
 """Camera of images that nobody knows it of. Numbers of known cameras start at 1."""
 

@@ -7,7 +7,6 @@ all that comes after reading knows plain images alone.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from visnet_aug.datasets.images import (
 from visnet_aug.datasets.record import ImageRecord, Region
 from visnet_aug.datasets.thinning import perceptual_hash
 from visnet_aug.errors import DatasetError
+from visnet_aug.files import sha256_of
 
 MIN_SIDE: Final = 2
 """Least width and height of what is cut out of a frame, in pixels."""
@@ -111,7 +111,7 @@ def read_again(record: ImageRecord) -> bytes:
         image = data if record.is_file else _make(data, record)
     except (UnusableError, DatasetError):
         image = b""
-    if hashlib.sha256(image).hexdigest() != record.sha256:
+    if sha256_of(image) != record.sha256:
         raise DatasetError(f"{record.path}: changed since the dataset was read; run again")
     return image
 
@@ -146,7 +146,7 @@ def _inspect(frame: _Frame, region: Region | None, hashed: bool) -> SourceImage 
     return SourceImage(
         width=region.right - region.left if region else frame.width,
         height=region.bottom - region.top if region else frame.height,
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=sha256_of(data),
         suffix=".jpg" if data.startswith(JPEG_MAGIC) else ".png",
         conversion=frame.conversion,
         region=region,
