@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from visnet_aug.datasets import AUTO, LAYOUTS
 from visnet_aug.datasets.boxmot import BOXMOT
 from visnet_aug.datasets.cuhk03np import CUHK03NP
 from visnet_aug.datasets.dukemtmcreid import DUKEMTMCREID
@@ -33,6 +32,8 @@ PUBLISHED: Final[tuple[Recognisable, ...]] = (
 )
 """Layouts of published sets, which a folder is recognised by first."""
 
+AUTO: Final = "auto"
+
 _MATLAB: Final = ("cuhk-03.mat", "cuhk03_new_protocol_config_*.mat")
 _IMAGE = re.compile(f".+{SUFFIXES}", re.DOTALL)
 
@@ -42,7 +43,7 @@ class Arrangement:
     """What a person says of a dataset's layout.
 
     Attributes:
-        layout: One of `LAYOUTS`.
+        layout: Its name; `AUTO` to recognise it.
         table: File of the layout ``table``.
         pattern: Regular expression of the layout ``pattern``.
         split_names: What folders mean; see `visnet_aug.datasets.splits`.
@@ -95,7 +96,8 @@ def find_layout(root: Path, said: Arrangement) -> tuple[Layout, str]:
     for layout in said.recognisable:
         if layout.name == name:
             return layout, ""
-    raise DatasetError(f"{name}: unknown layout; known are {', '.join(LAYOUTS)}")
+    names = (AUTO, *(layout.name for layout in said.recognisable), "table", "pattern")
+    raise DatasetError(f"{name}: unknown layout; known are {', '.join(names)}")
 
 
 def recognise(root: Path, said: Arrangement | None = None) -> tuple[Layout, str]:
