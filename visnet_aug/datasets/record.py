@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
+
+_FRAGMENT = re.compile(
+    r"(?P<path>.+)#xywh=(?P<x>[0-9]{1,6}),(?P<y>[0-9]{1,6}),(?P<w>[0-9]{1,6}),(?P<h>[0-9]{1,6})",
+    re.ASCII | re.DOTALL,
+)
 
 Split = Literal["train", "query", "gallery"]
 
@@ -20,6 +26,27 @@ class Region(NamedTuple):
     top: int
     right: int
     bottom: int
+
+    @property
+    def fragment(self) -> str:
+        """Left, top, width and height, with commas."""
+        return f"{self.left},{self.top},{self.right - self.left},{self.bottom - self.top}"
+
+
+def find_source(origin: str) -> tuple[str, Region | None]:
+    """Read what `Dataset.origin` returned: the file's path, and which part of it is the image.
+
+    Example:
+        >>> find_source("img1/000001.jpg#xywh=10,20,40,80")
+        ('img1/000001.jpg', Region(left=10, top=20, right=50, bottom=100))
+        >>> find_source("anna/1.jpg")
+        ('anna/1.jpg', None)
+    """
+    match = _FRAGMENT.fullmatch(origin)
+    if match is None:
+        return origin, None
+    left, top, width, height = (int(match[part]) for part in ("x", "y", "w", "h"))
+    return match["path"], Region(left, top, left + width, top + height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +154,15 @@ class Dataset:
     thinned: int = 0
 
     def origin(self, image: ImageRecord | RejectedImage) -> str:
-        """Return where an image lies, relative to the root, with ``/``."""
-        return image.path.as_posix().removeprefix(self.root.as_posix()).removeprefix("/")
+        """Return where an image lies, relative to the root, with ``/``.
+
+        A part of a frame has its region after the path, as a W3C media fragment:
+        ``img1/000001.jpg#xywh=10,20,40,80`` (left, top, width, height in pixels). `find_source`
+        reads both back.
+        """
+        path = image.path.as_posix().removeprefix(self.root.as_posix()).removeprefix("/")
+        region = image.region if isinstance(image, ImageRecord) else None
+        return path if region is None else f"{path}#xywh={region.fragment}"
 
     def split(self, name: Split) -> tuple[ImageRecord, ...]:
         """Return the records of one split, in order."""

@@ -116,6 +116,28 @@ def read_again(record: ImageRecord) -> bytes:
     return image
 
 
+def image_bytes(data: bytes, region: Region | None = None) -> bytes:
+    """Return the image that a file stands for, by its bytes alone, as `read_again` does.
+
+    Args:
+        data: The whole file.
+        region: The part of its upright pixels that is the image; ``None`` for all of it.
+
+    Returns:
+        A plain JPEG or PNG.
+
+    Raises:
+        DatasetError: The file cannot be used, or the region is not inside of it.
+    """
+    try:
+        frame = _Frame(data, find_plain(data))
+    except UnusableError as error:
+        raise DatasetError(f"image bytes cannot be decoded: {error.outcome.detail}") from error
+    if region is not None and _clip(region, frame.width, frame.height) != region:
+        raise DatasetError(f"no region {region.fragment} in {frame.width}×{frame.height} pixels")
+    return frame.encoded(region)
+
+
 class _Frame:
     """A file's picture, decoded when its pixels are wanted."""
 
@@ -130,6 +152,12 @@ class _Frame:
             self.width, self.height = plain.size
             self._decode = lambda: np.asarray(plain)
 
+    def encoded(self, region: Region | None) -> bytes:
+        """Return a plain image of a part, or of all."""
+        if region is None and not self.conversion:
+            return self.data
+        return encode_like(self.pixels(region), self.data)
+
     def pixels(self, region: Region | None) -> NDArray[np.uint8]:
         """Return RGB pixels of shape (height, width, 3)."""
         return _cut(self._decode(), region)
@@ -141,8 +169,7 @@ def _inspect(frame: _Frame, region: Region | None, hashed: bool) -> SourceImage 
         if region.right - region.left < MIN_SIDE or region.bottom - region.top < MIN_SIDE:
             what = f"the box has no {MIN_SIDE}×{MIN_SIDE} pixels inside the frame"
             return UnusableImage.because("empty_box", what)
-    as_it_is = region is None and not frame.conversion
-    data = frame.data if as_it_is else encode_like(frame.pixels(region), frame.data)
+    data = frame.encoded(region)
     return SourceImage(
         width=region.right - region.left if region else frame.width,
         height=region.bottom - region.top if region else frame.height,
