@@ -84,7 +84,8 @@ class Worker:
         if isinstance(item, Task):
             write_file(target, data)
         else:
-            pass_through(item.source.path, data, target, self._context.passthrough)
+            how = self._context.passthrough if item.source.is_file else "clone"
+            pass_through(item.source.path, data, target, how)
         return [written]
 
     def _make_image(self, image: Planned) -> tuple[bytes, Written]:

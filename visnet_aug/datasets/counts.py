@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from visnet_aug.datasets.record import (
     RejectedImage,
     Split,
 )
-from visnet_aug.errors import printable
+from visnet_aug.errors import DatasetError, printable
 from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
 
 MOST_REASONS: Final = 3
@@ -122,6 +123,25 @@ def describe_rejected(
     if others := sum(of.images for of in counts[most:]):
         parts.append(f"and {others:,} for other reasons")
     return "; ".join(parts)
+
+
+def check_rejected(dataset: Dataset, allowed: float) -> None:
+    """Check that no more than a share of a dataset's images is left out.
+
+    Args:
+        dataset: What was read.
+        allowed: The share, from 0 to 1.
+
+    Raises:
+        DatasetError: It is more; the message has the most frequent reasons.
+    """
+    lost, whole = len(dataset.rejected), len(dataset.records) + len(dataset.rejected)
+    if lost > allowed * whole:
+        raise DatasetError(
+            f"{printable(dataset.root)}: {lost:,} of {whole:,} images would be left out, more than "
+            f"{allowed:.0%}: {describe_rejected(dataset)}. Mend them, or allow it with "
+            f"--allow-rejected {math.ceil(lost / whole * 100) / 100:g}"
+        )
 
 
 def _count(records: Iterable[ImageRecord]) -> SplitCounts:

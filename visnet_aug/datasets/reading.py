@@ -30,6 +30,7 @@ from visnet_aug.datasets.holdout import Holdout, hold_out
 from visnet_aug.datasets.images import UnusableImage
 from visnet_aug.datasets.inspection import Source, inspect_files
 from visnet_aug.datasets.layout import FOLDERS, LIMITS, Entry, Label, Layout, Listing
+from visnet_aug.datasets.memory import check_memory
 from visnet_aug.datasets.naming import Named, give_names
 from visnet_aug.datasets.numbering import number
 from visnet_aug.datasets.record import (
@@ -102,6 +103,7 @@ def read_layout(root: Path, layout: Layout, reading: Reading | None = None) -> D
     """
     reading = reading or Reading()
     listing = layout.list_files(root)
+    check_memory(len(listing.entries))
     named, rejected = _judge(listing, reading)
     _stop_at(root, rejected, reading)
     wanted = _thin_by_number(named, reading.thinning)

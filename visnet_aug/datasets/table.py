@@ -23,11 +23,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Final, get_args
 
 from visnet_aug.datasets.layout import Entry, Label, Listing, below, parse_number
+from visnet_aug.datasets.memory import check_memory
 from visnet_aug.datasets.numbering import read_camera, read_identity
 from visnet_aug.datasets.record import Split
 from visnet_aug.datasets.rows import Row, read_rows
@@ -57,6 +59,9 @@ METADATA: Final = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 """Names of the tables of Hugging Face's ``datasets``."""
 
 _SIGNS = re.compile(r"[^a-z0-9]")
+_STEP: Final = 100_000
+"""Rows between two looks at what memory they take."""
+
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -82,7 +87,11 @@ class Table:
         Raises:
             DatasetError: One cannot be read, or a line of it is not what its columns ask for.
         """
-        rows = [line for file in self.files for line in self._lines(file, root)]
+        rows: list[_Line] = []
+        for line in chain.from_iterable(self._lines(file, root) for file in self.files):
+            if len(rows) % _STEP == 0:
+                check_memory(len(rows))
+            rows.append(line)
         self._check_unique(rows)
         splits = Splits(self.split_names)
         notes = list(dict.fromkeys(line.columns for line in rows))
@@ -160,12 +169,24 @@ def find_table(table: str, root: Path) -> Path:
 
 
 def find_metadata(root: Path) -> list[Path]:
-    """Find the tables of a folder that Hugging Face's ``datasets`` would read; none if it isn't."""
+    """Find the tables of a folder that Hugging Face's ``datasets`` would read.
+
+    Returns:
+        The tables, if they have the columns that are needed; else none.
+    """
     for pattern in ("", "*/", "*/*/"):
         found = sorted(path for name in METADATA for path in root.glob(f"{pattern}{name}"))
         if found:
-            return found
+            return found if all(map(_has_columns, found)) else []
     return []
+
+
+def _has_columns(file: Path) -> bool:
+    try:
+        row = next(read_rows(file), None)
+        return row is not None and bool(_meanings(tuple(row.cells), row.where))
+    except DatasetError:
+        return False
 
 
 def _meanings(columns: Sequence[str], where: str) -> dict[str, str]:

@@ -238,6 +238,15 @@ class TestMetadata:
         assert dataset.splits == {"gallery": "gallery", "query": "query", "train": "train"}
         assert read_dataset(tmp_path, layout="table").records == dataset.records
 
+    def test_a_table_of_something_else_is_not_taken_for_one(self, tmp_path: Path) -> None:
+        for name in ("anna", "bo"):
+            (tmp_path / name).mkdir()
+            Image.new("RGB", (8, 16)).save(tmp_path / name / "1.jpg")
+        (tmp_path / "metadata.csv").write_text("place,date\nParis,2024\n")
+        assert read_dataset(tmp_path).layout == "identities"
+        with pytest.raises(RecipeError, match="--layout table needs --table FILE"):
+            read_dataset(tmp_path, layout="table")
+
     def test_one_at_the_top(self, tmp_path: Path) -> None:
         dataset = read_dataset(self.write(tmp_path, {".": [("a.jpg", "anna")]}))
         assert [dataset.origin(record) for record in dataset.records] == ["im/a.jpg"]
