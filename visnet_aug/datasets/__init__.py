@@ -92,7 +92,7 @@ def read_dataset(
     from visnet_aug.datasets.holdout import Holdout
     from visnet_aug.datasets.mot import Mot
     from visnet_aug.datasets.reading import Reading, read_layout  # Pillow only when reading
-    from visnet_aug.datasets.recognition import Arrangement, find_layout
+    from visnet_aug.datasets.recognition import LayoutOptions, check_used, find_layout
     from visnet_aug.datasets.thinning import Thinning
 
     root = Path(root).expanduser().resolve()
@@ -115,6 +115,7 @@ def read_dataset(
         progress=progress,
     )
     boxes = Mot(min_height, min_visibility, margin)
-    said = Arrangement(layout, table, pattern, split_names or {}, camera_pattern, boxes)
-    found, why = find_layout(root, said)
+    options = LayoutOptions(layout, table, pattern, split_names or {}, camera_pattern, boxes)
+    found, why = find_layout(root, options)
+    check_used(found, options)
     return replace(read_layout(root, found, reading), recognised=why)

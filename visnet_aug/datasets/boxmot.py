@@ -62,7 +62,7 @@ class BoxMot:
             if match is None or match["kind"] in PEOPLE
         ]
         if not entries:
-            raise DatasetError(f"{root}: no crop of a person in it; it wants {self.signs}")
+            raise DatasetError(f"{root}: no crop of a person in it; the layout is {self.signs}")
         return Listing(
             entries,
             ignored=sum(found.others.values()) + others,

@@ -10,13 +10,13 @@ Every kind has one rule:
   opacity.
 - CMYK becomes RGB by the image's ICC profile or, without one, by 255 − ink − black.
 - An ICC profile whose colours are not sRGB's is applied (perceptual intent). One that cannot be
-  used, or is of another kind of pixels, is passed over, as browsers do.
+  used, or belongs to another kind of pixels, is ignored, as in browsers.
 - EXIF orientation is applied.
 
-What needs none of this stays as it is, byte for byte. The rest is encoded once: with the source's
-quantisation tables and chroma sampling where it is a JPEG, as JPEG of quality `WEBP_QUALITY` where
-it is a lossy WebP, and otherwise as PNG. Damaged, truncated and oversized files are refused, and so
-is an image in which every pixel is transparent.
+A picture that needs none of this stays as it is, byte for byte. Any other is encoded once: a JPEG
+with its own quantisation tables and chroma sampling, a lossy WebP as JPEG of quality
+`WEBP_QUALITY`, and everything else as PNG. Damaged, truncated and oversized files are refused, and
+so is an image in which every pixel is transparent.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ CONVERTED: Final = frozenset(
         "rotated",
     }
 )
-"""Reasons out of `visnet_aug.datasets.images.REASONS` that a conversion mends."""
+"""Reasons out of `visnet_aug.datasets.images.REASONS` that a conversion removes."""
 
 WEBP_QUALITY: Final = 95
 """JPEG quality of what was a lossy WebP, whose own quality cannot be read."""
@@ -125,7 +125,7 @@ def convert(data: bytes) -> Conversion:
     plain = find_plain(data)
     if plain is not None:
         return Conversion(np.array(plain), "")
-    with warnings.catch_warnings():  # Pillow tells of odd metadata on stderr
+    with warnings.catch_warnings():  # Pillow prints warnings about odd metadata
         warnings.simplefilter("ignore")
         return _convert(data)
 

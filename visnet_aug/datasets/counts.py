@@ -1,4 +1,4 @@
-"""How many images, identities and cameras a split has, beside the published numbers."""
+"""Counts of images, identities and cameras, the published ones, and why images are left out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from visnet_aug.errors import DatasetError, printable
 from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
 
 MOST_REASONS: Final = 3
-"""Reasons for leaving images out that are told at once; all of them are in ``rejected.csv``."""
+"""Reasons for leaving images out that a message lists; all of them are in ``rejected.csv``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def is_published(dataset: Dataset) -> bool:
     """Tell whether this is the whole of Market-1501, by its layout and numbers of images.
 
     Rejected images count, too: a copy with a few damaged files is still Market-1501, and that
-    is when the published numbers beside its own say most.
+    is when comparing with the published numbers is most useful.
     """
     images = Counter(record.split for record in dataset.records)
     images.update(image.split for image in dataset.rejected)
@@ -139,7 +139,7 @@ def check_rejected(dataset: Dataset, allowed: float) -> None:
     if lost > allowed * whole:
         raise DatasetError(
             f"{printable(dataset.root)}: {lost:,} of {whole:,} images would be left out, more than "
-            f"{allowed:.0%}: {describe_rejected(dataset)}. Mend them, or allow it with "
+            f"{allowed:.0%}: {describe_rejected(dataset)}. Fix them, or allow it with "
             f"--allow-rejected {math.ceil(lost / whole * 100) / 100:g}"
         )
 

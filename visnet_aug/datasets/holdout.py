@@ -1,8 +1,7 @@
 """Query and gallery from a set that has none: by identity, drawn by a seed.
 
-Whole identities become test identities, so that nobody is in training and in test. Which ones
-follows from the seed and their names alone: a person who is added changes at most who is at the
-margin.
+Whole identities become test identities, so that no one is in both training and test. The choice
+depends on the seed and the names alone: adding a person changes little of it.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def hold_out(dataset: Dataset, holdout: Holdout) -> Dataset:
     """Draw query and gallery.
 
     An identity can be a test identity if it has images of two cameras or, where cameras are
-    unknown, two images: others have no right answer.
+    unknown, two images: otherwise its queries have no right answer.
 
     Returns:
         The dataset with these images in other splits, and a note of what was drawn; its records

@@ -3,15 +3,15 @@ r"""A folder for each person, with any name, alone or below folders that say the
 ``anna/door-1.jpg``, ``train/0002/0002_c1s1_000451_03.jpg``, ``cam1/0007/0001.jpg``. As in
 torchvision's ``ImageFolder``, the first folder below the split's (or the dataset's) is the person,
 and everything below it is the same person's. Folders named like cameras (``cam1``, ``Camera_B``)
-are not people, and a folder that holds all the others is passed through. An image in no
+are not people, and a folder that holds all the others is skipped. An image in no
 person's folder is known by its name, if that is like Market-1501's.
 
-A camera is read, in this order, by the expression that a person gives for paths, off a name like
+A camera is read, in this order, by the user's expression for paths, off a name like
 those of Market-1501, DukeMTMC-reID, CUHK03-NP or VeRi-776, or off a folder named like a camera.
 Otherwise it is unknown.
 
-``train_all`` of layumi's baseline holds the images of ``train`` and ``val`` beside it once more: of
-two such files, the one in ``train_all`` is taken. ``multi-query`` and ``gt_bbox`` are left out.
+``train_all`` of layumi's baseline repeats the images of its siblings ``train`` and ``val``: of two
+such files, the one in ``train_all`` is taken. ``multi-query`` and ``gt_bbox`` are left out.
 Names of Market-1501's form in folders called ``-1`` and ``0000`` keep that set's meaning in the
 gallery. Source: the class folders of layumi's *Person_reID_baseline_pytorch* (``prepare.py``).
 """
@@ -36,7 +36,7 @@ from visnet_aug.errors import DatasetError, RecipeError, printable
 from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
 
 EXTRA: Final = frozenset({"gt_bbox", "gt_query", "multi-query", "multi_query"})
-"""Folders that hold images once more, or images of no split."""
+"""Folders that repeat images, or hold images of no split."""
 
 _FORMS: Final = (
     re.compile(r"(?P<pid>-1|[0-9]{4,9})_c(?P<camid>[0-9]+)s(?P<sequence>[0-9]{1,4})"
@@ -226,7 +226,7 @@ def _crowds(
 
 
 def _without_repeats(paths: Sequence[_Path]) -> list[_Path]:
-    """Leave out images of ``train`` and ``val`` that are in ``train_all`` beside them."""
+    """Leave out images of ``train`` and ``val`` that their sibling ``train_all`` repeats."""
     whole = {path.origin for path in paths if path.place and _last(path.place) == "train_all"}
     return [path for path in paths if not (whole and _twin(path) in whole)]
 

@@ -1,7 +1,7 @@
 """What a layout says, apart from what all layouts share: where the images are, what a path means.
 
 A layout lists files and reads what their paths and lists say of them; it never opens an image.
-`visnet_aug.datasets.reading` does the rest, for all of them alike.
+`visnet_aug.datasets.reading` does the rest, which is the same for all.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Label:
         camid: Camera.
         sequence: Sequence number.
         frame: Frame number.
-        box: Number of the box within its frame, or whatever tells images of one frame apart.
+        box: Number of the box within its frame, or whatever distinguishes images of one frame.
         tracklet: Number of the tracklet.
     """
 
@@ -74,7 +74,7 @@ class Entry:
     Attributes:
         origin: Path of its file relative to the dataset's root, with ``/``.
         split: Where it belongs.
-        stem: What tells images of the split apart: two entries of one stem and the same bytes are
+        stem: What distinguishes images of the split: two entries of one stem and the same bytes are
             one image twice.
         label: What the layout says of it, or why it cannot be used whatever its bytes are.
         region: The part of the file's upright pixels that it is; it may reach out of the frame.
@@ -139,11 +139,11 @@ class Layout(Protocol):
 
 
 class Recognisable(Layout, Protocol):
-    """A layout that a folder says itself; those of a table or a pattern are said by a person."""
+    """A layout that can be recognised by the folder; tables and patterns come from the user."""
 
     @property
     def signs(self) -> str:
-        """What it is known by, for a person."""
+        """What it is recognised by, for a person."""
 
     def recognise(self, root: Path) -> str | None:
         """Say why a folder is of this layout; ``None`` if it isn't."""

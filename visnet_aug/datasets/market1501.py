@@ -6,9 +6,9 @@ numbers may have more digits than Market-1501's. Source: Zheng et al., *Scalable
 Re-identification: A Benchmark*, ICCV 2015.
 
 ``x.jpg.jpg`` is an image; so are ``.jpeg``, ``.png`` and upper-case suffixes. ``-1`` is junk and
-``0000`` a distractor, both in the gallery. Camera ``c0`` is one that nobody knows, as in the output
-of a build from such images. The 500,000 more distractors that can be unpacked into ``images/`` are
-in no published comparison unless it says so; they and the hand-drawn boxes of ``gt_bbox/`` are left
+``0000`` a distractor, both in the gallery. Camera ``c0`` is unknown, as in the output of a
+build from such images. The 500,000 more distractors that can be unpacked into ``images/`` are
+in no published comparison unless stated; they and the hand-drawn boxes of ``gt_bbox/`` are left
 where they are.
 """
 
@@ -23,15 +23,15 @@ from visnet_aug.datasets.layout import FOLDERS, SUFFIXES, Label, Listing, NamedL
 from visnet_aug.datasets.record import UNKNOWN_CAMID
 
 MORE_DISTRACTORS: Final = "images"
-"""Where ``distractors_500k.zip`` is unpacked, beside the three folders."""
+"""Where ``distractors_500k.zip`` is unpacked, next to the three folders."""
 
 
 HAND_DRAWN: Final = "gt_bbox"
-"""Where the boxes are that people have drawn, of the training and test images alike."""
+"""Where the hand-drawn boxes are, of training and test images."""
 
 
 class _Market1501(NamedLayout):
-    """Says what is left out of the images that are there."""
+    """Notes which images of the folder are left out."""
 
     def list_files(self, root: Path) -> Listing:
         listing = super().list_files(root)

@@ -187,7 +187,7 @@ def _frames(folder: Path) -> Mapping[int, str]:
     try:
         names = sorted(path.name for path in folder.iterdir() if not is_litter(path.name))
     except OSError as error:
-        raise DatasetError(f"{folder}: cannot be listed ({error.strerror}); mend it") from error
+        raise DatasetError(f"{folder}: cannot be listed ({error.strerror}); correct it") from error
     return {int(Path(n).stem): n for n in names if re.fullmatch("[0-9]{1,12}", Path(n).stem)}
 
 
@@ -216,7 +216,7 @@ def _parse(line: str, where: str) -> _Box:
     if len(values) not in _COLUMNS or not (sized and whole):
         raise DatasetError(
             f"{where}: {line[:80]!r} is not frame, id, left, top, width, height, considered, "
-            "class, visibility; mend it"
+            "class, visibility; correct it"
         )
     kind, visibility = values[7:9] if len(values) == 9 else (float(PEDESTRIAN), 1.0)
     considered = values[6] != 0 and kind == PEDESTRIAN

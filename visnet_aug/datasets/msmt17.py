@@ -13,7 +13,7 @@ Re-Identification*, CVPR 2018.
 - Identities start at 0, in training and again in test: number 0 is one person here and another
   there, and none of them a distractor. In the output, training identities are counted from 1, and
   test identities go on after the last of them.
-- Names have no frame number. That of the image, unique within a person, tells images apart.
+- Names have no frame number. That of the image, unique within a person, distinguishes images.
 """
 
 from __future__ import annotations
@@ -143,7 +143,9 @@ def _parse(line: str, where: str) -> _Line:
     path, _, pid = line.strip().rpartition(" ")
     inside = below(path)
     if inside is None or not re.fullmatch(r"[0-9]{1,8}", pid):
-        raise DatasetError(f"{where}: {line!r} is not <path below the folder> <identity>; mend it")
+        raise DatasetError(
+            f"{where}: {line!r} is not <path below the folder> <identity>; correct it"
+        )
     return _Line(inside, int(pid))
 
 

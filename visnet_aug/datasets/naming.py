@@ -1,4 +1,4 @@
-"""Names in the output, in Market-1501's form, whatever a layout says.
+"""Names in the output, in Market-1501's form, for all layouts.
 
 ``<pid>_c<camera>s<sequence>_<frame>_<box>``: a camera that is not known is 0; a sequence that is
 not known is the tracklet, or else 1; a frame 0; and the box, if need be, the next number among

@@ -1,14 +1,14 @@
-"""Numbers for identities and cameras, whatever they are called in the source.
+"""Numbers for identities and cameras, which can have any name in the source.
 
 Market-1501's names and the manifest have whole numbers. One rule for tables, patterns and folders:
 
 - A whole number from 1 stays what it is; ``0002`` is 2.
 - Any other text, ``0`` included, gets the smallest number that is free, in natural order
   (``cam2`` before ``cam10``). All splits are numbered together.
-- A negative number is nobody's: it is refused.
+- A negative number is refused.
 - In the gallery, ``junk`` and ``distractor`` are what Market-1501 calls ``-1`` and ``0000``. Those
   two numbers mean this in Market-1501's names alone.
-- A camera that is not known is no text at all: `UNKNOWN_CAMID`.
+- An unknown camera has no text; its number is `UNKNOWN_CAMID`.
 
 The numbers depend on the set of texts and not on the order of files.
 """
@@ -56,7 +56,7 @@ class Numbers:
 
 
 def read_identity(text: str) -> str | int:
-    """Read an identity that a person has given.
+    """Read an identity in a table, path or pattern.
 
     Returns:
         Its text, to be numbered with all others; of `NOBODY`'s words, the number.

@@ -57,19 +57,19 @@ _STEP: Final = 64
 """Files between two reports of progress."""
 
 _UNTOLD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\\]|\A[A-Za-z]:")
-"""What a path must not have to be told in a manifest."""
+"""What a manifest cannot hold in a path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a dataset is read, whatever its layout.
+    """How a dataset of any layout is read.
 
     Attributes:
         on_error: ``skip`` lists unusable images in the result; ``stop`` raises at the first.
         strict: Whether only plain images are usable, and nothing is converted; see
             `visnet_aug.datasets.conversion`.
-        one_camera_per_image: Whether cameras are told apart by image: for sets in which no query
-            and gallery image are of one moment, though nobody knows the cameras.
+        one_camera_per_image: Whether every image counts as one of another camera: for sets with
+            unknown cameras in which query and gallery never show the same moment.
         thinning: Which frames of tracklets are kept.
         holdout: How query and gallery are drawn, for a set that has none.
         workers: Processes; one per processor, if there is enough to do, when ``None``.
@@ -162,8 +162,8 @@ def _judge(listing: Listing, reading: Reading) -> tuple[list[Named], list[Reject
 def _one_camera_each(labelled: Sequence[tuple[Entry, Label]]) -> Iterator[tuple[Entry, Label]]:
     """Give the images of every identity cameras of their own.
 
-    No two images of an identity then agree in their camera, which is all that rankings ask; across
-    identities, numbers come again, so that few are enough.
+    No two images of an identity then share a camera, which is all that a ranking compares. The
+    numbers start again with each identity, so that few are enough.
     """
     count: Counter[int | str] = Counter()
     _, most = LIMITS["camid"]
@@ -180,7 +180,7 @@ def _one_camera_each(labelled: Sequence[tuple[Entry, Label]]) -> Iterator[tuple[
 def _problem(
     entry: Entry, pid: int, test_pids: set[int], train_pids: set[int]
 ) -> UnusableImage | None:
-    """Say why an entry cannot be used whatever its bytes are, if so."""
+    """Return why an entry cannot be used, whatever its bytes are; ``None`` if it can."""
     if entry.split != "gallery" and pid in (JUNK_PID, DISTRACTOR_PID):
         kind = "junk" if pid == JUNK_PID else "a distractor"
         return UnusableImage.because("no_identity", f"{kind} in {FOLDERS[entry.split]}")

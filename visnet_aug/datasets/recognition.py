@@ -39,8 +39,8 @@ _IMAGE = re.compile(f".+{SUFFIXES}", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Arrangement:
-    """What a person says of a dataset's layout.
+class LayoutOptions:
+    """What the user specifies about a dataset's layout.
 
     Attributes:
         layout: Its name; `AUTO` to recognise it.
@@ -60,47 +60,63 @@ class Arrangement:
 
     @property
     def recognisable(self) -> Sequence[Recognisable]:
-        """All layouts that a folder can be recognised by, with what is said of them."""
+        """All layouts that a folder can be recognised by, with these options."""
         identities = Identities(self.split_names, self.camera_pattern)
         return (*PUBLISHED, self.boxes, BOXMOT, identities)
 
 
-def find_layout(root: Path, said: Arrangement) -> tuple[Layout, str]:
+def find_layout(root: Path, options: LayoutOptions) -> tuple[Layout, str]:
     """Find the layout of a folder.
 
     Args:
         root: The folder.
-        said: What a person says of it.
+        options: What the user specifies.
 
     Returns:
-        The layout, and why it was taken for it; empty if it was told so.
+        The layout, and what it was recognised by; empty if the user named it.
 
     Raises:
         DatasetError: There is no such layout, it cannot be recognised, or the table is missing.
         RecipeError: An expression cannot be used, or there is neither table nor pattern.
     """
-    name = said.layout
+    name = options.layout
     if name == AUTO:
-        name = "table" if said.table else "pattern" if said.pattern else AUTO
-    if said.camera_pattern:
-        compile_camera_pattern(said.camera_pattern)
+        name = "table" if options.table else "pattern" if options.pattern else AUTO
+    if options.camera_pattern:
+        compile_camera_pattern(options.camera_pattern)
     if name == AUTO:
-        return recognise(root, said)
+        return recognise(root, options)
     if name == "table":
-        return _find_table(root, said), ""
-    if name == "pattern" and said.pattern:
-        compile_pattern(said.pattern)
-        return Pattern(said.pattern, said.split_names), ""
+        return _find_table(root, options), ""
+    if name == "pattern" and options.pattern:
+        compile_pattern(options.pattern)
+        return Pattern(options.pattern, options.split_names), ""
     if name == "pattern":
         raise RecipeError("--layout pattern needs --pattern REGEX")
-    for layout in said.recognisable:
+    for layout in options.recognisable:
         if layout.name == name:
             return layout, ""
-    names = (AUTO, *(layout.name for layout in said.recognisable), "table", "pattern")
+    names = (AUTO, *(layout.name for layout in options.recognisable), "table", "pattern")
     raise DatasetError(f"{name}: unknown layout; known are {', '.join(names)}")
 
 
-def recognise(root: Path, said: Arrangement | None = None) -> tuple[Layout, str]:
+def check_used(layout: Layout, options: LayoutOptions) -> None:
+    """Check that a layout uses the options that are given for it.
+
+    Raises:
+        RecipeError: It would ignore one.
+    """
+    given = {"split_names": options.split_names, "camera_pattern": options.camera_pattern}
+    for name, value in given.items():
+        if value and not hasattr(layout, name):
+            option = f"--{name.replace('_', '-')}"
+            raise RecipeError(
+                f"{option}: the layout {layout.name} does not use it; leave it out, or choose "
+                "--layout identities"
+            )
+
+
+def recognise(root: Path, options: LayoutOptions | None = None) -> tuple[Layout, str]:
     """Recognise the layout of a folder.
 
     Published sets come first; then tables of Hugging Face's ``datasets``, sequences and crops of
@@ -109,7 +125,7 @@ def recognise(root: Path, said: Arrangement | None = None) -> tuple[Layout, str]
 
     Args:
         root: The folder.
-        said: What a person says of it.
+        options: What the user specifies.
 
     Returns:
         The layout, and what it was recognised by.
@@ -117,7 +133,7 @@ def recognise(root: Path, said: Arrangement | None = None) -> tuple[Layout, str]
     Raises:
         DatasetError: It is none, or it may be several; the message says what was looked for.
     """
-    said = said or Arrangement()
+    options = options or LayoutOptions()
     found = _recognised(root, PUBLISHED)
     if len(found) == 1:
         return found[0]
@@ -128,8 +144,8 @@ def recognise(root: Path, said: Arrangement | None = None) -> tuple[Layout, str]
     _refuse_matlab(root)
     if metadata := find_metadata(root):
         shown = metadata[0].relative_to(root).as_posix()
-        return Table(metadata, said.split_names, beside=True), f"tables such as {shown}"
-    *own, identities = said.recognisable[len(PUBLISHED) :]
+        return Table(metadata, options.split_names, beside=True), f"tables such as {shown}"
+    *own, identities = options.recognisable[len(PUBLISHED) :]
     if found := _recognised(root, own):
         return found[0]
     flat = _holds_images(root)
@@ -144,18 +160,18 @@ def recognise(root: Path, said: Arrangement | None = None) -> tuple[Layout, str]
         raise DatasetError(
             f"{root}: no known layout in it; did you mean {root.parent} ({near[0][0].name})?"
         )
-    wanted = "; ".join(f"{layout.name}: {layout.signs}" for layout in said.recognisable)
+    wanted = "; ".join(f"{layout.name}: {layout.signs}" for layout in options.recognisable)
     raise DatasetError(
         f"{root}: no known layout in it. Looked for {wanted}. Read anything else with "
         "--table FILE (with columns path, pid, camid, split) or --pattern REGEX"
     )
 
 
-def _find_table(root: Path, said: Arrangement) -> Table:
-    if said.table:
-        return Table([find_table(said.table, root)], said.split_names)
+def _find_table(root: Path, options: LayoutOptions) -> Table:
+    if options.table:
+        return Table([find_table(options.table, root)], options.split_names)
     if metadata := find_metadata(root):
-        return Table(metadata, said.split_names, beside=True)
+        return Table(metadata, options.split_names, beside=True)
     raise RecipeError("--layout table needs --table FILE, or a metadata.csv in the folder")
 
 

@@ -16,7 +16,7 @@ _FRAGMENT = re.compile(
 Split = Literal["train", "query", "gallery"]
 
 UNKNOWN_CAMID: Final = 0
-"""Camera of images that nobody knows it of. Numbers of known cameras start at 1."""
+"""Camera of images whose camera is unknown. Known cameras start at 1."""
 
 
 class Region(NamedTuple):
@@ -53,8 +53,8 @@ def find_source(origin: str) -> tuple[str, Region | None]:
 class ImageRecord:
     """One readable image.
 
-    The image is what a build passes through and makes copies of. Where nothing else is said, it is
-    the file itself; with a ``conversion`` or a ``region``, it is what `read_again` of
+    The image is what a build passes through and makes copies of. By default it is the
+    file itself; with a ``conversion`` or a ``region``, it is what `read_again` of
     `visnet_aug.datasets.sources` makes of the file. Size and checksum are the image's.
 
     Attributes:
@@ -72,9 +72,9 @@ class ImageRecord:
         width: Pixels.
         height: Pixels.
         sha256: Hex digest of the image's bytes.
-        identity: Who it is in the source's own words: a folder's name, a table's cell. Empty means
-            that ``pid`` says it.
-        camera: The camera in the source's own words. Empty means that ``camid`` says it.
+        identity: Its name in the source: a folder's name, a table's cell. Empty if only ``pid`` is
+            known.
+        camera: The camera's name in the source. Empty if only ``camid`` is known, or nothing.
         tracklet: Number of the tracklet, unique for one identity and camera, or ``None``.
         region: The part of the file's upright pixels that it is, or ``None`` for all of them.
         conversion: What turns the file into a plain image, such as ``grey to RGB``; empty for one
@@ -133,7 +133,7 @@ class Dataset:
         records: The readable images.
         rejected: The unusable ones, same order.
         ignored: Number of files that are no images by name (``Thumbs.db``, ``.DS_Store``).
-        recognised: Why it is taken for this layout; empty if it was told so.
+        recognised: What the layout was recognised by; empty if the user named it.
         notes: What a person should know of how it was read, a line each.
         splits: Which folders (relative to the root, ``.`` for the root itself) became which split,
             where a layout reads splits off folders' names.

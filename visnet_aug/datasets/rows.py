@@ -80,14 +80,14 @@ def _csv(file: Path) -> Iterator[Row]:
             if cells:
                 yield Row(where, dict(zip(columns, map(str.strip, cells), strict=True)))
     except csv.Error as error:
-        raise DatasetError(f"{name}: line {reader.line_num}: {error}; mend the table") from error
+        raise DatasetError(f"{name}: line {reader.line_num}: {error}; correct the table") from error
 
 
 def _check_columns(columns: list[str], where: str) -> None:
     twice = next((name for name in columns if columns.count(name) > 1), None)
     if twice is not None or not any(columns):
         problem = "no names of columns" if twice is None else f"two columns {twice!r}"
-        raise DatasetError(f"{where}: {problem}; mend the first line")
+        raise DatasetError(f"{where}: {problem}; correct the first line")
 
 
 def _json_lines(file: Path) -> Iterator[Row]:
@@ -99,7 +99,7 @@ def _json_lines(file: Path) -> Iterator[Row]:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DatasetError(f"{where}: not JSON ({error}); mend the table") from error
+            raise DatasetError(f"{where}: not JSON ({error}); correct the table") from error
         if not isinstance(value, dict):
             raise DatasetError(f"{where}: not a JSON object; give one a line")
         yield Row(where, {key: _cell(cell) for key, cell in value.items()})

@@ -1,15 +1,14 @@
 """Which folder of a dataset is which split.
 
 - The innermost folder with a split's name decides: ``val/gallery/5/x.jpg`` is a gallery image.
-- ``test`` and ``val`` above ``query`` or ``gallery`` only contain them. Any other two names that
-  disagree on one path are refused.
+- ``test`` and ``val`` above ``query`` or ``gallery`` are only containers. Any other two names that
+  disagree on one path are an error.
 - ``val`` alone holds images back from training: those of training identities are training images,
   and all others are left out.
 - If no path has a split's name, all images are for training. But a folder that looks like a split
-  (``bbox_test``, ``training``, ``valid``) and is none by `SPLIT_NAMES` is asked about.
+  (``bbox_test``, ``training``, ``valid``) without being one of `SPLIT_NAMES` is an error.
 
-A person can say what a folder means, by its name or its path, with ``skip`` for a folder that is no
-part of the set.
+The user can map folders to splits by name or path, and leave a folder out with ``skip``.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ VALIDATION: Final = ("val", "bounding_box_val")
 """Names of folders with images held back from training."""
 
 SKIP: Final = "skip"
-"""What a person maps a folder to that is no part of the set."""
+"""Marks a folder that is no part of the set."""
 
 _MEANINGS: Final = (*get_args(Split), VALIDATION[0], SKIP)
 _CONTAINERS: Final = ("test", "bounding_box_test", "image_test", *VALIDATION)
@@ -102,7 +101,7 @@ class Splits:
             ``query``, ``gallery``, ``val`` or ``skip``.
 
     Raises:
-        RecipeError: A folder is said to mean something else.
+        RecipeError: A folder is mapped to something else.
     """
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
@@ -172,7 +171,7 @@ class Splits:
         ]
 
     def _named(self, folders: Sequence[str]) -> Iterator[tuple[int, str, bool]]:
-        """Yield depth and meaning of each folder that means a split, and whether a person said."""
+        """Yield depth and meaning of the folders that mean a split; whether the user said so."""
         for depth, folder in enumerate(folders, 1):
             path = "/".join(folders[:depth]).lower()
             said = self._names.get(path) or self._names.get(folder.lower())

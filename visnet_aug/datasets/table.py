@@ -1,4 +1,4 @@
-r"""Any images, by a table that says of each whose it is, from where, in which split.
+r"""Any images, by a table with the identity, camera and split of each.
 
 A CSV file (commas, semicolons or tabs), TSV, JSON lines or Parquet, by its suffix. A column is
 known by any of the names in `COLUMNS`, in any case; others are passed over.
@@ -13,8 +13,8 @@ known by any of the names in `COLUMNS`, in any case; others are passed over.
 such a table, too, with paths relative to its own folder: so Hugging Face's ``datasets`` lay out
 folders of images.
 
-A mistake in the table stops the reading, with its line: it is a person's work, and soon mended. A
-listed file that is missing or damaged is rejected like one of any other layout.
+A mistake in the table stops the reading, with its line. A listed file that is missing or
+damaged is rejected like one of any other layout.
 """
 
 from __future__ import annotations
@@ -124,7 +124,9 @@ class Table:
                 columns = tuple(row.cells)
                 meanings = _meanings(columns, row.where)
             cells = {what: row.cells[name] for what, name in meanings.items()}
-            yield _Line(row.where, _origin(cells["path"], base, root, row), cells, _told(meanings))
+            yield _Line(
+                row.where, _origin(cells["path"], base, root, row), cells, _describe(meanings)
+            )
 
     def _check_unique(self, rows: Sequence[_Line]) -> None:
         first: dict[str, str] = {}
@@ -208,13 +210,13 @@ def _meanings(columns: Sequence[str], where: str) -> dict[str, str]:
         shown = ", ".join(columns) if "".join(columns).isprintable() else repr(list(columns))
         wanted = "; ".join(f"{what}: {', '.join(COLUMNS[what])}" for what in missing)
         raise DatasetError(
-            f"{where}: no column for {' nor '.join(missing)} among {shown or 'none'}; it wants the "
-            f"names of columns in the first line (known are {wanted})"
+            f"{where}: no column for {' nor '.join(missing)} among {shown or 'none'}; the first "
+            f"line must name the columns (known are {wanted})"
         )
     return found
 
 
-def _told(meanings: Mapping[str, str]) -> str:
+def _describe(meanings: Mapping[str, str]) -> str:
     taken = ", ".join(f"{what} from {name}" for what, name in meanings.items())
     missing = [name for name in ("camid", "split") if name not in meanings]
     unknown = {"camid": "cameras are unknown", "split": "folders say the split"}

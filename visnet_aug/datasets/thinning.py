@@ -1,7 +1,7 @@
 """Leaves out frames of a tracklet that are nearly the same as the ones before.
 
-A tracker saves twenty-five pictures of a person a second. Copies are spread evenly over images, so
-that without thinning most of them are of a moment, and not of a person.
+A tracker saves many images of a person each second. Copies are spread evenly over images, so that
+long tracklets of near-identical frames would otherwise get most of them.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Frame:
     """An image as thinning sees it.
 
     Attributes:
-        tracklet: What tells tracklets apart; ``None`` for an image of none, which is kept.
+        tracklet: What distinguishes tracklets; ``None`` for an image of none, which is kept.
         order: Its place among its tracklet's frames.
     """
 

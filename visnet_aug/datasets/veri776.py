@@ -1,7 +1,7 @@
 """VeRi-776's layout, also of other vehicle sets: three folders, a frame and a number in names.
 
 ``<vehicle>_c<camera>_<frame>_<number>.jpg`` in ``image_train/``, ``image_query/`` and
-``image_test/`` (gallery), such as ``0001_c001_00016450_0.jpg``. The lists beside the folders
+``image_test/`` (gallery), such as ``0001_c001_00016450_0.jpg``. The lists next to the folders
 (``name_*.txt``, ``test_track.txt``, ``gt_index.txt``, ``jk_index.txt``) say again what names say,
 or which images of a vehicle and camera an evaluation ignores, which it can tell from names: they
 are not read. Source: Liu et al., *Large-Scale Vehicle Re-Identification in Urban Surveillance

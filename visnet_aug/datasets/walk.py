@@ -1,4 +1,4 @@
-"""Finds the files below a folder, and tells by their names which of them may be images."""
+"""Finds the files below a folder, and which of them may be images by their names."""
 
 from __future__ import annotations
 

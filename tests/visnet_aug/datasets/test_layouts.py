@@ -15,7 +15,7 @@ from visnet_aug.datasets import PUBLISHED, RECOGNISED, read_dataset
 from visnet_aug.datasets.layout import FOLDERS, LIMITS, Entry, Label, Listing, below
 from visnet_aug.datasets.market1501 import MARKET1501
 from visnet_aug.datasets.reading import read_layout
-from visnet_aug.datasets.recognition import Arrangement
+from visnet_aug.datasets.recognition import LayoutOptions
 from visnet_aug.datasets.record import Dataset, Split
 from visnet_aug.errors import DatasetError
 
@@ -211,7 +211,7 @@ def test_a_layout_is_recognised_and_read(layout: str, tmp_path: Path) -> None:
 
 
 def test_every_layout_that_is_known_can_be_recognised() -> None:
-    assert tuple(layout.name for layout in Arrangement().recognisable) == RECOGNISED
+    assert tuple(layout.name for layout in LayoutOptions().recognisable) == RECOGNISED
     assert {name.removesuffix(" V2") for name in SETS} == set(PUBLISHED) - {"market1501", "mars"}
 
 

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from visnet_aug.datasets import RECOGNISED
+from visnet_aug.datasets import RECOGNISED, read_dataset
 from visnet_aug.datasets.recognition import recognise
-from visnet_aug.errors import DatasetError
+from visnet_aug.errors import DatasetError, RecipeError
 
 SHARED = ("bounding_box_train", "query", "bounding_box_test")
 
@@ -64,6 +65,17 @@ def test_two_layouts_in_one_folder_are_asked_about(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"like market1501 \(.*\) and like veri776 \(") as told:
         recognise(tmp_path)
     assert str(told.value).endswith("choose one with --layout market1501 or veri776")
+
+
+@pytest.mark.parametrize(
+    "options", [{"split_names": {"a": "train"}}, {"camera_pattern": "x"}], ids=str
+)
+def test_an_option_that_a_layout_ignores_is_refused(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    make(tmp_path, SHARED, ["0002_c1s1_000451_03.jpg"])
+    with pytest.raises(RecipeError, match="--.*: the layout market1501 does not use it"):
+        read_dataset(tmp_path, **options)
 
 
 @pytest.mark.parametrize("where", [".", "outer", "outer/set/query"])

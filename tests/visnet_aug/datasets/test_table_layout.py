@@ -95,7 +95,7 @@ def test_a_mistake_is_told_with_its_line(line: str, message: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("", "no names of columns; mend the first line"),
+        ("", "no names of columns; correct the first line"),
         ("path,who,camid,split", "no column for pid among path, who, camid, split; .* person_?id"),
         ("where,who", "no column for path nor pid among where, who"),
         ("path,pid,camid,split,pid", "two columns 'pid'"),
