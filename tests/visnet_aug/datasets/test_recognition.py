@@ -74,7 +74,7 @@ def test_an_option_that_a_layout_ignores_is_refused(
     options: dict[str, Any], tmp_path: Path
 ) -> None:
     make(tmp_path, SHARED, ["0002_c1s1_000451_03.jpg"])
-    with pytest.raises(RecipeError, match="--.*: the layout market1501 does not use it"):
+    with pytest.raises(RecipeError, match=r"--.*: the layout market1501 does not use it"):
         read_dataset(tmp_path, **options)
 
 
