@@ -21,7 +21,7 @@ PUBLISHED: Final = ("market1501", "dukemtmcreid", "msmt17", "cuhk03-np", "veri77
 RECOGNISED: Final = (*PUBLISHED, "mot", "boxmot", "identities")
 """Layouts that can be recognised."""
 
-LAYOUTS: Final = (AUTO, *RECOGNISED, "table", "pattern")
+LAYOUTS: Final = (AUTO, *RECOGNISED, "huggingface", "table", "pattern")
 """Names of the layouts that `read_dataset` reads."""
 
 

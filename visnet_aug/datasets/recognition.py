@@ -18,7 +18,7 @@ from visnet_aug.datasets.mars import MARS
 from visnet_aug.datasets.mot import Mot
 from visnet_aug.datasets.msmt17 import MSMT17
 from visnet_aug.datasets.pattern import Pattern, compile_pattern
-from visnet_aug.datasets.table import Table, find_metadata, find_table
+from visnet_aug.datasets.table import METADATA, Table, find_metadata, find_table
 from visnet_aug.datasets.veri776 import VERI776
 from visnet_aug.errors import DatasetError, RecipeError
 
@@ -86,17 +86,31 @@ def find_layout(root: Path, options: LayoutOptions) -> tuple[Layout, str]:
         compile_camera_pattern(options.camera_pattern)
     if name == AUTO:
         return recognise(root, options)
-    if name == "table":
-        return _find_table(root, options), ""
+    return _named(root, name, options), ""
+
+
+def _named(root: Path, name: str, options: LayoutOptions) -> Layout:
+    """Return the layout with a name; see `find_layout`."""
+    if name == "table" and options.table:
+        return Table([find_table(options.table, root)], options.split_names)
     if name == "pattern" and options.pattern:
         compile_pattern(options.pattern)
-        return Pattern(options.pattern, options.split_names), ""
-    if name == "pattern":
-        raise RecipeError("--layout pattern needs --pattern REGEX")
+        return Pattern(options.pattern, options.split_names)
+    if name in ("table", "pattern"):
+        argument = "FILE" if name == "table" else "REGEX"
+        raise RecipeError(f"--layout {name} needs --{name} {argument}")
+    if name == "huggingface":
+        if metadata := find_metadata(root):
+            return Table(metadata, options.split_names, beside=True)
+        raise DatasetError(
+            f"{root}: no {', '.join(METADATA)} in it or its splits, with columns for the file and "
+            "the identity"
+        )
     for layout in options.recognisable:
         if layout.name == name:
-            return layout, ""
-    names = (AUTO, *(layout.name for layout in options.recognisable), "table", "pattern")
+            return layout
+    recognised = (layout.name for layout in options.recognisable)
+    names = (AUTO, *recognised, "huggingface", "table", "pattern")
     raise DatasetError(f"{name}: unknown layout; known are {', '.join(names)}")
 
 
@@ -165,14 +179,6 @@ def recognise(root: Path, options: LayoutOptions | None = None) -> tuple[Layout,
         f"{root}: no known layout in it. Looked for {wanted}. Read anything else with "
         "--table FILE (with columns path, pid, camid, split) or --pattern REGEX"
     )
-
-
-def _find_table(root: Path, options: LayoutOptions) -> Table:
-    if options.table:
-        return Table([find_table(options.table, root)], options.split_names)
-    if metadata := find_metadata(root):
-        return Table(metadata, options.split_names, beside=True)
-    raise RecipeError("--layout table needs --table FILE, or a metadata.csv in the folder")
 
 
 def _refuse_matlab(root: Path) -> None:

@@ -10,8 +10,8 @@ known by any of the names in `COLUMNS`, in any case; others are passed over.
 - What the table does not list is no part of the set. A set may have training images alone.
 
 ``metadata.csv``, ``.jsonl`` or ``.parquet``, in the dataset's folder or in those of its splits, is
-such a table, too, with paths relative to its own folder: so Hugging Face's ``datasets`` lay out
-folders of images.
+such a table, too, with paths relative to its own folder: Hugging Face's ``datasets`` arrange
+folders of images so. This is the layout ``huggingface``.
 
 A mistake in the table stops the reading, with its line. A listed file that is missing or
 damaged is rejected like one of any other layout.
@@ -79,7 +79,10 @@ class Table:
     split_names: Mapping[str, str] = field(default_factory=dict)
     beside: bool = False
 
-    name = "table"
+    @property
+    def name(self) -> str:
+        """Its name in recipes: ``table`` if the user gives it, ``huggingface`` if it is found."""
+        return "huggingface" if self.beside else "table"
 
     def list_files(self, root: Path) -> Listing:
         """Read the tables.

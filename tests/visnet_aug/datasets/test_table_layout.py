@@ -226,7 +226,7 @@ class TestMetadata:
         )  # fmt: skip
         dataset = read_dataset(tmp_path)
         assert (dataset.layout, dataset.recognised) == (
-            "table",
+            "huggingface",
             "tables such as gallery/metadata.csv",
         )
         assert {dataset.origin(r): (r.split, r.identity) for r in dataset.records} == {
@@ -236,7 +236,7 @@ class TestMetadata:
             "gallery/im/d.jpg": ("gallery", "cid"),
         }
         assert dataset.splits == {"gallery": "gallery", "query": "query", "train": "train"}
-        assert read_dataset(tmp_path, layout="table").records == dataset.records
+        assert read_dataset(tmp_path, layout="huggingface").records == dataset.records
 
     def test_a_table_of_something_else_is_not_taken_for_one(self, tmp_path: Path) -> None:
         for name in ("anna", "bo"):
@@ -244,8 +244,8 @@ class TestMetadata:
             Image.new("RGB", (8, 16)).save(tmp_path / name / "1.jpg")
         (tmp_path / "metadata.csv").write_text("place,date\nParis,2024\n")
         assert read_dataset(tmp_path).layout == "identities"
-        with pytest.raises(RecipeError, match="--layout table needs --table FILE"):
-            read_dataset(tmp_path, layout="table")
+        with pytest.raises(DatasetError, match=r"no metadata\.csv, .* in it or its splits"):
+            read_dataset(tmp_path, layout="huggingface")
 
     def test_one_at_the_top(self, tmp_path: Path) -> None:
         dataset = read_dataset(self.write(tmp_path, {".": [("a.jpg", "anna")]}))
@@ -304,5 +304,5 @@ def test_a_table_is_found_below_the_dataset_too(
 
 
 def test_the_layout_wants_a_table(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"--layout table needs --table FILE, or a metadata\.csv"):
+    with pytest.raises(RecipeError, match="--layout table needs --table FILE"):
         read_dataset(tmp_path, layout="table")
