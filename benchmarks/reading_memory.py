@@ -13,6 +13,7 @@ import tempfile
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 from visnet_aug.datasets import reading
 from visnet_aug.datasets.inspection import Source
@@ -25,8 +26,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=200_000)
     images = parser.parse_args().images
-    reading.inspect_files = _take_for_good  # type: ignore[assignment]
-    with tempfile.TemporaryDirectory() as folder:
+    opened = patch.object(reading, "inspect_files", _take_for_good)
+    with opened, tempfile.TemporaryDirectory() as folder:
         table = Path(folder) / "labels.csv"
         with table.open("w") as file:
             file.write("path,pid,camid,split,frame\n")

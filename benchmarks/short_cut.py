@@ -18,8 +18,8 @@ from collections.abc import Callable
 
 import torch
 
+from visnet_model.evaluation.complexity import INPUT_SIZE
 from visnet_model.network.backbone import BACKBONES
-from visnet_model.network.complexity import INPUT_SIZE
 from visnet_model.network.visnet import TrainingOutputs, VisNet
 
 Step = Callable[[], torch.Tensor]

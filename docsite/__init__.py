@@ -1,5 +1,5 @@
-"""Writes what of ``docs/`` follows from the code: settings, commands, columns, pictures.
+"""Generates what follows from the code in ``docs/``: settings, commands, columns, pictures.
 
-It is no part of the installed packages. ``python -m docsite`` brings the pages up to date,
-``tests/docs`` fails where they are not.
+It is not part of the installed packages. ``python -m docsite`` updates the pages; ``tests/docs``
+fails if they are out of date.
 """

@@ -15,19 +15,19 @@ from visnet_model.cli import embed, evaluate, export, train
 
 TOOLS: dict[str, click.Command] = {
     "visnet-aug": cli,
-    "visnet-train": train.train,
-    "visnet-eval": evaluate.evaluate,
+    "visnet-train": train.command,
+    "visnet-eval": evaluate.command,
     "visnet-export": export.command,
     "visnet-embed": embed.command,
 }
 """Every console script of the project, by name."""
 
 _DEFAULT = re.compile(r"\s*\[default: (.*)\]$")
-"""How a help text ends whose default click does not know."""
+"""The end of a help text that states a default click does not know."""
 
 
 def commands_reference() -> str:
-    """Describe every tool, and every command of those that have several."""
+    """Describe every tool and its commands."""
     return blocks(*(part for name, command in TOOLS.items() for part in _tool(name, command)))
 
 
@@ -73,7 +73,7 @@ def _option(option: click.Option, context: click.Context) -> tuple[str, str, str
 
 
 def _values(option: click.Option, context: click.Context) -> str:
-    """Say what an option takes."""
+    """Describe the values that an option takes."""
     if option.is_flag:
         return ""
     kind = option.type
@@ -84,5 +84,5 @@ def _values(option: click.Option, context: click.Context) -> str:
 
 
 def _literally(text: str) -> str:
-    """Keep Markdown from reading anything into a text."""
+    """Escape what Markdown would interpret."""
     return text.replace("<", "&lt;").replace("*", "\\*")

@@ -1,4 +1,4 @@
-"""Reference of exit codes: the error classes of both tools, which are all that users can cause."""
+"""Reference of exit codes: the error classes of both tools."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The gallery: one drawn person before each variant's backgrounds, from intensity 0 to 1.
+"""The gallery: one drawn person with the backgrounds of each variant, from intensity 0 to 1.
 
     python -m docsite.gallery docs/gallery
 
-Everything in the pictures is made by the program; the same versions of the libraries make the same
+The program draws everything in the pictures; the same versions of the libraries give the same
 pixels. Each row draws its parameters from the same seed at every intensity, so that along a row
-nothing but the strength differs.
+only the intensity differs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from visnet_aug.backgrounds.loading import load_albumentations
 load_albumentations(torch=False)
 
 from visnet_aug.backgrounds.base import BackgroundTransform  # noqa: E402
-from visnet_aug.backgrounds.composite import rewrite_background  # noqa: E402
 from visnet_aug.backgrounds.registry import FAMILIES, make_family  # noqa: E402
 from visnet_aug.backgrounds.settings import BackgroundSettings  # noqa: E402
 from visnet_aug.datasets.drawn import draw_sample  # noqa: E402
@@ -28,7 +27,7 @@ from visnet_aug.datasets.drawn import draw_sample  # noqa: E402
 INTENSITIES = (0.0, 0.25, 0.5, 0.75, 1.0)
 SCALE, GAP, LABEL, HEADER = 2, 6, 22, 26
 INK = "#7b8088"
-"""Can be read on white and on black: the paper is transparent."""
+"""Readable on white and on black: the background is transparent."""
 
 _PERSON = (52, 5, 8)
 """Identity, camera and seed of the person."""
@@ -48,7 +47,7 @@ def draw_family(name: str) -> Image.Image:
     sample = draw_sample(pid, camid, np.random.default_rng(seed))
     rows = {
         variant: [
-            rewrite_background(sample.image, sample.mask, family, record)
+            family.rewrite(sample.image, record, sample.mask)
             for record in _records(family, variant, sample.mask.shape)
         ]
         for variant in variants(family)
@@ -57,7 +56,7 @@ def draw_family(name: str) -> Image.Image:
 
 
 def variants(family: BackgroundTransform) -> list[str]:
-    """Return what a family can do: its variants, and all together if they combine."""
+    """Return the variants of a family, and all of them joined if they combine."""
     joined = ["+".join(family.variants)] if family.family == "color_shift" else []
     return [*family.variants, *joined]
 

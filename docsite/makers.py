@@ -1,4 +1,4 @@
-"""What makes each block that the pages of ``docs/`` may hold."""
+"""The functions that generate the blocks of the pages in ``docs/``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
+from docsite.api import GROUPS, overview, reference
 from docsite.commands import commands_reference
 from docsite.errors import exit_codes
 from docsite.pages import Maker
@@ -30,9 +31,11 @@ MAKERS: Final[Mapping[str, Maker]] = {
     "masks.csv": masks_columns,
     "rejected.csv": rejected_columns,
     "exit codes": exit_codes,
+    **{f"overview of {package}": partial(overview, package) for package in GROUPS},
+    **{f"reference of {package}": partial(reference, package) for package in GROUPS},
     **{
         f"variants of {name}": partial(at_full_intensity, name)
         for name in BackgroundSettings().families()
     },
 }
-"""From a block's name to what makes it."""
+"""The makers of blocks, by name."""

@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Iterable, Sequence
 
-_SECTION = re.compile(r"^(Attributes|Args|Raises|Returns|Yields):$", re.MULTILINE)
+_SECTION = re.compile(r"^(Attributes|Args|Raises|Returns|Yields|Examples):$", re.MULTILINE)
 _ENTRY = re.compile(r"^ {4}(\w+): ?(.*)$")
 
 
@@ -17,12 +17,12 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def code(text: object) -> str:
-    """Set a short text in typewriter face."""
+    """Format a short text as code."""
     return f"`{text}`"
 
 
 def fence(text: str, language: str = "") -> str:
-    """Set lines as they are."""
+    """Put lines into a code block."""
     return f"```{language}\n{text.rstrip()}\n```"
 
 
@@ -34,7 +34,7 @@ def blocks(*parts: str) -> str:
 def limits(
     low: float | None, high: float | None, low_open: bool = False, high_open: bool = False
 ) -> str:
-    """Say a number's limits: ``0 to 1``, or ``> 0, ≤ 180``; nothing where it has none."""
+    """Describe the limits of a number: ``0 to 1``, or ``> 0, ≤ 180``; empty if it has none."""
     if low is not None and high is not None and not (low_open or high_open):
         return f"{_number(low)} to {_number(high)}"
     least = [] if low is None else [f"{'>' if low_open else '≥'}\N{NO-BREAK SPACE}{_number(low)}"]
@@ -48,7 +48,7 @@ def describe(thing: type) -> str:
 
 
 def attributes(thing: type) -> dict[str, str]:
-    """Return what the docstrings of a class and its bases say of each attribute, as Markdown."""
+    """Return the descriptions of all attributes in the docstrings of a class and its bases."""
     found: dict[str, str] = {}
     for base in reversed(thing.__mro__):
         found |= _entries(_docstring(base))
@@ -56,7 +56,7 @@ def attributes(thing: type) -> dict[str, str]:
 
 
 def _docstring(thing: type) -> str:
-    """Return a class's own docstring without its indent: none is inherited."""
+    """Return the docstring of a class, without its indent; docstrings of bases do not count."""
     return inspect.cleandoc(thing.__dict__.get("__doc__") or "")
 
 
@@ -87,7 +87,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _number(value: float) -> str:
-    """Write a limit shortly: large ones are powers of two, or one below."""
+    """Write a limit in short form: large ones are powers of two, or one less."""
     for shift, suffix in ((0, ""), (1, " − 1")):
         if value > 2**32 and (int(value) + shift).bit_count() == 1:
             return f"2^{(int(value) + shift).bit_length() - 1}{suffix}"

@@ -1,7 +1,7 @@
-"""Pages of ``docs/`` hold prose and, between two marks, blocks that the code decides.
+"""Pages of ``docs/`` contain prose and, between two marks, blocks that are generated from code.
 
-A block stands between ``<!-- made by docsite: NAME -->`` and ``<!-- end -->``. Prose around it is
-written by hand; what is between is replaced as a whole.
+A block is between ``<!-- made by docsite: NAME -->`` and ``<!-- end -->`` and is replaced as a
+whole. The prose around it is written by hand.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _BLOCK = re.compile(r"(<!-- made by docsite: (.+?) -->\n).*?(<!-- end -->)", re.
 
 
 def up_to_date(page: str, makers: Mapping[str, Maker]) -> str:
-    """Return a page with each of its blocks made anew.
+    """Return a page with all of its blocks generated again.
 
     Raises:
-        KeyError: Nothing makes a block of this name.
+        KeyError: No maker has the name of a block.
     """
     return _BLOCK.sub(lambda found: f"{found[1]}\n{makers[found[2]]()}\n\n{found[3]}", page)
 
@@ -32,7 +32,7 @@ def names_of_blocks(page: str) -> list[str]:
 
 
 def out_of_date(makers: Mapping[str, Maker]) -> Iterator[tuple[Path, str]]:
-    """Yield each page whose blocks are not what the code says, and what it should be."""
+    """Yield the path of each page with outdated blocks, and its updated text."""
     for path in sorted(FOLDER.rglob("*.md")):
         page = path.read_text(encoding="utf-8")
         made = up_to_date(page, makers)

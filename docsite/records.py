@@ -1,4 +1,4 @@
-"""Reference of tables: the columns of a build's CSV files, and what ``params`` holds."""
+"""Reference of tables: the columns of a build's CSV files, and the contents of ``params``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def rejected_columns() -> str:
 
 
 def columns(record: type, example: object = None) -> str:
-    """Lay out a record's fields, which are a file's columns, in order."""
+    """Lay out the fields of a record, which are the columns of a file, in order."""
     meanings, kinds = attributes(record), get_type_hints(record)
     return table(
         ("column", "type", "meaning", *([] if example is None else ["example"])),
@@ -59,7 +59,7 @@ def columns(record: type, example: object = None) -> str:
 
 
 def type_in_words(kind: Any) -> str:
-    """Say what a cell holds; a cell that may be ``None`` may be empty."""
+    """Describe the contents of a cell; a cell that can be ``None`` can be empty."""
     if get_origin(kind) in (Union, UnionType):
         parts = [type_in_words(part) for part in get_args(kind) if part is not NoneType]
         return ", ".join(parts) + (", or empty" if NoneType in get_args(kind) else "")
@@ -71,7 +71,7 @@ def type_in_words(kind: Any) -> str:
 
 
 def params_examples() -> str:
-    """Draw, for each variant of the six families, what stands in ``params``."""
+    """Draw example ``params`` for each variant of the six families."""
     load_albumentations(torch=False)
     from visnet_aug.backgrounds.registry import FAMILIES, make_family
 
@@ -86,7 +86,7 @@ def params_examples() -> str:
 
 
 def _cell(value: object) -> str:
-    """Write a value as it stands in a cell, long ones cut."""
+    """Write a value as in a cell, shortened if it is long."""
     if value is None:
         return ""
     text = json.dumps(value) if isinstance(value, Mapping) else str(value)

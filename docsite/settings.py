@@ -1,7 +1,7 @@
-"""Reference of settings: pydantic models to tables, with the defaults and limits they hold.
+"""Reference of settings: pydantic models as tables, with their defaults and limits.
 
-Meanings are the models' own docstrings, limits their JSON schema, defaults what an empty file
-gives. A setting without a meaning is an error.
+Meanings come from the docstrings of the models, limits from their JSON schema, defaults from an
+empty file. A setting without a meaning is an error.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from visnet_model.config import TrainConfig, dump_config
 HEADER = ("setting", "default", "values", "meaning")
 
 UNITS = {"degrees": "degrees", "pixels": "pixels", "levels": "levels of 0–255"}
-"""From the last word of a setting's name to its unit, where it has one."""
+"""Units by the last word of a setting's name."""
 
 PLAIN = {"boolean": "`true`, `false`", "null": "`null`", "string": "text", "object": "mapping"}
-"""Types of JSON schema that have no limits, in words."""
+"""Types of JSON schema without limits, in words."""
 
 CHOICES: Mapping[tuple[type[BaseModel], str], Sequence[str]] = {(Recipe, "layout"): LAYOUTS}
-"""Settings whose choices are known to the code, and not to the JSON schema."""
+"""Settings whose choices are not in the JSON schema."""
 
 
 def recipe_reference() -> str:
@@ -50,7 +50,10 @@ def recipe_reference() -> str:
         settings_table(recipe.backgrounds),
         "### What all families and variants have",
         describe(FamilySettings),
-        table(HEADER, (*_rows(FamilySettings(weight=0)), *_rows(VariantSettings(), "VARIANT."))),
+        table(
+            HEADER,
+            [*_rows(FamilySettings.model_construct()), *_rows(VariantSettings(), "VARIANT.")],
+        ),
         *(_family(name, family) for name, family in families.items()),
         "### build.backgrounds.other",
         describe(ForeignFamily),
@@ -74,7 +77,7 @@ def training_defaults() -> str:
 
 
 def at_full_intensity(name: str) -> str:
-    """Say what a family's variants do, and how far they go at intensity 1 by default."""
+    """Describe the variants of a family, and their settings at intensity 1 by default."""
     variants = BackgroundSettings().families()[name].variants
     return table(
         ("variant", "what it does", "how far by default"),
@@ -83,15 +86,15 @@ def at_full_intensity(name: str) -> str:
 
 
 def settings_table(settings: BaseModel, required: tuple[str, ...] = ()) -> str:
-    """Lay out a model's own settings, without those of groups below it."""
+    """Lay out the settings of a model, without those of its groups."""
     return table(HEADER, _rows(settings, required=required))
 
 
 def values_of(model: type[BaseModel], name: str) -> str:
-    """Say in words what a field takes.
+    """Describe the values that a field takes.
 
     Raises:
-        ValueError: Its JSON schema holds something that no words are known for.
+        ValueError: Its JSON schema contains something that cannot be described.
     """
     if choices := CHOICES.get((model, name)):
         return ", ".join(map(code, choices))
@@ -102,7 +105,7 @@ def values_of(model: type[BaseModel], name: str) -> str:
 
 
 def _family(name: str, family: FamilySettings) -> str:
-    """Describe a family: its variants, then what each of them has of its own."""
+    """Describe a family: its variants, then their settings."""
     variants = family.variants
     return blocks(
         f"### build.backgrounds.{name}",
@@ -136,7 +139,7 @@ def _reach(variant: VariantSettings) -> str:
 
 
 def _sections(path: str, settings: BaseModel, level: int) -> Iterator[str]:
-    """Yield a model's heading and table, then those of the groups below it."""
+    """Yield the heading and table of a model, then those of its groups."""
     yield f"{'#' * level} {path}"
     yield describe(type(settings))
     if any(not isinstance(value, BaseModel) for _, value in settings):
@@ -152,14 +155,14 @@ def _rows(
     besides: type[BaseModel] | None = None,
     required: tuple[str, ...] = (),
 ) -> Iterator[tuple[str, str, str, str]]:
-    """Yield a row for each setting of a model that is no group itself."""
+    """Yield a row for each setting of a model that is not a group."""
     model = type(settings)
     meanings = attributes(model)
     for name, field in model.model_fields.items():
         if _is_group(field) or (besides and name in besides.model_fields):
             continue
         if name not in meanings:
-            raise ValueError(f"{model.__name__}.{name}: its docstring does not say what it means")
+            raise ValueError(f"{model.__name__}.{name}: its docstring does not describe it")
         default = "required" if name in required else code(_yaml_value(getattr(settings, name)))
         yield (
             code(prefix + name),
@@ -170,19 +173,19 @@ def _rows(
 
 
 def _is_group(field: FieldInfo) -> bool:
-    """Tell whether a field is a model, whose settings have a table of their own."""
+    """Tell whether a field is a model, whose settings have their own table."""
     return isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
 
 
 def _yaml_value(value: object) -> str:
-    """Write a value as it stands in a file."""
+    """Write a value as in a YAML file."""
     plain = list(value) if isinstance(value, tuple) else value
     text = yaml.safe_dump(plain, default_flow_style=True, width=1000)
     return text.removesuffix("\n").removesuffix("\n...")
 
 
 def _words(schema: Mapping[str, Any], groups: Mapping[str, Any]) -> str:
-    """Turn a JSON schema into words."""
+    """Describe a JSON schema in words."""
     if "$ref" in schema:
         return _words(groups[schema["$ref"].rpartition("/")[2]], groups)
     if "anyOf" in schema:
@@ -202,7 +205,7 @@ def _words(schema: Mapping[str, Any], groups: Mapping[str, Any]) -> str:
 
 
 def _limits(schema: Mapping[str, Any]) -> str:
-    """Say a number's limits, behind a comma."""
+    """Describe the limits of a number, after a comma."""
     low, above = schema.get("minimum"), schema.get("exclusiveMinimum")
     high, below = schema.get("maximum"), schema.get("exclusiveMaximum")
     words = limits(

@@ -6,10 +6,11 @@ import io
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from building import BuildEach
 from fake_segmenters import Ellipses
 from PIL import Image
 
@@ -87,11 +88,7 @@ def market(make_market: Callable[[Path], Path], tmp_path_factory: pytest.TempPat
 @pytest.fixture(scope="session")
 def ellipses() -> SegmenterFactory:
     """A segmenter that needs no network."""
-    return lambda weights, device, settings: SegmenterSource("ellipses", Ellipses)
-
-
-BuildEach: TypeAlias = Callable[[Mapping[str, Recipe], Path], dict[str, Path]]
-"""Builds the small dataset by recipes, into folders of their names below one."""
+    return lambda weights, device, settings: SegmenterSource("ellipses", cast(Any, Ellipses))
 
 
 @pytest.fixture(scope="session")

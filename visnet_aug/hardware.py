@@ -27,7 +27,7 @@ def choose_device(name: str) -> torch.device:
     Raises:
         RecipeError: This machine has no such device.
 
-    Example:
+    Examples:
         >>> from visnet_aug.hardware import choose_device
         >>> choose_device("cpu")
         device(type='cpu')
@@ -54,7 +54,7 @@ def computes_in_bf16(device: torch.device) -> bool:
         device: A CPU counts if it has AVX512_BF16, AMX or Arm's BF16 instructions, a GPU from
             NVIDIA's Ampere on; others don't.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from visnet_aug.hardware import computes_in_bf16
         >>> computes_in_bf16(torch.device("meta"))

@@ -73,6 +73,12 @@ class ManifestRow:
         width: Pixels.
         height: Pixels.
         sha256: Hex digest of the file's bytes.
+
+    Examples:
+        >>> from visnet_aug import ManifestRow, read_manifest
+        >>> row: ManifestRow = read_manifest("aug/manifest.csv")[0]
+        >>> row.split, row.kind
+        ('train', 'original')
     """
 
     path: str
@@ -126,7 +132,36 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def read_manifest(path: str | Path) -> list[ManifestRow]:
-    """Read and check a whole manifest; see `iter_manifest`."""
+    """Read and check a whole manifest.
+
+    Args:
+        path: The file ``manifest.csv`` of a built set.
+
+    Returns:
+        A row for each image, in the file's order.
+
+    Raises:
+        ManifestError: The file cannot be read, its columns are not those of this version, a cell
+            is not what its column asks for, or two rows have the same path.
+
+    Examples:
+        >>> from visnet_aug import read_manifest
+        >>> rows = read_manifest("aug/manifest.csv")
+        >>> len({row.family for row in rows if row.kind == "augmented"})
+        6
+
+        As a table, unchecked; seeds have 64 bits, which floats would round:
+
+        >>> import pandas
+        >>> table = pandas.read_csv("aug/manifest.csv", dtype={"seed": "UInt64", "copy": "Int64"})
+        >>> len(table) == len(rows)
+        True
+        >>> import polars
+        >>> types = {"seed": polars.UInt64}
+        >>> table = polars.read_csv("aug/manifest.csv", schema_overrides=types)
+        >>> len(table) == len(rows)
+        True
+    """
     return list(iter_manifest(path))
 
 

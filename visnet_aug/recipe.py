@@ -71,27 +71,33 @@ _OfLayout: TypeAlias = Annotated[
 
 
 class Recipe(BaseModel):
-    """Everything that decides the images of a build, beside the source and masks mended by hand.
+    """Everything that decides the images of a build, except the source and masks edited by hand.
 
-    The defaults are the project's main job: Market-1501 to 42,872 images, with all originals
-    kept, and copies with the very JPEG tables of their sources.
+    The defaults extend Market-1501 to 42,872 images: all originals are kept, and copies are encoded
+    with the JPEG tables of their sources.
 
     Attributes:
-        layout: Layout of the source folder; ``auto`` recognises it.
+        layout: Layout of the source folder; ``auto`` detects it.
         table: CSV file with ``path,pid,camid,split``, for the layout ``table``: a path, or a name
             below the source folder.
         pattern: Regular expression with the groups ``pid`` and ``camid`` for paths of images, for
             the layout ``pattern``.
-        seed: Seeds every draw.
-        images: Total of the whole set (train, query, gallery), or ``auto``: training images scaled
-            by the published ratio 19,772 / 12,936, query and gallery as they are.
+        seed: Seed of everything that is drawn.
+        images: Total number of images (train, query and gallery), or ``auto``: the training images
+            times the published ratio 19,772 / 12,936, plus query and gallery.
         composition: ``originals-and-copies``, or ``published``: two copies per maskable image, no
             originals, the surplus as split ``val``.
-        encoding: ``match`` (the source's own quantisation tables and chroma sampling: copies then
-            carry the JPEG statistics of the test images), ``jpeg:Q`` (4:2:0) or ``png``.
+        encoding: ``match`` (the quantisation tables and chroma sampling of the source, so that
+            copies have the JPEG statistics of the test images), ``jpeg:Q`` (4:2:0) or ``png``.
         weights: Segmenter: ``builtin``, a path, or an official name such as ``yolov8n-seg.pt``.
         masks: When a person mask is good enough.
         backgrounds: The families of background transforms.
+
+    Examples:
+        >>> from visnet_aug import Recipe
+        >>> recipe = Recipe(seed=7)
+        >>> recipe.replace(images=60_000).images
+        60000
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -124,13 +130,22 @@ class Recipe(BaseModel):
         return self.model_copy(update={"layout": layout, "table": table})
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: str | Path) -> Recipe:
     """Read the ``build:`` section of a pipeline file.
 
+    Args:
+        path: A YAML file, such as ``recipe.yaml`` of a built set.
+
     Raises:
-        RecipeError: As `pipeline_file.load_section`.
+        RecipeError: The file cannot be read, or a key or a value in it cannot be used; the message
+            names the line.
+
+    Examples:
+        >>> from visnet_aug import load_recipe
+        >>> load_recipe("aug/recipe.yaml").layout
+        'market1501'
     """
-    return load_section(path, "build", Recipe)
+    return load_section(Path(path), "build", Recipe)
 
 
 def parse_recipe(text: str, name: str = "recipe") -> Recipe:

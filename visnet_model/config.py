@@ -1,8 +1,9 @@
 """What to train: one frozen config, the ``train:`` section of a pipeline file.
 
-Everything that decides the trained weights is in it, beside the manifest; what only decides how
-the work is done (device, where images are kept, processes) is not. Defaults are the paper's;
-FIDI's normalisation and scale, which it does not give, have their reasons in `losses.fidi`.
+It holds every setting that affects the trained weights, besides the manifest. What only affects how
+the work is done (device, number of processes, where images are kept) is not in it. The defaults are
+the paper's; `losses.fidi` gives the reasons for FIDI's normalisation and scale, which the paper
+does not specify.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ class _Settings(BaseModel):
 
 
 class NetworkSettings(_Settings):
-    """Which VisNet.
+    """The network.
 
     Attributes:
         backbone: ResNet50 in the paper; the others for small machines.
-        dropout: Probability in the semantic head.
-        init: ``random``, ``imagenet``, or a file with a ResNet's state dict.
+        dropout: Dropout probability in the semantic head.
+        init: Initial weights of the backbone: ``random``, ``imagenet``, or a file with a ResNet's
+            state dict.
     """
 
     backbone: Literal["resnet50", "resnet34", "resnet18"] = "resnet50"
@@ -40,14 +42,14 @@ class NetworkSettings(_Settings):
 
 
 class FidiSettings(_Settings):
-    """The arguments of `losses.fidi.FidiLoss`, with the reasons there.
+    """Arguments of the FIDI loss; `losses.fidi.FidiLoss` gives the reasons for the defaults.
 
     Attributes:
-        alpha: Bounds the loss of a pair, by ``log(alpha / (alpha - 1))``.
-        beta: How fast likeness falls with distance.
+        alpha: Bounds the loss of a pair by ``log(alpha / (alpha - 1))``.
+        beta: How fast similarity falls with distance.
         normalisation: ``unit`` compares directions, as the evaluation does; ``none`` compares the
             embeddings as they are.
-        scale: Multiplies the distance.
+        scale: Factor of the distance.
     """
 
     alpha: Annotated[float, Field(gt=1, allow_inf_nan=False)] = 1.05
@@ -57,14 +59,15 @@ class FidiSettings(_Settings):
 
 
 class LossWeights(_Settings):
-    """A weight for each loss; 0 switches it off.
+    """The weight of each loss; 0 switches a loss off.
 
-    Under dynamic weighting only 0 or not 0 counts.
+    Dynamic weighting only distinguishes 0 from everything else.
 
     Attributes:
-        identity: Who it is, by cross-entropy.
-        fidi: The pairwise loss: which images show one person.
-        semantic: Which part of a person each location shows, by pseudo-labels.
+        identity: Cross-entropy of the identity classifier.
+        fidi: The pairwise loss: which images show the same person.
+        semantic: Cross-entropy of the semantic head: which body part each location shows, by
+            pseudo-labels.
     """
 
     identity: NotNegative = 1.0
@@ -74,18 +77,19 @@ class LossWeights(_Settings):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not any(self.model_dump().values()):
-            raise ValueError("every loss is switched off: one needs a weight above 0")
+            raise ValueError("all losses are switched off: set a weight above 0")
         return self
 
 
 class LossSettings(_Settings):
-    """What is descended.
+    """The losses.
 
     Attributes:
-        weighting: ``dynamic`` weight averaging (paper II-F), or the ``weights`` as they are.
-        weights: Of each loss.
+        weighting: ``dynamic`` weight averaging (paper II-F), or ``fixed``: the ``weights`` as they
+            are.
+        weights: Weight of each loss.
         smoothing: Label smoothing of the identity and the semantic loss.
-        fidi: The pairwise loss.
+        fidi: Arguments of the pairwise loss.
     """
 
     weighting: Literal["dynamic", "fixed"] = "dynamic"
@@ -95,21 +99,21 @@ class LossSettings(_Settings):
 
 
 class OptimisationSettings(_Settings):
-    """Adam and its schedule.
+    """Adam and its learning-rate schedule.
 
     Attributes:
-        epochs: Passes, each with every identity.
-        steps: Stop after so many batches instead of ``epochs``; ``None`` for all.
-        learning_rate: At the start, after the warm-up.
-        weight_decay: Added to the gradient, as Adam (not AdamW) has it.
-        schedule: ``milestones`` multiplies by ``decay`` at each one; ``cosine`` falls to 0.
-        milestones: Epochs.
-        decay: Factor at a milestone.
-        warmup: Epochs over which the learning rate rises from a hundredth, linearly by step.
-        clip: Largest norm of the whole gradient; ``None`` for any.
-        precision: ``bf16`` autocasts, ``fp32`` does not; ``auto`` is bf16 where the device has it
-            in hardware.
-        compile: Whether the network goes through ``torch.compile``.
+        epochs: Number of epochs; each contains every identity.
+        steps: Number of batches after which to stop, instead of ``epochs``; ``None`` for no limit.
+        learning_rate: Initial learning rate, after the warm-up.
+        weight_decay: L2 penalty, added to the gradient as in Adam (not AdamW).
+        schedule: ``milestones`` multiplies the learning rate by ``decay`` at each milestone;
+            ``cosine`` lowers it to 0.
+        milestones: Epochs at which the learning rate decays.
+        decay: Factor at each milestone.
+        warmup: Epochs over which the learning rate rises linearly, by step, from 1 % to 100 %.
+        clip: Maximum norm of the whole gradient; ``None`` for no clipping.
+        precision: ``fp32``, ``bf16`` (autocast), or ``auto``: bf16 where the device computes in it.
+        compile: Whether to compile the network with ``torch.compile``.
     """
 
     epochs: Count = 100
@@ -126,11 +130,11 @@ class OptimisationSettings(_Settings):
 
 
 class EvaluationSettings(_Settings):
-    """When and how query and gallery are ranked while training.
+    """When and how to evaluate on query and gallery during the training.
 
     Attributes:
-        every: Epochs between evaluations; 0 for the end only.
-        flip: Whether an embedding is the mean with the mirrored image's.
+        every: Epochs between evaluations; 0 evaluates at the end only.
+        flip: Whether to average an embedding with that of the mirrored image.
     """
 
     every: Annotated[int, Field(strict=True, ge=0)] = 10
@@ -138,15 +142,25 @@ class EvaluationSettings(_Settings):
 
 
 class TrainConfig(_Settings):
-    """A whole training: the same config, manifest and versions give the same weights on a CPU.
+    """A whole training: on a CPU, the same config, manifest and versions give the same weights.
+
+    It is immutable. Unknown keys and values out of range raise pydantic's ``ValidationError``.
 
     Attributes:
-        seed: Seeds the weights, the batches, the augmentation and the dropout.
-        network: Which VisNet.
-        data: Input size, batches, augmentation.
-        losses: What is descended.
-        optimisation: How.
-        evaluation: What is looked at on the way.
+        seed: Seeds weights, batches, augmentation and dropout.
+        network: The network.
+        data: Input size, batches and augmentation.
+        losses: The losses and their weights.
+        optimisation: Optimiser, learning rate and length.
+        evaluation: Evaluations during the training.
+
+    Examples:
+        >>> from visnet_model import TrainConfig
+        >>> config = TrainConfig.model_validate(
+        ...     {"network": {"backbone": "resnet18"}, "data": {"num_instances": 4}}
+        ... )
+        >>> config.data.identities, config.data.num_instances
+        (8, 4)
     """
 
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**63)] = 0
@@ -160,6 +174,9 @@ class TrainConfig(_Settings):
 def load_config(path: Path) -> TrainConfig:
     """Read the ``train:`` section of a pipeline file.
 
+    Args:
+        path: The file, or the name of a packaged recipe.
+
     Raises:
         RecipeError: As `visnet_aug.pipeline_file.load_section`.
     """
@@ -167,5 +184,5 @@ def load_config(path: Path) -> TrainConfig:
 
 
 def dump_config(config: TrainConfig) -> str:
-    """Write a config as YAML with every setting, defaults included; `load_config` reads it."""
+    """Write a config as YAML with all settings, defaults included; `load_config` reads it."""
     return dump_section("train", config)

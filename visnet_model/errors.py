@@ -1,9 +1,8 @@
-"""Every error that a user of visnet_model can cause, each with its documented exit code.
+"""Errors of training, evaluation and export that a user can cause, each with its exit code.
 
-As in ``visnet_aug.errors``, whose codes these share: the command line prints ``str(error)`` on one
-line and leaves with ``error.exit_code``, so that a traceback always means a bug of ours. Files
-that cannot be written are its ``OutputError`` (6), a damaged manifest its ``ManifestError`` (7),
-unusable settings its ``RecipeError`` (2).
+They extend those of ``visnet_aug.errors``, which both tools share, and work alike: a command
+prints ``str(error)`` on one line and exits with ``error.exit_code``, so that a traceback always
+means a bug of ours. The codes here start at 10, because a code means one thing in both tools.
 """
 
 from __future__ import annotations
@@ -11,41 +10,31 @@ from __future__ import annotations
 from visnet_aug.errors import VisnetError
 
 
-class ModelError(VisnetError):
-    """Something that is needed is missing: a package, or a device's memory.
+class CheckpointError(VisnetError):
+    """A checkpoint is missing, unreadable, not one of ours, or of another run."""
 
-    The base of all other errors of this package, too: one line that says what, where and what to
-    do.
-    """
-
-    exit_code = 1
+    exit_code = 10
 
 
-class DataError(ModelError):
-    """A manifest or its images cannot be used for what was asked."""
+class TrainingError(VisnetError):
+    """A training diverged: a loss is not finite, or embeddings have no unit norm."""
 
-    exit_code = 3
-
-
-class CheckpointError(ModelError):
-    """A checkpoint is missing, unreadable, foreign, or of another run."""
-
-    exit_code = 4
+    exit_code = 11
 
 
-class WeightsError(ModelError):
-    """A backbone's weights are missing, unreadable, or those of another network."""
+class ExportError(VisnetError):
+    """A network cannot be exported, or the exported file does not compute the same."""
 
-    exit_code = 5
-
-
-class TrainingError(ModelError):
-    """Training cannot go on: a loss is not finite, or a process of it was lost."""
-
-    exit_code = 8
+    exit_code = 12
 
 
-class ExportError(ModelError):
-    """An exported network is not the one it was made from, or its format is not supported here."""
+class DeviceMemoryError(VisnetError):
+    """The device does not have enough memory for a batch."""
 
-    exit_code = 9
+    exit_code = 13
+
+
+class MissingPackageError(VisnetError):
+    """An optional package is needed and cannot be imported."""
+
+    exit_code = 14

@@ -9,14 +9,15 @@ import torch
 from visnet_aug.hardware import computes_in_bf16
 
 Precision: TypeAlias = Literal["auto", "bf16", "fp32"]
+"""``auto`` is bf16 where the device computes in bf16, and fp32 elsewhere."""
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
     """Return the context in which to call a network.
 
     Args:
-        device: Where it is.
-        precision: ``auto`` is bf16 where the hardware has it, else fp32.
+        device: The network's device.
+        precision: What the network computes in.
     """
     enabled = precision == "bf16" or (precision == "auto" and computes_in_bf16(device))
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

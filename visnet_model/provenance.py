@@ -1,31 +1,30 @@
-"""What a result came from: checksums of files, versions of packages, the name of the machine."""
+"""Where a result comes from: checksums of files, versions of packages, the machine's name."""
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
-from visnet_model.errors import DataError
+from visnet_aug.errors import DatasetError
+from visnet_aug.files import sha256_of_file
 
 PACKAGES = ("visnet", "torch", "torchvision", "numpy", "pillow")
-"""Whose versions decide numbers."""
+"""The packages whose versions can change results."""
 
 
-def sha256_of(path: Path) -> str:
-    """Return the checksum of a file, as hex.
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of an input file as 64 hex digits.
 
     Raises:
-        DataError: It cannot be read.
+        DatasetError: The file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of_file(path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        raise DatasetError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def versions() -> dict[str, str]:
@@ -34,7 +33,7 @@ def versions() -> dict[str, str]:
     for package in PACKAGES:
         try:
             found[package] = version(package)
-        except PackageNotFoundError:  # run from its sources
+        except PackageNotFoundError:  # runs from its sources
             found[package] = "unknown"
     return found
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
     for path in (
-        ROOT / "README.md",
+        *ROOT.glob("*.md"),
         *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "pipelines").rglob("*.md"),
         *(ROOT / "visnet_aug").rglob("*.md"),

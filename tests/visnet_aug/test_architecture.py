@@ -20,6 +20,7 @@ FLOOR = {
     "command": {"errors"},
     "errors": set(),
     "files": {"errors"},
+    "arrays": set(),
     "hardware": {"errors"},
     "imports": set(),
     "manifest": {"errors", "files"},
@@ -34,8 +35,8 @@ FLOOR = {
 ARROWS = {
     **FLOOR,
     "datasets": {"errors", "files", "processes", "progress", "manifest"},
-    "backgrounds": {"errors", "imports"},
-    "masks": {"errors", "files", "hardware", "progress", "datasets"},
+    "backgrounds": {"arrays", "errors", "imports"},
+    "masks": {"arrays", "errors", "files", "hardware", "progress", "datasets"},
     "recipe": {"pipeline_file", "datasets", "masks", "backgrounds"},
     "builder": {
         "processes", "progress", "errors", "files", "imports", "shards", "manifest", "datasets",
@@ -53,7 +54,9 @@ ARROWS = {
         "processes", "progress", "errors", "files", "shards", "manifest", "datasets", "masks",
         "recipe", "builder", "verification",
     },
-    "previews": {"errors", "files", "datasets", "masks", "backgrounds", "recipe", "builder"},
+    "previews": {
+        "arrays", "errors", "files", "datasets", "masks", "backgrounds", "recipe", "builder",
+    },
     "doctor": {"processes", "hardware", "masks"},
     "console": {"progress", "builder", "datasets", "doctor", "masks"},
     "cli": {

@@ -27,9 +27,9 @@ from visnet_model.training.trainer import Trainer
 SPLITS = {"train": range(1, 6), "query": range(11, 14), "gallery": range(11, 14)}
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "network": {"backbone": "resnet18"},
-    "data": {"height": 32, "width": 32, "identities": 4, "images": 2},
+    "data": {"height": 32, "width": 32, "identities": 4, "num_instances": 2},
     "optimisation": {"epochs": 3, "precision": "fp32"},
     "evaluation": {"every": 1},
 }
@@ -88,9 +88,9 @@ def _row(root: Path, split: Any, pid: int, camid: int, data: bytes) -> ManifestR
     )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def config() -> Callable[..., TrainConfig]:
-    """Make the small config with some sections changed."""
+    """Return a function that makes the small config with some changed settings."""
 
     def make(**changes: dict[str, Any]) -> TrainConfig:
         merged: dict[str, Any] = {
@@ -109,7 +109,7 @@ def make_trainer(small_manifest: Path) -> Callable[..., Trainer]:
         data, table = config.data, read_tables(small_manifest)["train"]
         labels, pids = identity_labels(table.pids)
         sampler = PKSampler(
-            labels, table.sources, identities=data.identities, images=data.images,
+            labels, table.sources, identities=data.identities, num_instances=data.num_instances,
             seed=config.seed, mixing=data.mixing,
         )  # fmt: skip
         images = MemoryImages.load(table, data.height, data.width)

@@ -25,7 +25,7 @@ PIPELINES = Path(__file__).parents[2] / "pipelines"
         ),
         (
             "train:\n  losses:\n    weights: {identity: 0, fidi: 0, semantic: 0}",
-            "t.yaml:3: train.losses.weights: every loss is switched off: one needs a weight",
+            "t.yaml:3: train.losses.weights: all losses are switched off: set a weight above 0",
         ),
         (
             "train:\n  losses: {fidi: {alpha: 1}}",
@@ -71,7 +71,7 @@ def test_the_published_pipeline_trains_as_the_default_does() -> None:
 def test_the_defaults_are_the_papers() -> None:
     config = TrainConfig()
     data, optimisation = config.data, config.optimisation
-    assert (data.height, data.width, data.identities, data.images) == (256, 128, 8, 12)
+    assert (data.height, data.width, data.identities, data.num_instances) == (256, 128, 8, 12)
     assert (optimisation.learning_rate, optimisation.weight_decay) == (3.5e-4, 5e-4)
     assert (optimisation.milestones, optimisation.decay) == ((40, 80), 0.1)
     assert (optimisation.epochs, optimisation.clip) == (100, 1.0)

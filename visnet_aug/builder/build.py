@@ -87,6 +87,12 @@ class BuildResult:
         made: Images written by this run.
         found: Images that an earlier run had written.
         seconds: How long each stage of this run took.
+
+    Examples:
+        >>> from visnet_aug import BuildResult, build
+        >>> result: BuildResult = build("drawn", "aug", workers=1)  # finished before
+        >>> result.was_there, result.made
+        (True, 0)
     """
 
     summary: BuildSummary
@@ -159,14 +165,11 @@ def build(
             output folder cannot be used, or a worker process died. Finished work is kept, and the
             next run uses it.
 
-    Example:
-        >>> import tempfile
-        >>> from visnet_aug.datasets.drawn.dataset import draw_dataset
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> _ = draw_dataset(folder / "drawn", identities=4, workers=1)
-        >>> result = build(folder / "drawn", folder / "aug", workers=1)
-        >>> result.summary.total == len(read_manifest(folder / "aug" / "manifest.csv"))
-        True
+    Examples:
+        >>> from visnet_aug import Recipe, build
+        >>> result = build("drawn", "larger", recipe=Recipe(seed=7), images=60, workers=1)
+        >>> result.summary.total
+        60
     """
     if images is not None:
         recipe = recipe.replace(images=images)
@@ -208,6 +211,12 @@ def build_probe(
         segmenter: See `build`.
         engine: See `build`.
         observer: See `build`.
+
+    Examples:
+        >>> from visnet_aug import build_probe
+        >>> result = build_probe("drawn", "probe", families=("blur",), workers=1)
+        >>> sorted(result.summary.splits)
+        ['gallery', 'probe-gallery', 'probe-query', 'query']
     """
     recipe = probe_recipe(recipe, families)
     options = _Options(device, workers, on_error, passthrough, shards, force)
@@ -270,8 +279,30 @@ def make_masks(
 ) -> MaskSummary:
     """Compute the training images' masks alone, where `build` looks for them.
 
-    Arguments and errors are those of `build`. A folder that holds a build is refused, because its
-    masks belong to that build.
+    A folder that holds a build is refused, because its masks belong to that build.
+
+    Args:
+        source: Folder of the dataset.
+        out: Folder to write: new, empty, or with masks.
+        recipe: Its weights, mask settings and layout are used.
+        device: Where the segmenter runs, as for `build`, like all further arguments.
+        workers: See `build`.
+        on_error: See `build`.
+        segmenter: See `build`.
+        engine: See `build`.
+        observer: See `build`.
+
+    Returns:
+        The entry of each image, and what was computed.
+
+    Raises:
+        VisnetError: As for `build`.
+
+    Examples:
+        >>> from visnet_aug import make_masks
+        >>> masks = make_masks("drawn", "masked", workers=1)
+        >>> len(masks.entries)
+        24
     """
     source, out, observer = Path(source), Path(out), observer or Observer()
     check_apart(source, out)

@@ -176,7 +176,7 @@ def compile_camera_pattern(expression: str) -> re.Pattern[str]:
         return re.compile(expression)
     except re.error as error:
         raise RecipeError(
-            f"--camera-pattern {expression}: no regular expression ({error}); quote it for the "
+            f"--camera-pattern {expression}: not a regular expression ({error}); quote it for the "
             r"shell, and write it like cam(\d+)"
         ) from error
 

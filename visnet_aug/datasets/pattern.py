@@ -35,7 +35,7 @@ _EXAMPLE: Final = r"(?P<pid>\w+)/cam(?P<camid>\w+)_.*"
 
 @dataclass(frozen=True)
 class Pattern:
-    """The layout that an expression says.
+    """The layout of a regular expression.
 
     Attributes:
         expression: As the user wrote it.
@@ -106,8 +106,8 @@ def compile_pattern(expression: str) -> re.Pattern[str]:
         compiled = re.compile(expression)
     except re.error as error:
         raise RecipeError(
-            f"--pattern {expression}: no regular expression ({error}); quote it for the shell, and "
-            f"write it like {_EXAMPLE}"
+            f"--pattern {expression}: not a regular expression ({error}); quote it for the shell, "
+            f"and write it like {_EXAMPLE}"
         ) from error
     missing = [name for name in REQUIRED if name not in compiled.groupindex]
     if missing:

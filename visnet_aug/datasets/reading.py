@@ -1,13 +1,13 @@
-"""What reading has in common for all layouts: judging names, opening every file, choosing images.
+"""Reads a dataset in any layout: judges names, opens every file, and chooses images.
 
-Whatever the layout, the dataset that comes out has Market-1501's folders and names
+Whatever the layout, the resulting dataset has Market-1501's folders and names
 (`visnet_aug.datasets.naming`), so that every tool reads the output.
 
-Rules that no layout changes:
+Rules of all layouts:
 
-- Two files of one stem and the same bytes in a split are one image twice: the later is rejected.
-- Junk (``-1``) and distractors (``0``) belong in the gallery. In training they would make one
-  identity of many people, and as a query they have no right answer: rejected.
+- Two files in a split with one stem and the same bytes are one image: the second is rejected.
+- Junk (``-1``) and distractors (``0``) belong in the gallery. Elsewhere they are rejected: in
+  training they would be one identity with many people, and as a query they have no right answer.
 - Test identities never enter training: training images of an identity that is also in query or
   gallery are rejected.
 - Images held back from training for validation are training images if their identity is one, and
@@ -57,7 +57,7 @@ _STEP: Final = 64
 """Files between two reports of progress."""
 
 _UNTOLD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\\]|\A[A-Za-z]:")
-"""What a manifest cannot hold in a path."""
+"""What a path in a manifest must not contain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One image of a dataset, and what a reader hands on: plain values, no behaviour."""
+"""One image of a dataset, and what a reader returns: plain values without behaviour."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class RejectedImage:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """All that a reader found, sorted by split (train, query, gallery) and then by name.
+    """Everything that a reader found, sorted by split (train, query, gallery) and then by name.
 
     Attributes:
         root: Absolute folder of the dataset.
@@ -154,7 +154,7 @@ class Dataset:
     thinned: int = 0
 
     def origin(self, image: ImageRecord | RejectedImage) -> str:
-        """Return where an image lies, relative to the root, with ``/``.
+        """Return an image's path relative to the root, with ``/``.
 
         A part of a frame has its region after the path, as a W3C media fragment:
         ``img1/000001.jpg#xywh=10,20,40,80`` (left, top, width, height in pixels). `find_source`

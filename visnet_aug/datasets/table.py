@@ -67,7 +67,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The layout that tables say.
+    """The layout of tables.
 
     Attributes:
         files: The tables, where they were found; see `find_table` and `find_metadata`.

@@ -1,6 +1,6 @@
-"""From a network's instances to one judged person mask: choose, clean, judge.
+"""From the instances of a network to one judged person mask: choose, clean, judge.
 
-Pure functions of arrays, without a network. Boxes are ``(x0, y0, x1, y1)`` in pixels of the image,
+Pure functions of arrays. Boxes are ``(x0, y0, x1, y1)`` in pixels of the image,
 masks are bool H×W with True for the person, areas and heights are fractions of the image.
 """
 
@@ -29,22 +29,23 @@ Reason: TypeAlias = Literal[
 REASONS: Final[Mapping[Reason, str]] = MappingProxyType(
     {
         "no_person": "nobody was found",
-        "low_confidence": "the network is not sure that it is a person",
+        "low_confidence": "the network's confidence is too low",
         "too_small": "the mask covers too little of the image",
         "too_large": "the mask covers nearly all of the image",
-        "too_short": "the mask is not high enough for a person",
+        "too_short": "the mask is too short for a person",
         "border": "the mask runs along most of the image's border",
     }
 )
-"""Every reason why a mask is not used, in words."""
+"""Every reason for not using a mask, in words."""
 
 AREA_POWER = 0.5
-"""Weight of a box's area: whose crop it is, fills it; yet a box around two people must not win."""
+"""Exponent of a box's area: the person of a crop fills it, but a box around two people must not
+win."""
 
 CENTRE_SIGMA = (0.2, 0.4)
-"""Tolerated offset of a box's centre from the image's, horizontal and vertical, as fractions of
-width and height. The boxes of the reference masks scatter by 0.05 and 0.04 around the centre; a
-second person stands at 0.3 and more to the side, while heads and feet are often cut off."""
+"""Tolerated offset of a box's centre from that of the image, horizontally and vertically, as
+fractions of width and height. The boxes of the reference masks vary by 0.05 and 0.04 around the
+centre; a second person is 0.3 or more to the side, and heads and feet are often cut off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,19 @@ class PersonMask:
     """The person found in one image.
 
     Attributes:
-        mask: bool H×W, True for the person; ``None`` where nobody was found. A rejected mask is
-            kept here so that it can be looked at; it is never stored.
+        mask: bool H×W, True for the person; ``None`` if nobody was found. A rejected mask is kept
+            here so that it can be viewed; it is never stored.
         area: Fraction of the image that the mask covers.
-        confidence: The chosen instance's confidence, 0 where nobody was found.
-        reason: Why the mask is not used, or ``None`` if it is.
+        confidence: Confidence of the chosen instance, in [0, 1]; 0 if nobody was found.
+        reason: Why the mask is not used, one of the keys of `REASONS`; ``None`` if it is used.
+
+    Examples:
+        >>> import numpy as np
+        >>> from visnet_aug import PersonMask, Segmenter
+        >>> empty = np.zeros((128, 64, 3), np.uint8)
+        >>> found: PersonMask = Segmenter(device="cpu").segment([empty])[0]
+        >>> found.accepted
+        False
     """
 
     mask: Mask | None
@@ -71,14 +80,14 @@ class PersonMask:
 
 
 def choose_person(boxes: Boxes, scores: Scores, shape: tuple[int, int]) -> int | None:
-    """Choose the instance that a person crop is about.
+    """Choose the person that a crop shows.
 
-    The crop was cut around its person, who is therefore large in it and near its middle. The
-    choice is the largest ``confidence · area^0.5 · exp(-½ (dx/0.2)² - ½ (dy/0.4)²)``, area of the
-    box within the image and offset of its centre as fractions of the image. On pairs of reference
-    boxes, the second one shifted 0.35 to 0.9 of the width to the side and both with random
-    confidences, it errs in 0.2 % of cases; confidence alone errs in 39 %. Only the best is taken,
-    so overlapping duplicates do no harm: non-maximum suppression is not needed first.
+    The crop was cut around its person, who is therefore large and near the middle. The choice has
+    the largest ``confidence · area^0.5 · exp(-½ (dx/0.2)² - ½ (dy/0.4)²)``, with the
+    area of the box within the image and the offset of its centre as fractions of the image. On
+    pairs of reference boxes, the second one shifted 0.35 to 0.9 of the width to the side and both
+    with random confidences, it is wrong in 0.2 % of cases; confidence alone is wrong in 39 %. Only
+    the best one is used, so non-maximum suppression is not needed.
 
     Args:
         boxes: float32 N×4, in pixels; may reach beyond the image.
@@ -86,8 +95,8 @@ def choose_person(boxes: Boxes, scores: Scores, shape: tuple[int, int]) -> int |
         shape: Height and width of the image.
 
     Returns:
-        Index of the chosen instance, the first among equals; ``None`` if there is none whose box
-        covers any of the image.
+        Index of the chosen instance, the first among equals; ``None`` if no box covers any of the
+        image.
     """
     if len(boxes) == 0:
         return None
@@ -103,16 +112,16 @@ def choose_person(boxes: Boxes, scores: Scores, shape: tuple[int, int]) -> int |
 
 
 def resize_probability(probability: Probability, shape: tuple[int, int]) -> Probability:
-    """Bring a probability map to an image's size, before any threshold.
+    """Resize a probability map to the size of an image, before any threshold.
 
     Bilinear between pixel centres (no half-pixel shift) upwards, averaging downwards.
 
     Args:
         probability: float32 map of any size.
-        shape: Height and width to reach.
+        shape: Height and width of the result.
 
     Returns:
-        float32 H×W; the same object if it has that size already.
+        float32 H×W; the same array if it has that size already.
     """
     if probability.shape == shape:
         return probability
@@ -124,9 +133,9 @@ def resize_probability(probability: Probability, shape: tuple[int, int]) -> Prob
 
 
 def clean_mask(probability: Probability, settings: MaskSettings) -> Mask:
-    """Threshold a probability map, fill its small holes, drop its specks.
+    """Threshold a probability map, fill small holes, and drop specks.
 
-    Holes are filled before specks are judged, so cleaning a cleaned mask changes nothing.
+    Holes are filled first, so that cleaning a clean mask changes nothing.
 
     Args:
         probability: float32 H×W in 0..1.
@@ -142,16 +151,16 @@ def clean_mask(probability: Probability, settings: MaskSettings) -> Mask:
 
 
 def judge_mask(mask: Mask, confidence: float, settings: MaskSettings) -> Reason | None:
-    """Say why a mask cannot be used; ``None`` accepts it.
+    """Return why a mask cannot be used, or ``None`` if it can.
 
     Args:
         mask: bool H×W, cleaned.
-        confidence: Of the instance that it belongs to.
+        confidence: Confidence of its instance.
         settings: The limits.
 
     Returns:
-        The first that holds of ``no_person`` (an empty mask), ``low_confidence``, ``too_small``,
-        ``too_large``, ``too_short`` and ``border``, or ``None``.
+        The first that applies of ``no_person`` (an empty mask), ``low_confidence``, ``too_small``,
+        ``too_large``, ``too_short`` and ``border``; otherwise ``None``.
     """
     if not mask.any():
         return "no_person"
@@ -176,18 +185,18 @@ def person_mask(
     shape: tuple[int, int],
     settings: MaskSettings,
 ) -> PersonMask:
-    """Choose, decode, clean and judge: the whole way from instances to one mask.
+    """Choose, decode, clean and judge: from instances to one mask.
 
     Args:
         boxes: float32 N×4, in pixels of the image.
         scores: float32 N, confidences in 0..1.
-        decode: Gives an instance's probability map, at any size that covers the image; called
-            once, for the chosen instance only.
+        decode: Returns the probability map of an instance, of any size that covers the image. It is
+            called only for the chosen instance.
         shape: Height and width of the image.
         settings: How to clean and judge.
 
     Returns:
-        The mask at the image's size, with its verdict.
+        The mask at the image's size, with the verdict on it.
     """
     index = choose_person(boxes, scores, shape)
     if index is None:
@@ -198,16 +207,16 @@ def person_mask(
 
 
 def mask_area(mask: Mask) -> float:
-    """Return the fraction of a mask's pixels that are the person."""
+    """Return the fraction of the image that a mask covers."""
     return int(np.count_nonzero(mask)) / mask.size
 
 
 def _fill_holes(mask: Pixels, fraction: float) -> Pixels:
     """Fill enclosed background up to ``fraction`` of the silhouette.
 
-    Background hangs together over edges only (4 neighbours), the person over corners too, so a
-    hole that meets the outside at a corner is still one. The silhouette includes all holes and
-    therefore does not grow by filling some: filling twice fills no more.
+    Background is connected over edges only (4 neighbours), the person over corners too (8), so a
+    hole that touches the outside at a corner is still a hole. The silhouette includes all holes and
+    does not grow when some are filled: filling twice changes nothing.
     """
     count, labels = cv2.connectedComponents(1 - mask, connectivity=4)
     enclosed = np.ones(count, np.bool_)
@@ -224,7 +233,7 @@ def _fill_holes(mask: Pixels, fraction: float) -> Pixels:
 
 
 def _drop_specks(mask: Pixels, fraction: float) -> Pixels:
-    """Drop the parts (8 neighbours) smaller than ``fraction`` of the largest."""
+    """Drop the parts (8 neighbours) that are smaller than ``fraction`` of the largest."""
     # Labels and a bincount: connectedComponentsWithStats takes five times as long.
     count, labels = cv2.connectedComponents(mask, connectivity=8)
     if count <= 2:  # background and one part
@@ -237,7 +246,7 @@ def _drop_specks(mask: Pixels, fraction: float) -> Pixels:
 
 
 def _height(mask: Mask) -> float:
-    """Return the distance from the mask's first to its last row as a fraction of the image."""
+    """Return the mask's height as a fraction of the image's."""
     rows = np.flatnonzero(mask.any(axis=1))
     return float(rows[-1] - rows[0] + 1) / len(mask)
 

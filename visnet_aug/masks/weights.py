@@ -1,23 +1,22 @@
-"""Segmenter weights: the bundled ones, a local file, or an official name; known by checksum.
+"""Segmenter weights: bundled, a local file, or an official name; identified by their checksum.
 
-Three kinds of ``--weights``:
+There are three kinds:
 
 ``builtin``
-    The one-class network shipped in the package (``weights/person.safetensors`` with its model
-    YAML); see ``weights/README.md`` for what it was trained on and how good it is.
+    The one-class network in this package (``weights/person.safetensors`` with its model YAML).
+    ``weights/README.md`` says what it was trained on and how good it is.
 a path
-    ``*.safetensors`` with a model YAML of the same stem beside it, or an Ultralytics ``*.pt``. A
-    ``.pt`` is a pickle: it is loaded with Ultralytics' restricted loader, which builds known
-    model classes only and runs no code of the file's.
+    ``*.safetensors`` with a model YAML of the same stem next to it, or an Ultralytics ``*.pt``. A
+    ``.pt`` is a pickle: it is loaded with Ultralytics' restricted loader, which only builds known
+    model classes and runs no code from the file.
 an official name, such as ``yolov8n-seg.pt``
-    Downloaded once by Ultralytics into the user's cache. Its checksum is written beside it and
-    checked at every later use. This is the only thing in visnet-aug that uses the network.
+    Downloaded once by Ultralytics into the user's cache. Its checksum is written next to it and
+    checked at every later use. Nothing else in visnet-aug uses the internet.
 """
 
 from __future__ import annotations
 
 import difflib
-import hashlib
 import importlib
 import os
 import re
@@ -27,12 +26,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visnet_aug.errors import WeightsError
-from visnet_aug.masks.settings import PERSON, MaskSettings
+from visnet_aug.files import sha256_of_file
+from visnet_aug.masks.settings import PERSON
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from visnet_aug.masks.segmenter import PersonSegmenter
 
 BUILTIN = "builtin"
 BUILTIN_FILE = Path(__file__).parent / "weights" / "person.safetensors"
@@ -40,19 +38,19 @@ BUILTIN_SHA256 = "36d10350afe4d8ffb5287299fc4990602055f5423ca4e77669b4b315fc806c
 
 OFFICIAL_NAME = re.compile(r"yolov8[nsmlx]-seg\.pt")
 OFFICIAL_INPUT = (256, 128)
-"""Input (height, width) for networks that say nothing about it: those trained at 640 pixels on
-whole scenes want people larger than 128 pixels; 640 itself would cost 25 times as much."""
+"""Input (height, width) of networks whose files do not state it. Networks trained at 640 pixels on
+whole scenes need people larger than 128 pixels; 640 itself would take 25 times as long."""
 
 OTHER_INPUT = (256, 256)
-"""The same, where it is not people that are looked for: other things' crops are not upright."""
+"""The same for classes other than people, whose crops are not upright."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsInfo:
-    """What ``--weights`` would use.
+    """The weights that a name stands for.
 
     Attributes:
-        name: As the user wrote it.
+        name: The name as the user wrote it.
         path: The file, whether it exists or not.
         sha256: Its checksum, or ``None`` if there is no file yet.
         problem: Why it cannot be used and what to do, or ``None``.
@@ -65,7 +63,7 @@ class WeightsInfo:
 
     @property
     def key(self) -> str:
-        """Names the segmenter: the weights' checksum and, where there is one, the model YAML's.
+        """Identifies the segmenter: the checksums of the weights and of the model YAML, if any.
 
         Raises:
             WeightsError: The weights cannot be used.
@@ -73,7 +71,7 @@ class WeightsInfo:
         sha256 = self.checked_sha256()
         if self.path.suffix != ".safetensors":
             return sha256
-        return f"{sha256}+{_sha256(self.path.with_suffix('.yaml'))}"
+        return f"{sha256}+{sha256_of_file(self.path.with_suffix('.yaml'))}"
 
     def checked_sha256(self) -> str:
         """Return the checksum of weights that can be used.
@@ -91,14 +89,14 @@ def describe_weights(name: str) -> WeightsInfo:
     path = _locate(name)
     if not path.is_file():
         return WeightsInfo(name, path, None, _why_missing(name, path))
-    sha256 = _sha256(path)
+    sha256 = sha256_of_file(path)
     expected = _expected_sha256(name, path)
     if expected is not None and sha256 != expected:
-        remedy = "reinstall visnet" if name == BUILTIN else "delete it to download it anew"
+        remedy = "reinstall visnet" if name == BUILTIN else "delete it to download it again"
         problem = f"{path}: checksum {sha256[:12]}… is not the known {expected[:12]}…; {remedy}"
         return WeightsInfo(name, path, sha256, problem)
     if path.suffix == ".safetensors" and not path.with_suffix(".yaml").is_file():
-        problem = f"{path}: its model YAML {path.stem}.yaml is missing; put it beside the weights"
+        problem = f"{path}: its model YAML {path.stem}.yaml is missing; put it next to the weights"
         return WeightsInfo(name, path, sha256, problem)
     if path.suffix not in (".safetensors", ".pt"):
         problem = f"{path}: not .safetensors or .pt; give YOLOv8-Seg weights in one of these"
@@ -106,59 +104,67 @@ def describe_weights(name: str) -> WeightsInfo:
     return WeightsInfo(name, path, sha256, None)
 
 
-def load_segmenter(
-    name: str, device: str, settings: MaskSettings, *, threads: int | None = None
-) -> PersonSegmenter:
-    """Load weights into a segmenter.
+@dataclass(frozen=True, slots=True)
+class LoadedNetwork:
+    """A network and what a segmenter must know about it.
+
+    Attributes:
+        network: A fused Ultralytics ``SegmentationModel``, on the CPU.
+        input_size: Height and width in pixels that every image is resized to.
+        classes: Indices of the classes to look for.
+    """
+
+    network: nn.Module
+    input_size: tuple[int, int]
+    classes: Sequence[int]
+
+
+def load_network(
+    name: str, wanted: Sequence[str] = PERSON, *, threads: int | None = None
+) -> LoadedNetwork:
+    """Load weights into the network that they belong to.
 
     Args:
-        name: ``builtin``, a path, or an official name, which is downloaded if need be.
-        device: ``auto`` or a torch device.
-        settings: How masks are cleaned and judged.
-        threads: Torch's threads on a processor, for all of this process; ``None`` leaves them. A
-            mask's bits can depend on their number.
+        name: ``builtin``, a path, or an official name, which is downloaded if necessary.
+        wanted: Names of the classes to look for.
+        threads: Number of torch's threads on a CPU, for the whole process; ``None`` leaves it as
+            it is.
 
     Raises:
         WeightsError: The weights are missing, damaged, or no YOLOv8-Seg that knows the classes.
-        RecipeError: There is no such device.
     """
-    from visnet_aug.masks.segmenter import PersonSegmenter, limit_threads
-
     if OFFICIAL_NAME.fullmatch(name) and not _locate(name).is_file():
         download_weights(name)
     info = describe_weights(name)
     info.checked_sha256()
     import_ultralytics()
-    if threads is not None:
-        limit_threads(threads)
+    if threads is not None:  # before anything is computed: a process with threads cannot fork
+        import torch
+
+        torch.set_num_threads(threads)
     try:
         if info.path.suffix == ".safetensors":
             network, size, names = _load_safetensors(info.path)
         else:
             network, size, names = _load_checkpoint(info.path)
-        classes = _find_classes(names, settings.classes, f"--weights {name}: {info.path}")
+        classes = _find_classes(names, wanted, f"--weights {name}: {info.path}")
     except WeightsError:
         raise
     except Exception as error:
-        # Whatever a damaged or foreign file breaks inside the loaders is the file's fault.
+        # Any error inside the loaders means a damaged or foreign file.
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
             f"--weights {name}: {info.path} cannot be loaded ({first}); give YOLOv8-Seg weights"
         ) from error
-    return PersonSegmenter(
-        network,
-        size or (OFFICIAL_INPUT if settings.classes == PERSON else OTHER_INPUT),
-        classes=classes,
-        device=device,
-        settings=settings,
-    )
+    default = OFFICIAL_INPUT if tuple(wanted) == PERSON else OTHER_INPUT
+    return LoadedNetwork(network, size or default, classes)
 
 
 def silence_ultralytics() -> None:
-    """Before its first import: no network look-up, no telemetry, no installing, no chatter.
+    """Keep Ultralytics offline and quiet; call this before its first import.
 
-    Ultralytics resolves host names when imported, counts users through Google Analytics and
-    installs packages that it misses, unless told otherwise by these variables.
+    On import, Ultralytics resolves host names, reports usage to Google Analytics and installs
+    missing packages, unless these variables are set.
     """
     os.environ["YOLO_OFFLINE"] = "true"
     os.environ["YOLO_AUTOINSTALL"] = "false"
@@ -167,11 +173,11 @@ def silence_ultralytics() -> None:
 
 
 def import_ultralytics() -> None:
-    """Import Ultralytics, silenced, and undo what its import changes for everybody else.
+    """Import Ultralytics, and undo what its import changes for other code.
 
-    It replaces ``PIL.Image.open`` (by one that wants a package installed for every unreadable
-    file) and ``torch.save``, switches OpenCV's threads off, sets the print options of NumPy and
-    torch, and limits OpenMP to one thread, which would halve the segmenter's speed on two cores.
+    It replaces ``PIL.Image.open`` (with one that wants to install a package for every unreadable
+    file) and ``torch.save``, turns off OpenCV's threads, sets the print options of NumPy and torch,
+    and limits OpenMP to one thread, which would halve the segmenter's speed on two cores.
     """
     silence_ultralytics()
     import cv2
@@ -191,10 +197,6 @@ def import_ultralytics() -> None:
         os.environ.pop("OMP_NUM_THREADS", None)
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def _cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "visnet"
@@ -212,7 +214,7 @@ def _why_missing(name: str, path: Path) -> str:
     if name == BUILTIN:
         return f"{path} is missing from the installed package; reinstall visnet"
     if OFFICIAL_NAME.fullmatch(name):
-        return f"not downloaded yet; visnet-aug mask or build --weights {name} fetches it"
+        return f"not downloaded yet; visnet-aug mask or build --weights {name} downloads it"
     return f"{path}: no such file; give builtin, a path, or a name like yolov8n-seg.pt"
 
 
@@ -226,10 +228,10 @@ def _expected_sha256(name: str, path: Path) -> str | None:
 
 
 def download_weights(name: str) -> None:
-    """Let Ultralytics fetch an official file into the cache; record its checksum.
+    """Download an official file into the cache by Ultralytics, and record its checksum.
 
     Raises:
-        WeightsError: It cannot be fetched.
+        WeightsError: It cannot be downloaded.
     """
     import_ultralytics()
     path = _locate(name)
@@ -240,29 +242,29 @@ def download_weights(name: str) -> None:
     try:
         attempt_download_asset(path)
     except Exception as error:
-        # Network errors come in many classes; all mean the same to the user.
+        # Network errors have many classes; to the user they all mean the same.
         path.unlink(missing_ok=True)
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
-            f"--weights {name}: download failed ({first}); fetch it elsewhere and give its path, "
-            "or use --weights builtin"
+            f"--weights {name}: download failed ({first}); download it elsewhere and give its "
+            "path, or use --weights builtin"
         ) from error
     finally:
         os.environ["YOLO_OFFLINE"] = "true"
     if not path.is_file():
         raise WeightsError(
-            f"--weights {name}: download failed; fetch it elsewhere and give its path, "
+            f"--weights {name}: download failed; download it elsewhere and give its path, "
             "or use --weights builtin"
         )
     record = path.with_name(name + ".sha256")
-    record.write_text(f"{_sha256(path)}  {name}\n", encoding="ascii")
+    record.write_text(f"{sha256_of_file(path)}  {name}\n", encoding="ascii")
 
 
 def check_classes(info: WeightsInfo, classes: Sequence[str]) -> None:
-    """Refuse classes that weights do not know, as far as it can be told without loading them.
+    """Refuse classes that weights do not know, as far as that is known without loading them.
 
     Raises:
-        WeightsError: They don't know one.
+        WeightsError: The weights do not know one of the classes.
     """
     import yaml
 
@@ -271,16 +273,16 @@ def check_classes(info: WeightsInfo, classes: Sequence[str]) -> None:
     try:
         description = yaml.safe_load(info.path.with_suffix(".yaml").read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
-        return  # loading them says what is wrong
+        return  # loading them raises the error
     if isinstance(description, Mapping):
         _find_classes(_names(description), classes, f"--weights {info.name}: {info.path}")
 
 
 def _find_classes(names: Sequence[str], classes: Sequence[str], where: str) -> list[int]:
-    """Find classes by name.
+    """Return the indices of classes.
 
     Raises:
-        WeightsError: There is none of that name.
+        WeightsError: There is no class with one of the names.
     """
     for name in classes:
         if name not in names:
@@ -288,7 +290,7 @@ def _find_classes(names: Sequence[str], classes: Sequence[str], where: str) -> l
             known = f"did you mean {close[0]}?" if close else f"it knows {', '.join(names[:5])}"
             more = f" and {len(names) - 5} more" if len(names) > 5 and not close else ""
             raise WeightsError(
-                f"{where}: no class {name!r}; {known}{more}; choose by masks: classes: in the "
+                f"{where}: no class {name!r}; {known}{more}; set masks: classes: in the "
                 "recipe, or give weights that know it, such as yolov8n-seg.pt for COCO's classes"
             )
     return [names.index(name) for name in classes]
@@ -301,14 +303,14 @@ def _names(description: Mapping[str, Any]) -> list[str]:
 
 
 def _load_safetensors(path: Path) -> tuple[nn.Module, tuple[int, int] | None, list[str]]:
-    """Build the network of the YAML beside ``path``, fuse it, and fill it in."""
+    """Build the network of the YAML next to ``path``, fuse it, and load the weights into it."""
     import yaml
     from safetensors.torch import load_file
     from ultralytics.nn.tasks import SegmentationModel
 
     description: dict[str, Any] = yaml.safe_load(path.with_suffix(".yaml").read_text("utf-8"))
     network = SegmentationModel(description, verbose=False).eval().fuse(verbose=False)
-    # Stored as fp16 to halve the package; the arithmetic's format is the segmenter's choice.
+    # Stored as fp16 to halve the package; the segmenter chooses the format it computes in.
     state = {name: tensor.float() for name, tensor in load_file(path).items()}
     network.load_state_dict(state, strict=True)
     height, width = description.get("input") or (0, 0)

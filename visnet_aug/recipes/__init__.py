@@ -15,7 +15,7 @@ DEFAULT = "market1501"
 def list_recipes() -> dict[str, str]:
     """Return the names of the packaged recipes, each with the first sentence of its file.
 
-    Example:
+    Examples:
         >>> from visnet_aug.recipes import list_recipes
         >>> list(list_recipes())
         ['demo', 'market1501', 'market1501-published']

@@ -1,6 +1,6 @@
-"""What the four commands share: exit codes, epilogs and options.
+"""Options and epilogs that the four commands share.
 
-Beside the errors only click is imported at the top: help must come at once.
+Only click is imported at the top, so that help appears at once.
 """
 
 from __future__ import annotations
@@ -11,8 +11,13 @@ from visnet_aug.command import as_it_is, completion
 
 
 def epilog(command: str, codes: str, *examples: str) -> str:
-    """Make a command's epilog: examples, exit codes, and how to get completion."""
+    """Return a command's epilog: examples, exit codes, and how to get completion."""
     return "\n\n".join((as_it_is("Examples:", *examples), codes, completion(command)))
+
+
+def note(text: str) -> None:
+    """Print a remark to the error stream."""
+    click.echo(text, err=True)
 
 
 device_option = click.option(
@@ -22,14 +27,13 @@ device_option = click.option(
     show_default=True,
     help="Where the network runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ...",
 )
-
-
 precision_option = click.option(
     "--precision",
     type=click.Choice(["fp32", "bf16", "auto"]),
     default="fp32",
     show_default=True,
-    help="What the network computes in; auto is bf16 where the hardware has it, which is faster.",
+    help="What the network computes in. auto is bf16 where the hardware supports it, which is "
+    "faster.",
 )
 batch_size_option = click.option(
     "--batch-size",
@@ -37,5 +41,5 @@ batch_size_option = click.option(
     type=click.IntRange(min=1),
     default=64,
     show_default=True,
-    help="Images embedded at once.",
+    help="Number of images embedded at once.",
 )

@@ -1,4 +1,4 @@
-"""``visnet-export``: a checkpoint's inference network as one file for others."""
+"""``visnet-export``: the inference network of a checkpoint as one file."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ import click
 from visnet_aug.command import CONTEXT, exit_codes, run
 from visnet_aug.errors import OutputError
 from visnet_model.cli.common import epilog
-from visnet_model.errors import CheckpointError, ExportError
+from visnet_model.errors import (
+    CheckpointError,
+    ExportError,
+    MissingPackageError,
+    TrainingError,
+)
 
 if TYPE_CHECKING:
-    from visnet_model.export.description import Description
-    from visnet_model.export.network import InferenceNetwork
+    from visnet_model.export.export import ExportedFile
 
 NAME = "visnet-export"
 
 LOWEST_OPSET = 18
-"""What torch's exporter writes of its own; what it converts to older ones fails."""
+"""The opset that torch's exporter writes; its conversion to lower ones fails."""
 
 
 @click.command(
     context_settings=CONTEXT,
     epilog=epilog(
         NAME,
-        exit_codes(CheckpointError, OutputError, ExportError),
-        "visnet-export --checkpoint runs/market/best.pt --format onnx --to visnet.onnx --normalise",
-        "visnet-export --checkpoint runs/market/best.pt --format safetensors "
+        exit_codes(OutputError, CheckpointError, TrainingError, ExportError, MissingPackageError),
+        "visnet-export --checkpoint runs/market/last.pt --format onnx --to visnet.onnx --normalise",
+        "visnet-export --checkpoint runs/market/last.pt --format safetensors "
         "--to visnet.safetensors",
     ),
 )
@@ -43,21 +47,21 @@ LOWEST_OPSET = 18
     "file_format",
     required=True,
     type=click.Choice(["onnx", "safetensors"]),
-    help="onnx: batch normalisation folded, for ONNX Runtime and others; needs "
+    help="onnx: with folded batch normalisation, for ONNX Runtime and others; needs "
     "pip install 'visnet[export]'. safetensors: the weights as trained, for Python "
-    "(visnet_model.export.weights_file.load_exported) and visnet-embed.",
+    "(visnet_model.load_exported) and visnet-embed.",
 )
 @click.option(
     "--to",
     required=True,
     type=click.Path(path_type=Path),
-    help="File to write; one that is there is replaced.",
+    help="File to write; an existing one is replaced.",
 )
 @click.option(
     "--normalise",
     is_flag=True,
-    help="The network then takes uint8 RGB images, 0 to 255, and normalises them itself. Without, "
-    "it takes float32 that has ImageNet's mean and deviation already.",
+    help="The network takes uint8 RGB images, 0 to 255, and normalises them itself. Without this "
+    "option, it takes float32 that is normalised with ImageNet's mean and standard deviation.",
 )
 @click.option(
     "--opset",
@@ -72,73 +76,42 @@ def command(
     normalise: bool,
     opset: int | None,
 ) -> None:
-    """Write the network that makes embeddings, without what only training needs.
+    """Write the network that computes embeddings, without the parts for training.
 
-    It has backbone, fusion with its short cut, BN neck and L2 norm; no semantic head, no
-    classifier, no training identities. Any number of images goes in, resized to the height and
-    width of the training. The file says in its metadata what it takes and gives.
+    It consists of backbone, fusion with its short cut, BN neck and L2 norm; it has no semantic
+    head, no classifier and no training identities. It takes any number of images, resized to the
+    height and width of the training. The metadata of the file describe its input and output.
 
-    What was written is tried on random images before it gets its name: ONNX in ONNX Runtime, whose
-    embeddings may differ from torch's by 1e-4; safetensors bit for bit.
+    The file is tested on random images before it gets its name: ONNX in ONNX Runtime, whose
+    embeddings may differ from torch's by 1e-4; safetensors bit by bit.
     """
     if opset is not None and file_format != "onnx":
-        raise click.UsageError("--opset is for --format onnx")
-    if to.exists() and checkpoint.exists() and to.samefile(checkpoint):
-        raise click.UsageError(f"--to {to} is the checkpoint itself; give another file")
-    if file_format == "onnx":
-        from visnet_model.export.onnx_file import check_packages
+        raise click.UsageError("--opset needs --format onnx")
 
-        check_packages()
-    from visnet_model.export.checked import check_target
+    from visnet_model.export.export import export_network
 
-    check_target(to)
-    network, description = _load(checkpoint, normalise)
-    if file_format == "onnx":
-        _write_onnx(to, network, description, opset or LOWEST_OPSET)
-    else:
-        _write_weights(to, network, description)
-    click.echo(f"takes {description.input}")
-    click.echo(f"gives {description.output}")
-
-
-def _load(checkpoint: Path, normalise: bool) -> tuple[InferenceNetwork, Description]:
-    from visnet_model.export.description import Description
-    from visnet_model.export.network import inference_network
-    from visnet_model.provenance import sha256_of
-    from visnet_model.training.checkpoint import load_network
-
-    loaded = load_network(checkpoint)
-    network = inference_network(loaded.network, normalise=normalise)
-    return network, Description(
-        backbone=network.backbone.name,
-        height=loaded.config.data.height,
-        width=loaded.config.data.width,
-        dimensions=network.fusion.width,
-        normalise=normalise,
-        checkpoint_sha256=sha256_of(checkpoint),
+    exported = export_network(
+        checkpoint, to, file_format, normalise=normalise, opset=opset or LOWEST_OPSET
     )
+    click.echo(f"{to}: {exported.size / 1e6:.1f} MB{_tested(exported)}")
+    click.echo(f"takes {exported.description.input}")
+    click.echo(f"returns {exported.description.output}")
 
 
-def _write_onnx(to: Path, network: InferenceNetwork, description: Description, opset: int) -> None:
-    from visnet_model.export.onnx_file import TOLERANCE, write_onnx
+def _tested(exported: ExportedFile) -> str:
+    """Describe how an exported file was tested."""
+    if exported.onnx is None:
+        return "; read back bit by bit, with equal embeddings"
+    from visnet_model.export.onnx_file import TOLERANCE
 
-    written = write_onnx(to, network, description, opset)
-    click.echo(
-        f"{to}: {written.size / 1e6:.1f} MB, opset {written.opset}; in ONNX Runtime "
-        f"{written.runtime} embeddings differ from torch's by {written.difference:.1e} at most "
-        f"({TOLERANCE:.0e} allowed)"
+    return (
+        f", opset {exported.onnx.opset}; in ONNX Runtime {exported.onnx.runtime}, embeddings "
+        f"differ from torch's by at most {exported.onnx.difference:.1e} ({TOLERANCE:.0e} allowed)"
     )
-
-
-def _write_weights(to: Path, network: InferenceNetwork, description: Description) -> None:
-    from visnet_model.export.weights_file import write_weights
-
-    size = write_weights(to, network, description)
-    click.echo(f"{to}: {size / 1e6:.1f} MB; read back bit for bit, embeddings included")
 
 
 def main() -> None:
-    """Run the command line; the console script's entry point."""
+    """Run the command; the console script's entry point."""
     run(command, NAME)
 
 

@@ -1,4 +1,4 @@
-"""``visnet-train``: flags over a pipeline file's ``train:`` section, to one run."""
+"""``visnet-train``: train VisNet by the ``train:`` section of a pipeline file, and options."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from visnet_aug.command import CONTEXT, INTERRUPTED, exit_codes, run
-from visnet_aug.errors import ManifestError, OutputError
+from visnet_aug.errors import (
+    DatasetError,
+    ManifestError,
+    OutputError,
+    WeightsError,
+    WorkerError,
+)
 from visnet_model.cli.common import device_option, epilog
-from visnet_model.errors import CheckpointError, DataError, ModelError, TrainingError, WeightsError
+from visnet_model.errors import CheckpointError, DeviceMemoryError, TrainingError
 
 if TYPE_CHECKING:
     from visnet_model.config import TrainConfig
-    from visnet_model.training.run import Run
 
 NAME = "visnet-train"
 
@@ -24,7 +29,7 @@ FLAGS = {
     "init": ("network", "init"),
     "size": ("data", "size"),
     "identities": ("data", "identities"),
-    "images": ("data", "images"),
+    "num_instances": ("data", "num_instances"),
     "mixing": ("data", "mixing"),
     "epochs": ("optimisation", "epochs"),
     "steps": ("optimisation", "steps"),
@@ -33,13 +38,13 @@ FLAGS = {
     "compiled": ("optimisation", "compile"),
     "evaluate_every": ("evaluation", "every"),
 }
-"""Where in the config a flag's value goes."""
+"""The setting that an option overrides."""
 
 
 def _size(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> tuple[int, int] | None:
-    """Read ``HxW``."""
+    """Parse ``HxW``."""
     if value is None:
         return None
     height, times, width = value.partition("x")
@@ -53,14 +58,15 @@ def _size(
     epilog=epilog(
         NAME,
         exit_codes(
-            ModelError,
-            DataError,
-            CheckpointError,
+            DatasetError,
             WeightsError,
             OutputError,
             ManifestError,
+            WorkerError,
+            CheckpointError,
             TrainingError,
-            interrupted="interrupted; --resume goes on where it stopped",
+            DeviceMemoryError,
+            interrupted="interrupted; --resume continues where it stopped",
         ),
         "visnet-train --manifest aug/manifest.csv --out runs/market",
         "visnet-train --manifest aug/manifest.csv --out runs/market --init imagenet",
@@ -74,15 +80,14 @@ def _size(
 @click.option(
     "--manifest",
     type=click.Path(path_type=Path),
-    help="manifest.csv of a built set. With --resume: where it is now, if it was moved.",
+    help="manifest.csv of a built set. With --resume: its new place, if it was moved.",
 )
-@click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder of the run to write: new or empty."
-)
+@click.option("--out", type=click.Path(path_type=Path), help="The run's folder: new or empty.")
 @click.option(
     "--resume",
     type=click.Path(path_type=Path),
-    help="Folder of a run to go on with, instead of --out; it ends as if it had never stopped.",
+    help="Folder of a run to resume, instead of --out. The result is that of a run that was never "
+    "stopped.",
 )
 @click.option(
     "--config",
@@ -95,16 +100,16 @@ def _size(
 @click.option(
     "--backbone",
     type=click.Choice(["resnet50", "resnet34", "resnet18"]),
-    help="The paper's, or one for small machines.  [default: resnet50]",
+    help="The paper's ResNet50, or one for small machines.  [default: resnet50]",
 )
 @click.option(
     "--init",
     metavar="random|imagenet|PATH",
-    help="The backbone's weights: torchvision's ImageNet ones (downloaded once), or a local "
-    ".pth or .safetensors state dict.  [default: random]",
+    help="Initial weights of the backbone: random, torchvision's ImageNet weights (downloaded "
+    "once), or a local .pth or .safetensors state dict.  [default: random]",
 )
 @click.option(
-    "--size", metavar="HxW", callback=_size, help="Pixels of the input.  [default: 256x128]"
+    "--size", metavar="HxW", callback=_size, help="Input size in pixels.  [default: 256x128]"
 )
 @click.option(
     "--identities",
@@ -113,30 +118,31 @@ def _size(
     help="Identities in a batch.  [default: 8]",
 )
 @click.option(
-    "--images",
+    "--num-instances",
     metavar="K",
     type=click.IntRange(min=1),
-    help="Images of each of them.  [default: 12]",
+    help="Images of each identity in a batch.  [default: 12]",
 )
 @click.option(
     "--mixing",
     type=click.Choice(["one-version", "any"]),
-    help="one-version keeps an image and its own copy out of one batch while the identity has K "
-    "source images; any does not care.  "
-    "[default: one-version]",
+    help="one-version keeps an image and its own copies out of the same batch, as long as the "
+    "identity has K source images; any does not.  [default: one-version]",
 )
 @click.option("--epochs", metavar="N", type=click.IntRange(min=1), help="[default: 100]")
-@click.option("--steps", metavar="N", type=click.IntRange(min=1), help="Batches, not epochs.")
+@click.option(
+    "--steps", metavar="N", type=click.IntRange(min=1), help="Batches, instead of epochs."
+)
 @click.option(
     "--learning-rate",
     metavar="X",
     type=click.FloatRange(min=0, min_open=True),
-    help="At the start.  [default: 0.00035]",
+    help="Initial learning rate.  [default: 0.00035]",
 )
 @click.option(
     "--precision",
     type=click.Choice(["auto", "bf16", "fp32"]),
-    help="auto is bf16 where the hardware has it.  [default: auto]",
+    help="auto is bf16 where the hardware supports it.  [default: auto]",
 )
 @click.option(
     "--compile/--no-compile", "compiled", default=None, help="Use torch.compile.  [default: no]"
@@ -145,77 +151,69 @@ def _size(
     "--evaluate-every",
     metavar="N",
     type=click.IntRange(min=0),
-    help="Epochs between evaluations; 0 for the end only.  [default: 10]",
+    help="Epochs between evaluations; 0 evaluates at the end only.  [default: 10]",
 )
 @click.option("--seed", metavar="N", type=click.IntRange(min=0), help="[default: 0]")
 @click.option(
     "--keep",
-    "keeping",
     type=click.Choice(["auto", "memory", "files"]),
     default="auto",
     show_default=True,
-    help="Images: decoded once and kept in memory (a GPU's, if there is room), or read again in "
-    "every epoch. Does not change the result.",
+    help="Images: decode once and keep in memory (of the GPU, if they fit), or read again in every "
+    "epoch. It does not change the result.",
 )
 @device_option
-def train(
+def command(
     manifest: Path | None,
     out: Path | None,
     resume: Path | None,
     config_file: Path | None,
-    keeping: Literal["auto", "memory", "files"],
+    keep: Literal["auto", "memory", "files"],
     device: str,
     **flags: object,
 ) -> int:
     """Train VisNet on a built set and evaluate it on the set's query and gallery.
 
-    The run's folder gets config.yaml, metrics.jsonl, TensorBoard's log, last.pt after every
-    epoch, best.pt by mAP, and curves.png. Ctrl-C saves and leaves; --resume goes on.
+    Writes config.yaml, metrics.jsonl, a TensorBoard log, last.pt after every epoch, best.pt by
+    mAP, and curves.png to the run's folder. Ctrl-C saves and stops; --resume continues.
     """
-    from visnet_aug.hardware import choose_device
-    from visnet_model.training.console import ConsoleObserver
-    from visnet_model.training.distributed import join
-    from visnet_model.training.run import Interrupted, new_run, resumed_run
-    from visnet_model.training.run import train as run_training
-
     given = {name: value for name, value in flags.items() if value is not None}
-    described: Run
     if resume is not None:
-        _refuse_beside_resume(out, config_file, given)
-        described = resumed_run(resume, manifest, keeping)
-    else:
-        if manifest is None or out is None:
-            raise click.UsageError("Give --manifest and --out, or --resume.")
-        described = new_run(_config(config_file, given), manifest, out, keeping)
-    observer = ConsoleObserver()
+        _refuse_with_resume(out, config_file, given)
+    elif manifest is None or out is None:
+        raise click.UsageError("Give --manifest and --out, or --resume.")
+
+    from visnet_model.training.console import ConsoleObserver
+    from visnet_model.training.run import Interrupted, resume_training, train
+
     try:
-        with join(choose_device(device)) as ranks:
-            trained = run_training(described, ranks, observer)
+        with ConsoleObserver() as observer:
+            if resume is not None:
+                resume_training(
+                    resume, manifest=manifest, keep=keep, device=device, observer=observer
+                )
+            elif manifest is not None and out is not None:
+                config = _config(config_file, given)
+                train(manifest, out, config=config, keep=keep, device=device, observer=observer)
     except Interrupted:
-        if ranks.is_first:
-            click.echo(f"stopped; go on with: {NAME} --resume {described.out}", err=True)
         return INTERRUPTED
-    finally:
-        observer.close()
-    if ranks.is_first:
-        click.echo(f"{described.out}: {len(trained.results)} evaluations, {trained.step:,} steps")
     return 0
 
 
-def _refuse_beside_resume(
+def _refuse_with_resume(
     out: Path | None, config_file: Path | None, given: dict[str, object]
 ) -> None:
-    """A resumed run is the same run: what it trains is in its checkpoint."""
+    """Refuse options that would change a resumed run: its config is in its checkpoint."""
     names = [f"--{name.replace('_', '-').replace('compiled', 'compile')}" for name in given]
     names += [name for name, value in (("--out", out), ("--config", config_file)) if value]
     if names:
         raise click.UsageError(
-            f"{', '.join(names)} cannot be changed by --resume; start a new run with --out."
+            f"{', '.join(names)} cannot be used with --resume; start a new run with --out."
         )
 
 
 def _config(path: Path | None, flags: dict[str, object]) -> TrainConfig:
-    """Load a config, or take the default one, and change what flags say."""
+    """Load a config, or take the default one, and override it with the options."""
     from visnet_aug.pipeline_file import replace_settings
     from visnet_model.config import TrainConfig, load_config
 
@@ -224,7 +222,7 @@ def _config(path: Path | None, flags: dict[str, object]) -> TrainConfig:
     config = load_config(path) if path else TrainConfig()
     changes: dict[str, Any] = config.model_dump()
     if "epochs" in flags:
-        changes["optimisation"]["steps"] = None  # of the file; it would go before epochs
+        changes["optimisation"]["steps"] = None  # the file's steps would override epochs
     for name, value in flags.items():
         *sections, field = FLAGS[name]
         section = changes[sections[0]] if sections else changes
@@ -237,7 +235,7 @@ def _config(path: Path | None, flags: dict[str, object]) -> TrainConfig:
 
 def main() -> None:
     """Run the command; the console script's entry point."""
-    run(train, NAME)
+    run(command, NAME)
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""From the manifest to batches: tables, images in memory or files, PK batches, augmentation."""
+"""From the manifest to batches: tables, images in memory or in files, PK batches, augmentation."""

@@ -2,13 +2,13 @@
 
 The transforms, their order and their random parameters are those of torchvision v2's
 ``RandomCrop(padding, padding_mode="edge")``, ``RandomHorizontalFlip``, ``ColorJitter``,
-``Normalize`` and ``RandomErasing(value="random")``; every image of a batch has its own parameters.
-Colours are computed in float: torchvision does the same for float images, and truncates to uint8
-after each of the four colour steps for uint8 ones.
+``Normalize`` and ``RandomErasing(value="random")``; each image of a batch has its own parameters.
+Colours are computed in floating point, as torchvision does for float images (for uint8 images it
+truncates after each of the four colour steps).
 
-Everything random comes from a NumPy generator, the noise of erased rectangles included, so a CPU
-and a GPU see the same images. A rank draws for the whole batch and keeps its part; noise follows
-from a seed per image, so that nobody makes the noise of others.
+All random numbers come from a NumPy generator, including the noise in erased rectangles, so that a
+CPU and a GPU see the same images. A rank draws the parameters of the whole batch and keeps its
+part; the noise has one seed per image, so that no rank generates the noise of the others.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 BRIGHTNESS, CONTRAST, SATURATION, HUE = range(4)
-"""The steps of the colour jitter, numbered as in torchvision."""
+"""Steps of the colour jitter, numbered as in torchvision."""
 
-_TRIES = 10  # for a rectangle that fits, as in torchvision
-_CACHED = 8 * 128 * 64  # pixels at a time on a CPU, so that what is computed stays in its caches
-_GREY = (0.2989, 0.587, 0.114)  # torchvision's weights of red, green and blue
+_TRIES = 10  # to draw a rectangle that fits, as in torchvision
+_CACHED = 8 * 128 * 64  # pixels processed at a time on a CPU, so that they stay in its caches
+_GREY = (0.2989, 0.587, 0.114)  # weights of red, green and blue in torchvision
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +39,14 @@ class Draws:
     """The random parameters of N images.
 
     Attributes:
-        top: Crop's first row in the padded image, 0 to 2·padding.
-        left: Crop's first column.
-        flip: Whether it is mirrored.
-        factors: float32 N×4 by colour step: three factors and the hue's rotation, a part of the
-            circle.
-        order: N×4, the colour steps in their order.
-        erased: N×4, top, left, height and width of the rectangle; no height for none.
-        noise: Seeds of the rectangles' noise.
+        top: N, first row of the crop in the padded image, 0 to 2·padding.
+        left: N, first column of the crop.
+        flip: N, whether the image is mirrored.
+        factors: float32 N×4 by colour step: three factors, and the rotation of the hue as a
+            fraction of the circle.
+        order: N×4, the colour steps in the order in which they are applied.
+        erased: N×4, top, left, height and width of the rectangle; height 0 for no rectangle.
+        noise: N, seeds of the noise in the rectangles.
     """
 
     top: npt.NDArray[np.int64]
@@ -61,14 +61,14 @@ class Draws:
         return len(self.top)
 
     def part(self, images: slice) -> Draws:
-        """Return the parameters of some images."""
+        """Return the parameters of a part of the images."""
         return Draws(**{field.name: getattr(self, field.name)[images] for field in fields(self)})
 
 
 def draw(
     settings: AugmentationSettings, size: tuple[int, int], count: int, rng: np.random.Generator
 ) -> Draws:
-    """Draw the parameters of ``count`` images of height × width ``size``."""
+    """Draw the parameters of ``count`` images; ``size`` is their height and width."""
     top, left = rng.integers(0, 2 * settings.padding, (2, count), endpoint=True)
     flip = rng.random(count) < settings.flip
     reach = np.array([settings.brightness, settings.contrast, settings.saturation, settings.hue])
@@ -88,12 +88,12 @@ def draw(
 
 
 def apply(images: Tensor, draws: Draws, settings: AugmentationSettings) -> Tensor:
-    """Transform a batch.
+    """Apply the transforms to a batch.
 
     Args:
         images: uint8 N×3×H×W, on any device.
         draws: Parameters of the N images.
-        settings: What they were drawn with.
+        settings: The settings that the parameters were drawn with.
 
     Returns:
         float32 N×3×H×W on the same device, normalised, in channels_last layout.
@@ -114,7 +114,10 @@ def apply(images: Tensor, draws: Draws, settings: AugmentationSettings) -> Tenso
 
 
 def normalise(images: Tensor) -> Tensor:
-    """Return uint8 images N×3×H×W as the network expects them: the whole test transform.
+    """Normalise uint8 images as the network expects them: the whole transform of the evaluation.
+
+    Args:
+        images: uint8 N×3×H×W, 0 to 255.
 
     Returns:
         float32 N×3×H×W on the same device, in channels_last layout.
@@ -125,7 +128,7 @@ def normalise(images: Tensor) -> Tensor:
 
 
 def crop(images: Tensor, draws: Draws, padding: int) -> Tensor:
-    """Repeat the edges, cut each image's window, and mirror it where drawn; any type."""
+    """Pad by repeating the edges, crop each image, and mirror the chosen ones; any dtype."""
     height, width = images.shape[2:]
     device = images.device
     padded = _padded(_padded(images, 3, padding), 2, padding)
@@ -138,10 +141,10 @@ def crop(images: Tensor, draws: Draws, padding: int) -> Tensor:
 
 
 def jitter(images: Tensor, draws: Draws) -> None:
-    """Jitter colours, each image in its own order, in place.
+    """Jitter the colours in place, each image in its own order.
 
-    Brightness, contrast and saturation are blends, ``f·image + (1 − f)·other``, with black, with
-    the image's mean grey and with each pixel's own grey: all images take such a step together.
+    Brightness, contrast and saturation are blends, ``f·image + (1 − f)·other``, with black, the
+    mean grey of the image, and the grey of each pixel. So all images take such a step together.
 
     Args:
         images: float32 N×3×H×W in 0 to 1.
@@ -165,29 +168,29 @@ def jitter(images: Tensor, draws: Draws) -> None:
 
 
 def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
-    """Turn hues, as a conversion to HSV and back does.
+    """Rotate hues, with the result of a conversion to HSV and back.
 
-    With the hue h in sixths of the circle, a channel lies above the pixel's lowest one by the
-    share ``clamp(|k| − 1, 0, 1)`` of highest − lowest, where k is h + 3, h + 1 and h − 1 for red,
-    green and blue, brought to −3 to 3 by whole circles.
+    With the hue h in sixths of the circle, a channel is ``clamp(|k| − 1, 0, 1)`` of the range
+    between the pixel's lowest and highest channel, where k is h + 3, h + 1 and h − 1 for red, green
+    and blue, wrapped to −3 to 3.
 
-    The hue comes from sorting the channels, without ``torch.where``, which on a CPU takes 25 times
-    as long as a comparison of floats.
+    The hue is computed by sorting the channels. ``torch.where`` is avoided: on a CPU it takes 25
+    times as long as a comparison of floats.
 
     Args:
         images: float32 N×3×H×W in 0 to 1.
-        turn: N×1×1 parts of the circle.
+        turn: N×1×1, fractions of the circle.
     """
     red, green, blue = images.unbind(1)
     upper, lower = torch.maximum(green, blue), torch.minimum(green, blue)
     highest, middle = torch.maximum(red, upper), torch.minimum(red, upper)
     lowest = torch.minimum(middle, lower)
     span = highest - lowest
-    # The hue is |start + (middle − lower) / span|, the start being 0 or −2, or −6 or 4 where blue
+    # The hue is |start + (middle − lower) / span|, with a start of 0 or −2, or −6 or 4 where blue
     # is above green.
     blue_above = _above(blue, green)
     start = (12 * blue_above).sub_(2).mul_(_above(upper, red)).sub_(blue_above, alpha=6)
-    safe = span.clamp(min=torch.finfo(span.dtype).tiny)  # of a grey, any hue will do
+    safe = span.clamp(min=torch.finfo(span.dtype).tiny)  # a grey may have any hue
     hue = middle.sub_(lower).div_(safe).add_(start).abs_().add_(6 * turn)
     offsets = torch.tensor([3.0, 1.0, -1.0], device=images.device)[:, None, None]
     k = hue[:, None] + offsets
@@ -197,7 +200,7 @@ def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
 
 
 def erase(images: Tensor, draws: Draws) -> None:
-    """Fill each image's rectangle with noise of its own, normally distributed, in place."""
+    """Fill the rectangle of each image with normally distributed noise, in place."""
     chosen = np.flatnonzero(draws.erased[:, 2])
     if not len(chosen):
         return
@@ -207,7 +210,7 @@ def erase(images: Tensor, draws: Draws) -> None:
         )
         for image in chosen
     ]
-    # One copy to the device for all of them; what follows only starts kernels there.
+    # A single copy to the device; the loop only launches kernels there.
     values = _to(np.concatenate([block.reshape(-1) for block in noise]), images.device)
     ends = np.cumsum([block.size for block in noise])
     for image, block, end in zip(chosen, noise, ends, strict=True):
@@ -219,7 +222,7 @@ def erase(images: Tensor, draws: Draws) -> None:
 def _draw_erased(
     settings: AugmentationSettings, size: tuple[int, int], count: int, rng: np.random.Generator
 ) -> npt.NDArray[np.int64]:
-    """Draw rectangles: of ten tries the first that is smaller than the image on both sides."""
+    """Draw rectangles: the first of ten tries that is smaller than the image on both sides."""
     height, width = size
     area = height * width * rng.uniform(*settings.erasing_area, (count, _TRIES))
     lowest, highest = (math.log(end) for end in settings.erasing_aspect)
@@ -240,7 +243,7 @@ def _draw_erased(
 
 
 def _normalise(images: Tensor) -> None:
-    """Bring 0 to 1 to ImageNet's mean and deviation, in place."""
+    """Normalise images in 0 to 1 with ImageNet's mean and standard deviation, in place."""
     mean, deviation = (
         torch.tensor(values, device=images.device)[:, None, None]
         for values in (IMAGENET_MEAN, IMAGENET_STD)
@@ -249,19 +252,19 @@ def _normalise(images: Tensor) -> None:
 
 
 def _padded(images: Tensor, dim: int, padding: int) -> Tensor:
-    """Repeat both ends of a dimension."""
+    """Pad both ends of a dimension by repeating them."""
     ends = images.narrow(dim, 0, 1), images.narrow(dim, images.shape[dim] - 1, 1)
     first, last = (end.repeat_interleave(padding, dim) for end in ends)
     return torch.cat([first, images, last], dim)
 
 
 def _above(one: Tensor, other: Tensor) -> Tensor:
-    """Return 1.0 where one is above the other, else 0.0."""
+    """Return 1.0 where ``one`` is above ``other``, and 0.0 elsewhere."""
     return torch.gt(one, other, out=torch.empty_like(one))
 
 
 def _to(array: npt.NDArray[np.generic], device: torch.device) -> Tensor:
-    """Copy to a device without waiting for what it is doing."""
+    """Copy to a device without waiting for it."""
     return torch.from_numpy(np.ascontiguousarray(array)).to(device, non_blocking=True)
 
 

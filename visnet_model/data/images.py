@@ -1,12 +1,12 @@
-"""Image sources: batches of uint8 images at the network's input size, wherever they are kept.
+"""Image sources: batches of uint8 images at the network's input size.
 
-In memory every file is decoded once; from files, in every epoch, by worker processes. Both give
-the same pixels: Pillow decodes, torchvision's antialiased bilinear resize brings to size.
+`MemoryImages` decodes every file once; `FileImages` decodes it in every epoch, in worker processes.
+Both give the same pixels: decoded by Pillow, resized by torchvision (bilinear, antialiased).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -21,48 +21,46 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms.v2 import functional as F
 
 from visnet_aug.datasets.images import DECODER_ERRORS
+from visnet_aug.errors import DatasetError, WorkerError
 from visnet_aug.processes import follow_main, worker_context
+from visnet_aug.progress import Advance
 from visnet_model.data.table import ImageTable, Indices
-from visnet_model.errors import DataError
-
-Progress = Callable[[int, int], object]
-"""Called with the number of images done and the number of all."""
 
 _Decoded: TypeAlias = Tensor | list[str]
-"""A batch, or what cannot be read of it."""
+"""A batch, or the names of its images that cannot be read."""
 
 _DECODER_ERRORS = (*DECODER_ERRORS, Image.DecompressionBombError)
-_NAMED = 3  # broken files named in an error; the others are counted
-_REPORTED = 256  # images between two calls of a progress
+_NAMED = 3  # unreadable files named in an error; the others are counted
+_REPORTED = 256  # images between two progress reports
 
 
 class ImageSource(Protocol):
-    """N images of one table, by their rows."""
+    """The N images of a table, read by row."""
 
     def __len__(self) -> int:
         """Return N."""
         ...
 
     def batch(self, indices: Indices) -> Tensor:
-        """Return uint8 images B×3×height×width of B rows, on the source's own device."""
+        """Return B rows as uint8 B×3×height×width, on the device of the source."""
         ...
 
     def batches(self, plan: Sequence[Indices]) -> Iterator[Tensor]:
-        """Yield one batch after the other, as `batch` would; a source may work ahead."""
+        """Yield the batches of a plan, as `batch` returns them; a source may read ahead."""
         ...
 
 
 class MemoryImages:
     """A whole table decoded in memory, on the host or on a GPU.
 
-    Images of one size not above the input size are kept as they are and brought to size batch by
-    batch (64×128 crops for an input of 128×256 take a quarter of the memory); others are resized
-    when loaded.
+    If all images have one size that does not exceed the input size, they are kept at that size and
+    resized batch by batch: 64×128 crops for an input of 128×256 take a quarter of the memory.
+    Others are resized when they are loaded.
 
     Args:
         pixels: uint8 N×3×h×w.
-        height: Of the input, pixels.
-        width: Of the input, pixels.
+        height: Input height in pixels.
+        width: Input width in pixels.
     """
 
     def __init__(self, pixels: Tensor, height: int, width: int) -> None:
@@ -71,63 +69,63 @@ class MemoryImages:
 
     @classmethod
     def load(
-        cls, table: ImageTable, height: int, width: int, progress: Progress | None = None
+        cls, table: ImageTable, height: int, width: int, progress: Advance | None = None
     ) -> MemoryImages:
         """Decode a table.
 
         Args:
-            table: Which images.
-            height: Of the input, pixels.
-            width: Of the input, pixels.
-            progress: Called now and then.
+            table: The images.
+            height: Input height in pixels.
+            width: Input width in pixels.
+            progress: Called with the number of images decoded and the total.
 
         Raises:
-            DataError: Files are missing or cannot be decoded.
+            DatasetError: Files are missing or cannot be decoded.
         """
         native = _native_size(table, height, width)
         pixels = native and _decode_all(table, native, progress, resize=False)
-        if pixels is None:  # too large, or not all of one size
+        if pixels is None:  # too large, or of different sizes
             pixels = _decode_all(table, (height, width), progress, resize=True)
             assert pixels is not None
         return cls(torch.from_numpy(pixels), height, width)
 
     @property
     def device(self) -> torch.device:
-        """Where the images are, and their batches."""
+        """The device of the images and their batches."""
         return self._pixels.device
 
     @property
     def nbytes(self) -> int:
-        """Memory taken."""
+        """Memory that the images take, in bytes."""
         return self._pixels.nbytes
 
     def to(self, device: torch.device | str) -> MemoryImages:
-        """Return the same images on a device."""
+        """Return the same images on another device."""
         return MemoryImages(self._pixels.to(device), *self._size)
 
     def __len__(self) -> int:
         return len(self._pixels)
 
     def batch(self, indices: Indices) -> Tensor:
-        """Return uint8 images B×3×height×width of B rows."""
+        """Return B rows as uint8 B×3×height×width."""
         rows = torch.from_numpy(indices).to(self.device, non_blocking=True)
         images: Tensor = F.resize(self._pixels[rows], self._size, antialias=True)
         return images
 
     def batches(self, plan: Sequence[Indices]) -> Iterator[Tensor]:
-        """Yield one batch after the other."""
+        """Yield the batches of a plan."""
         return map(self.batch, plan)
 
 
 class FileImages:
-    """A table decoded on demand, for sets too large for memory.
+    """A table decoded on demand, for sets that do not fit in memory.
 
     Args:
-        table: Which images.
-        height: Of the input, pixels.
-        width: Of the input, pixels.
-        workers: Processes that decode ahead in `batches`; 0 for none. They are started once, by
-            the first call.
+        table: The images.
+        height: Input height in pixels.
+        width: Input width in pixels.
+        workers: Processes that decode ahead in `batches`; 0 decodes in this process. They start
+            with the first call and are kept.
     """
 
     def __init__(self, table: ImageTable, height: int, width: int, workers: int = 2) -> None:
@@ -139,7 +137,7 @@ class FileImages:
             batch_sampler=self._plan,
             collate_fn=_collate,
             num_workers=workers,
-            # torch is imported once, by the process that the workers are forked from
+            # torch is imported once, in the process that the workers are forked from
             multiprocessing_context=worker_context(__name__) if workers else None,
             persistent_workers=workers > 0,
             worker_init_fn=_follow_main,
@@ -149,32 +147,33 @@ class FileImages:
         return len(self._table)
 
     def batch(self, indices: Indices) -> Tensor:
-        """Decode one batch in this process.
+        """Decode a batch in this process.
 
         Raises:
-            DataError: Files are missing or cannot be decoded.
+            DatasetError: Files are missing or cannot be decoded.
         """
         return self._checked(_collate(self._files.__getitems__(indices.tolist())))
 
     def batches(self, plan: Sequence[Indices]) -> Iterator[Tensor]:
-        """Yield one batch after the other, decoded ahead by the worker processes.
+        """Yield the batches of a plan, decoded ahead by the worker processes.
 
-        A new call ends what an earlier one had yet to yield.
+        A new call ends the iterator of an earlier one.
 
         Raises:
-            DataError: Files are missing or cannot be decoded, or a worker process was killed.
+            DatasetError: Files are missing or cannot be decoded.
+            WorkerError: A worker process was killed.
         """
         self._plan.batches = plan
         try:
             for decoded in self._loader:
                 yield self._checked(decoded)
         except (RuntimeError, OSError, EOFError) as error:
-            # Torch notices a lost process, or fails to fetch from it what it had sent.
+            # torch notices the lost process, or fails to receive what it sent.
             if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
-            raise DataError(
-                f"{self._table.root}: a process that reads images was killed, probably for want "
-                "of memory (/dev/shm, too, if this is a container)"
+            raise WorkerError(
+                f"{self._table.root}: a process that reads images was killed, probably because "
+                "memory ran out (in a container, also that of /dev/shm)"
             ) from error
 
     def _checked(self, decoded: _Decoded) -> Tensor:
@@ -184,26 +183,26 @@ class FileImages:
 
 
 def read_image(table: ImageTable, index: int) -> Image.Image:
-    """Read and decode one image, to RGB.
+    """Read an image and decode it to RGB.
 
     Raises:
-        OSError: It is missing or no image; Pillow raises `DECODER_ERRORS` for damaged ones.
+        OSError: It is missing or no image; Pillow raises `DECODER_ERRORS` for damaged images.
     """
     try:
         with Image.open(BytesIO(table.read(index))) as image:
             return image.convert("RGB")
     except UnidentifiedImageError as error:
-        raise OSError("not an image") from error  # Pillow's own message names the buffer
+        raise OSError("not an image") from error  # Pillow's message names the buffer
 
 
 def memory_needed(table: ImageTable, height: int, width: int) -> int:
-    """Estimate the bytes that `MemoryImages` will take, from the first image's size."""
+    """Estimate the memory of `MemoryImages` in bytes from the size of the first image."""
     native = _native_size(table, height, width) or (height, width)
     return len(table) * 3 * native[0] * native[1]
 
 
 class _Plan(Sampler[list[int]]):
-    """The batches of the epoch to come; replaced between epochs, as workers live on."""
+    """The batches of the next epoch; replaced between epochs, because the workers are kept."""
 
     def __init__(self) -> None:
         self.batches: Sequence[Indices] = ()
@@ -216,9 +215,9 @@ class _Plan(Sampler[list[int]]):
 
 
 class _Files(Dataset[Tensor | str]):
-    """What worker processes are handed: arrays of names, and the size.
+    """The part that is sent to worker processes: the table and the size.
 
-    Problems are returned, not raised: torch would pass them on as a traceback's text.
+    Problems are returned instead of raised, because torch passes exceptions on as tracebacks.
     """
 
     def __init__(self, table: ImageTable, size: tuple[int, int]) -> None:
@@ -244,16 +243,16 @@ def _collate(images: list[Tensor | str]) -> _Decoded:
 
 
 def _follow_main(_: int) -> None:
-    """Let the main process alone decide what Ctrl-C does, and end with it.
+    """Ignore Ctrl-C, which is for the main process, and end when that ends.
 
-    torch's own workers look at their parent, which is not the main process: where that was killed,
-    they would stay for ever.
+    torch's workers watch their parent, which is not the main process: they would never end if the
+    main process is killed.
     """
     follow_main()
 
 
 def _decode(table: ImageTable, index: int) -> npt.NDArray[np.uint8] | str:
-    """Return an image as 3×h×w, or why it cannot be read."""
+    """Return an image as 3×h×w, or the reason why it cannot be read."""
     try:
         return np.asarray(read_image(table, index)).transpose(2, 0, 1).copy()
     except FileNotFoundError:
@@ -268,7 +267,7 @@ def _resized(image: npt.NDArray[np.uint8], size: tuple[int, int]) -> Tensor:
 
 
 def _native_size(table: ImageTable, height: int, width: int) -> tuple[int, int] | None:
-    """Return the first image's size if all can be kept in it, as far as that one tells."""
+    """Return the size of the first image if images of that size can be kept as they are."""
     for index in range(min(len(table), 1)):
         try:
             with Image.open(BytesIO(table.read(index))) as image:
@@ -280,12 +279,12 @@ def _native_size(table: ImageTable, height: int, width: int) -> tuple[int, int] 
 
 
 def _decode_all(
-    table: ImageTable, size: tuple[int, int], progress: Progress | None, *, resize: bool
+    table: ImageTable, size: tuple[int, int], progress: Advance | None, *, resize: bool
 ) -> npt.NDArray[np.uint8] | None:
-    """Return all images of a table as N×3×h×w; ``None`` if one has another size and may not.
+    """Return all images as N×3×h×w; without ``resize``, ``None`` if one has another size.
 
     Raises:
-        DataError: Files are missing or cannot be decoded.
+        DatasetError: Files are missing or cannot be decoded.
     """
     pixels = np.empty((len(table), 3, *size), np.uint8)
 
@@ -301,7 +300,7 @@ def _decode_all(
         return None
 
     broken: list[str] = []
-    pool = ThreadPoolExecutor(thread_name_prefix="decode")  # Pillow decodes without Python's lock
+    pool = ThreadPoolExecutor(thread_name_prefix="decode")  # Pillow releases the GIL
     try:
         for done, problem in enumerate(pool.map(place, range(len(table))), 1):
             if problem:
@@ -318,12 +317,12 @@ def _decode_all(
 
 
 class _OtherSizeError(Exception):
-    """An image is not of the first one's size."""
+    """An image has another size than the first one."""
 
 
-def _unreadable(broken: list[str], root: Path) -> DataError:
+def _unreadable(broken: list[str], root: Path) -> DatasetError:
     others = f" and {len(broken) - _NAMED} others" if len(broken) > _NAMED else ""
-    return DataError(
+    return DatasetError(
         f"{root}: images of the manifest cannot be read: {', '.join(broken[:_NAMED])}{others}; "
         "copy the folder again, or build the set again"
     )

@@ -1,4 +1,4 @@
-"""Where images are kept while a network works through them: in memory, or as files."""
+"""Whether images are kept in memory or read from their files each time."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Keeping: TypeAlias = Literal["auto", "memory", "files"]
 
 MEMINFO = Path("/proc/meminfo")
 CONTAINER = Path("/sys/fs/cgroup")
-"""Where a container's limit stands (cgroup v2); ``/proc/meminfo`` has the whole machine's."""
+"""The folder with a container's memory limit (cgroup v2); ``/proc/meminfo`` ignores it."""
 
 SHARE = 0.4
-"""Of the free memory, so much may go into one table's images: a query and a gallery come, too."""
+"""Fraction of the free memory that the images of one table may take; there are several tables."""
 
 
 def open_images(
@@ -31,19 +31,21 @@ def open_images(
     stage: Stage,
     name: str,
 ) -> ImageSource:
-    """Open a table's images at the network's input size.
+    """Open the images of a table at the network's input size.
 
     Args:
-        table: Which images.
-        data: Their size.
-        keeping: ``memory`` decodes all of them once, and puts them on a GPU if that is the device;
-            ``files`` decodes them again and again; ``auto`` is memory where it holds them.
-        device: Where the network is.
+        table: The images.
+        data: The input size.
+        keeping: ``memory`` decodes all images once, and moves them to the GPU if the network is
+            there and they fit; ``files`` decodes them each time; ``auto`` is ``memory`` if they
+            fit.
+        device: The network's device.
         stage: Shows the progress of decoding.
-        name: What it calls that.
+        name: Name of that stage.
 
     Raises:
-        DataError: Images are missing or cannot be decoded (``files`` finds that out later).
+        DatasetError: Images are missing or cannot be decoded (with ``files``, raised when they are
+            read).
     """
     size = (data.height, data.width)
     needed = memory_needed(table, *size)
@@ -57,22 +59,22 @@ def open_images(
 
 
 def _free_memory() -> float:
-    """Return the bytes of main memory that can be had; where nobody says, half of all."""
+    """Return the available memory in bytes; half of all memory where the system does not tell."""
     try:
         lines = MEMINFO.read_text().splitlines()
     except OSError:  # not Linux
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    # What is free leaves out the page cache, which goes when memory is wanted.
+    # MemFree leaves out the page cache, which the system drops when memory is needed.
     available = next(line for line in lines if line.startswith("MemAvailable:"))
     return min(int(available.split()[1]) * 1024, _free_in_container())
 
 
 def _free_in_container() -> float:
-    """Return the bytes that a container's limit leaves; infinite where there is none."""
+    """Return the bytes left within a container's memory limit; infinite without a limit."""
     try:
         limit = (CONTAINER / "memory.max").read_text().strip()
         lines = (CONTAINER / "memory.stat").read_text().splitlines()
-    except OSError:  # no container, or an older kind that says it elsewhere
+    except OSError:  # no container, or cgroup v1
         return float("inf")
     if limit == "max":
         return float("inf")

@@ -1,7 +1,7 @@
-"""Batches for training, the next one prepared while this one is learnt from.
+"""Training batches; the next one is prepared while the network trains on the current one.
 
-What a batch holds follows from (seed, epoch, step) alone: not from the number of processes, nor
-from where the epoch is entered, nor from where the images are kept.
+The content of a batch only depends on (seed, epoch, step): not on the number of processes, on the
+step at which an epoch is resumed, or on where the images are kept.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from visnet_model.data.sampler import PKSampler
 from visnet_model.data.settings import AugmentationSettings
 from visnet_model.data.table import Indices
 
-_STREAM = 2  # keeps these draws apart from the sampler's of the same seed
+_STREAM = 2  # separates these draws from the sampler's with the same seed
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """One rank's share of a step.
+    """One rank's part of a batch.
 
     Attributes:
         images: float32 N×3×H×W on the device, normalised, channels_last.
-        labels: int64 N on the device.
+        labels: int64 N on the device, classes of the classifier.
         indices: int64 N, rows of the table.
     """
 
@@ -40,20 +40,20 @@ class Batch:
 
 
 class TrainingLoader:
-    """Sampler, images and augmentation in one; a thread prepares the next batch.
+    """Sampler, images and augmentation together; a thread prepares the next batch.
 
     Args:
-        images: The rows that the sampler deals.
-        labels: N classes.
+        images: The images whose rows the sampler deals.
+        labels: N classes of the classifier.
         sampler: Deals the batches.
         augmentation: Random transforms.
-        device: Where batches go.
-        seed: Of the augmentation's draws, not negative.
-        rank: This process.
-        world: Number of processes, which share each batch.
+        device: Device of the batches.
+        seed: Seed of the augmentation, at least 0.
+        rank: This process, from 0.
+        world: Number of processes, each of which takes a part of every batch.
 
     Raises:
-        DataError: A batch's identities cannot be shared by this number of processes.
+        DatasetError: The identities of a batch cannot be divided among the processes.
     """
 
     def __init__(
@@ -75,17 +75,22 @@ class TrainingLoader:
         self._device = torch.device(device)
         self._seed = seed
         self._share = sampler.share(rank, world)
-        self._global = sampler.identities * sampler.images
+        self._global = sampler.identities * sampler.num_instances
 
     def __len__(self) -> int:
-        """Return the number of steps in an epoch, always the same."""
+        """Return the number of batches in an epoch, the same in every epoch."""
         return len(self._sampler)
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """Yield an epoch's batches, from a step on.
+        """Yield the batches of an epoch.
+
+        Args:
+            number: The epoch, from 0.
+            start: The first batch to yield.
 
         Raises:
-            DataError: An image cannot be read.
+            DatasetError: An image cannot be read.
+            WorkerError: A process that reads images was killed.
         """
         plan = self._sampler.epoch(number)[start:]
         mine = [batch[self._share] for batch in plan]
@@ -94,7 +99,7 @@ class TrainingLoader:
         def prepare(place: int) -> Batch:
             return self._batch(next(images), mine[place], number, start + place)
 
-        torch.get_num_threads()  # settles this thread's number, or it would be the new one's 1
+        torch.get_num_threads()  # fixes the number for this thread; it would become 1 otherwise
         pool = ThreadPoolExecutor(1, "batches", _begin_thread, (self._device,))
         try:
             coming = pool.submit(prepare, 0) if mine else None
@@ -120,7 +125,7 @@ class TrainingLoader:
 
 
 def _begin_thread(device: torch.device) -> None:
-    """Set what is each thread's own: one core beside a training that uses them all; the GPU."""
+    """Set thread-local state: one core, because the training uses them all, and the GPU."""
     torch.set_num_threads(1)
     if device.type == "cuda":
         torch.cuda.set_device(device)

@@ -1,8 +1,8 @@
-"""What a training sees of its images: sizes, batches and augmentation, checked and light.
+"""Settings of the training images: input size, batches and augmentation.
 
-The defaults are the paper's (section III); what "augmentation" means here is the usual one of
-person re-identification, on the fly, not the rewritten backgrounds of ``visnet_aug``. This module
-imports pydantic only: the command line reads configurations with it.
+The defaults are the paper's (section III). "Augmentation" here is the usual one of person
+re-identification, applied on the fly; the rewritten backgrounds come from ``visnet_aug``. This
+module only imports pydantic, because the command line reads configs with it.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class AugmentationSettings(_Settings):
-    """Random transforms of a training image, in this order; 0 leaves one out.
+    """Random transforms of a training image, in this order; 0 switches one off.
 
     Attributes:
-        padding: Pixels by which the edges are repeated on all sides before a crop of the input
-            size is taken at random.
+        padding: Pixels by which the edges are repeated on all sides before a random crop of the
+            input size.
         flip: Probability of a horizontal flip.
-        brightness: The factor is drawn from 1 ± this, not below 0.
-        contrast: Likewise; away from the image's mean grey.
-        saturation: Likewise; away from each pixel's grey.
-        hue: The rotation is drawn from ± this part of the circle.
-        erasing: Probability that a rectangle is filled with noise.
-        erasing_area: Range of its area as a share of the image, drawn uniformly.
+        brightness: The factor is drawn from 1 ± this value, and is at least 0.
+        contrast: Likewise, relative to the image's mean grey.
+        saturation: Likewise, relative to each pixel's grey.
+        hue: The rotation is drawn from ± this fraction of the colour circle.
+        erasing: Probability of filling a rectangle with noise.
+        erasing_area: Range of the rectangle's area as a fraction of the image, drawn uniformly.
         erasing_aspect: Range of its height divided by its width, drawn log-uniformly.
     """
 
@@ -59,21 +59,21 @@ class AugmentationSettings(_Settings):
 
 
 class DataSettings(_Settings):
-    """Input size and composition of a batch.
+    """Input size and batches: P identities with K images each.
 
     Attributes:
-        height: Pixels of the network's input.
-        width: Pixels of the network's input.
-        identities: P, different people in a batch.
-        images: K, images of each of them: a batch holds P·K.
-        mixing: How originals and copies share a batch: ``one-version`` keeps an image and its own
-            copy apart while the identity has K source images, ``any`` does not care.
+        height: Input height in pixels.
+        width: Input width in pixels.
+        identities: P, identities in a batch.
+        num_instances: K, images of each identity in a batch.
+        mixing: How originals and copies share a batch. ``one-version`` keeps an image and its own
+            copies apart as long as the identity has K source images; ``any`` does not.
         augmentation: Random transforms.
     """
 
     height: Annotated[int, Field(ge=16)] = 256
     width: Annotated[int, Field(ge=16)] = 128
     identities: Annotated[int, Field(ge=1)] = 8
-    images: Annotated[int, Field(ge=1)] = 12
+    num_instances: Annotated[int, Field(ge=1)] = 12
     mixing: Mixing = "one-version"
     augmentation: AugmentationSettings = AugmentationSettings()

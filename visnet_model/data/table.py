@@ -1,7 +1,7 @@
-"""The manifest as arrays: one table per split, no object per row.
+"""The manifest as arrays: one table per split, without an object per row.
 
-Worker processes are handed these arrays; a list of 20,000 row objects would be copied into each
-of them page by page, as reference counts change.
+Forked worker processes share these arrays. A list of 20,000 row objects would be copied into each
+of them page by page as reference counts change.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class ImageTable:
         paths: N file names relative to it, with ``/``.
         pids: N identities.
         camids: N cameras.
-        augmented: N booleans: a copy with its background rewritten.
-        sources: N numbers, equal for an image and all that was made from it, in all splits of a
+        augmented: N booleans: whether the image is a copy with a rewritten background.
+        sources: N integers, equal for an image and all copies of it, across the splits of a
             manifest.
-        families: N names of background families, empty for originals.
+        families: N names of background families; empty for originals.
     """
 
     root: Path
@@ -46,15 +46,15 @@ class ImageTable:
         return len(self.paths)
 
     def name(self, index: int) -> str:
-        """Return an image's name: its path relative to the manifest's folder."""
+        """Return the name of an image: its path relative to the manifest's folder."""
         return str(self.paths[index])
 
     def path(self, index: int) -> Path:
-        """Return where an image lies; in a set of shards, that goes on inside of a tar."""
+        """Return the path of an image; in a set of shards, it leads into a tar."""
         return self.root / self.name(index)
 
     def read(self, index: int) -> bytes:
-        """Read an image's file.
+        """Read the file of an image.
 
         Raises:
             OSError: It is missing or cannot be read.
@@ -62,7 +62,7 @@ class ImageTable:
         return read_bytes(self.root, self.name(index))
 
     def take(self, indices: npt.ArrayLike) -> ImageTable:
-        """Return the table of some rows: of positions, or where a boolean array of N is true."""
+        """Return the table of some rows, given by their positions or by a boolean mask of N."""
         chosen = np.asarray(indices)
         return ImageTable(
             root=self.root,
@@ -76,7 +76,7 @@ class ImageTable:
 
 
 def read_tables(manifest: Path) -> dict[str, ImageTable]:
-    """Read a manifest into one table per split that has rows; the files are not looked at.
+    """Read a manifest into one table per split that has rows, without opening the images.
 
     Raises:
         ManifestError: The manifest cannot be read or breaks its schema.
@@ -96,7 +96,7 @@ def identity_labels(pids: npt.ArrayLike) -> tuple[Indices, Indices]:
         pids: N identities.
 
     Returns:
-        N labels, and the identity that each label stands for, ascending.
+        N labels, and the identity of each label in ascending order.
     """
     known, labels = np.unique(np.asarray(pids, np.int64), return_inverse=True)
     return labels.astype(np.int64), known

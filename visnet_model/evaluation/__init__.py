@@ -1,6 +1,6 @@
-"""How well embeddings find the same person again: ranking, its breakdown, and re-ranking.
+"""From a network to its accuracy: embeddings, rankings by the protocol, breakdowns, reports.
 
-``distances`` is what everything here ranks by, ``ranking`` is the protocol (mAP, CMC, mINP),
-``camera_pairs`` the same for each pair of cameras, ``rerank`` the optional k-reciprocal
-re-ranking. All of it is NumPy, and none needs a whole distance matrix.
+``distances`` is what all rankings read, ``ranking`` is the protocol (mAP, CMC, mINP),
+``camera_pairs`` the same for each pair of cameras, and ``rerank`` k-reciprocal re-ranking. These
+are NumPy only, and none needs a whole distance matrix. ``evaluate`` puts everything together.
 """

@@ -1,4 +1,4 @@
-"""Accuracy between each two cameras: which views a model confuses."""
+"""Accuracy for each pair of cameras: which views a model confuses."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from visnet_model.evaluation.ranking import score_queries
 
 @dataclass(frozen=True, slots=True)
 class CameraPair:
-    """Accuracy of one camera's queries in another camera's gallery images.
+    """Accuracy of the queries of one camera in the gallery images of another.
 
     Attributes:
-        query_camid: Camera of the queries.
-        gallery_camid: Camera of the gallery images.
+        query_camid: The queries' camera.
+        gallery_camid: The gallery images' camera.
         mAP: Mean average precision.
-        rank1: Rate of queries whose nearest image is a match.
-        queries: Number of queries averaged over.
+        rank1: Fraction of queries whose nearest image is a match.
+        queries: Number of queries that count.
     """
 
     query_camid: int
@@ -37,21 +37,21 @@ def evaluate_camera_pairs(
     query_camids: npt.ArrayLike,
     gallery_camids: npt.ArrayLike,
 ) -> tuple[CameraPair, ...]:
-    """Evaluate each query camera against each gallery camera alone, by the protocol of `ranking`.
+    """Evaluate each query camera with each gallery camera separately, by the protocol of `ranking`.
 
-    Every query is ranked among the images of one gallery camera at a time, distractors of that
-    camera included. Each pair is therefore easier than the whole gallery.
+    Every query ranks the images of one gallery camera at a time, including that camera's
+    distractors. So each pair is easier than the whole gallery.
 
     Args:
-        distances: As in `ranking.evaluate_ranking`, like the rest.
+        distances: Q×G, as in `ranking.evaluate_distances`.
         query_pids: Q identities.
         gallery_pids: G identities.
         query_camids: Q cameras.
         gallery_camids: G cameras.
 
     Returns:
-        Pairs that have a query with a match, sorted by query camera, then gallery camera. A camera
-        with itself never has one.
+        The pairs with at least one query that has a match, sorted by query camera, then gallery
+        camera. A camera with itself never has one.
 
     Raises:
         ValueError: As `ranking.score_queries`.
@@ -89,14 +89,14 @@ def evaluate_camera_pairs(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Columns:
-    """Some columns of distances, copied only block by block."""
+    """Some columns of distances, copied block by block."""
 
     distances: Distances
     columns: npt.NDArray[np.int64]
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of queries and of columns."""
+        """Number of queries and number of columns."""
         return self.distances.shape[0], len(self.columns)
 
     def __getitem__(self, rows: slice, /) -> Array:

@@ -1,9 +1,9 @@
-"""What a ranking reads: rows of distances, from a matrix or computed as they are asked for."""
+"""Distances for rankings: rows of a matrix, or computed when they are asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,41 +11,41 @@ import numpy.typing as npt
 Array: TypeAlias = npt.NDArray[Any]
 
 BLOCK_BYTES = 8 * 2**20
-"""Size of one block of distances. Larger blocks fall out of the cache and gain nothing; with 2,048
-numbers an embedding, 8 MiB still hold enough queries for the matrix product to run at full
-speed."""
+"""Size of a block of distances. Larger blocks do not fit in the cache and are no faster; with 2,048
+numbers per embedding, 8 MiB hold enough queries for the matrix product to run at full speed."""
 
 NORM_TOLERANCE = 1e-2
-"""How far an embedding's norm may be from 1: half-precision embeddings are 1e-3 off."""
+"""Maximum difference of an embedding's norm from 1; half-precision embeddings are off by 1e-3."""
 
 
+@runtime_checkable
 class Distances(Protocol):
-    """Distances of queries (rows) to gallery images (columns): an array, or something like it."""
+    """Distances of queries (rows) to gallery images (columns): an array, or an object like one."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Number of queries and of gallery images."""
+        """Number of queries and number of gallery images."""
 
     def __getitem__(self, rows: slice, /) -> Array:
-        """Return the distances of consecutive queries to the whole gallery."""
+        """Return the distances of consecutive queries to all gallery images."""
 
 
 class EuclideanDistances:
     """Euclidean distances of unit-norm embeddings, computed row by row when asked for.
 
-    ``|q - g| = sqrt(2 - 2 q·g)`` in float32, or float64 if an embedding is. Takes the place of the
-    matrix wherever this package ranks, so that the matrix never exists.
+    ``|q - g| = sqrt(2 - 2 q·g)`` in float32, or in float64 if an embedding is float64. It replaces
+    the distance matrix in this package, so that the whole matrix never exists.
     """
 
     def __init__(self, query: Array, gallery: Array) -> None:
-        """Check the embeddings, and widen half precision once.
+        """Check the embeddings, and convert half precision to float32.
 
         Args:
             query: Q×D embeddings of norm 1.
             gallery: G×D embeddings of norm 1.
 
         Raises:
-            ValueError: The two do not fit together, or an embedding is not of norm 1.
+            ValueError: Query and gallery have different D, or the norm of an embedding is not 1.
         """
         dtype = np.result_type(query.dtype, gallery.dtype, np.float32)
         self._query = _unit_embeddings("query", query, dtype)
@@ -58,31 +58,33 @@ class EuclideanDistances:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Number of queries and of gallery images."""
+        """Number of queries and number of gallery images."""
         return len(self._query), len(self._gallery)
 
     def __getitem__(self, rows: slice, /) -> Array:
-        """Return the distances of consecutive queries to the whole gallery."""
+        """Return the distances of consecutive queries to all gallery images."""
         product = self._query[rows] @ self._gallery.T
         product *= -2
         product += 2
-        np.maximum(product, 0, out=product)  # rounding: an image to itself may be below 0
+        np.maximum(
+            product, 0, out=product
+        )  # rounding can make the distance of equal images negative
         distances: Array = np.sqrt(product, out=product)
         return distances
 
 
 def blocks(distances: Distances) -> Iterator[tuple[int, Array]]:
-    """Yield a few rows at a time as fresh arrays, which the caller may change.
+    """Yield a few rows at a time as new arrays, which the caller may change.
 
-    Half precision is widened to float32 (exactly, and it sorts far faster); whole numbers become
+    Half precision becomes float32 (the same values, and much faster to sort); integers become
     float32 or float64, whichever holds them.
 
     Args:
         distances: Q×G.
 
     Yields:
-        Index of the block's first query, and its distances: C-contiguous, at most `BLOCK_BYTES`
-        (one row if a row is larger).
+        Index of the first query, and the distances: C-contiguous, at most `BLOCK_BYTES` (one row if
+        a row is larger).
 
     Raises:
         ValueError: A distance is NaN or infinite.
@@ -102,7 +104,7 @@ def blocks(distances: Distances) -> Iterator[tuple[int, Array]]:
 
 
 def _unit_embeddings(name: str, embeddings: Array, dtype: np.dtype[Any]) -> Array:
-    """Return embeddings in a dtype, refusing norms other than 1 (NaN and infinity among them)."""
+    """Return embeddings in a dtype; refuse norms other than 1, including NaN and infinity."""
     if embeddings.ndim != 2:
         raise ValueError(f"{name} embeddings: expected N×D, got {embeddings.shape}")
     wide: Array = embeddings.astype(dtype, copy=False)

@@ -1,6 +1,6 @@
-"""The CMC curve and the background probe as pictures.
+"""Charts of the CMC curve and of the background sensitivity.
 
-Without pyplot, which would choose a backend and keep state for the whole process.
+They do not use pyplot, which chooses a backend and keeps state for the whole process.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from visnet_aug.files import replace_file
-from visnet_model.evaluation.evaluate import CURVE, Evaluation
-from visnet_model.evaluation.probe import Accuracy, Probe
+from visnet_model.evaluation.accuracy import CURVE, Evaluation
+from visnet_model.evaluation.probe import Accuracy, BackgroundSensitivity
 from visnet_model.evaluation.ranking import RANKS, Ranking
 
 if TYPE_CHECKING:
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 BLUE: Final = "#0072b2"
 ORANGE: Final = "#e69f00"
 GREY: Final = "#6b7078"
-"""Told apart by colour-blind eyes, too (Okabe and Ito)."""
+"""Distinguishable for the colour-blind (Okabe and Ito)."""
 
 PAPER: Final = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
-"""Behind text that a line would otherwise cross."""
+"""Background of text that a line could cross."""
 
 PUBLISHED: Final = (0.8705, 0.9318, 0.9590, 0.9715)
-"""CMC of the paper's VisNet on Market-1501, at `RANKS`."""
+"""CMC of the paper's VisNet on Market-1501 at `RANKS`."""
 
 
 def draw_cmc(evaluation: Evaluation, path: Path) -> None:
-    """Draw the CMC curve, beside the paper's points.
+    """Draw the CMC curve, with the paper's points.
 
     Args:
-        evaluation: What to draw.
+        evaluation: The evaluation.
         path: The PNG to write.
 
     Raises:
@@ -53,14 +53,14 @@ def draw_cmc(evaluation: Evaluation, path: Path) -> None:
     label = "VisNet as published, on Market-1501: mAP 77.65%"
     axes.plot(RANKS, PUBLISHED, "D", color=GREY, ms=4.5, mfc="none", label=label)
     axes.set_title(
-        f"{ranking.queries:,} queries in {len(evaluation.gallery.table):,} gallery images",
+        f"{ranking.queries:,} queries, {len(evaluation.gallery.table):,} gallery images",
         loc="left",
         fontsize=10,
     )
     axes.set_xlabel("rank of the first match")
     axes.set_xticks(RANKS)
     axes.set_xlim(-0.2, max(CURVE) + 1.2)
-    axes.set_ylabel("share of queries")
+    axes.set_ylabel("fraction of queries")
     axes.set_ylim(min(0.9 * ranking.cmc[1], ranking.cmc[1] - 0.05, PUBLISHED[0] - 0.05), 1.005)
     axes.yaxis.set_major_formatter("{x:.0%}")
     _tidy(axes)
@@ -69,11 +69,11 @@ def draw_cmc(evaluation: Evaluation, path: Path) -> None:
     _save(figure, path)
 
 
-def draw_probe(probe: Probe, path: Path) -> None:
-    """Draw each version's accuracy as bars, against a line for the untouched images.
+def draw_probe(probe: BackgroundSensitivity, path: Path) -> None:
+    """Draw the accuracy of each version as bars, with a line for the untouched images.
 
     Args:
-        probe: What to draw.
+        probe: The background sensitivity.
         path: The PNG to write.
 
     Raises:
@@ -108,13 +108,20 @@ def _draw_curve(axes: Axes, ranking: Ranking, label: str, colour: str, *, above:
         )
 
 
-def _draw_bars(axes: Axes, probe: Probe, name: str, value: Callable[[Accuracy], float]) -> None:
-    """Draw one measure: two bars per version, the mean last."""
+def _draw_bars(
+    axes: Axes, probe: BackgroundSensitivity, name: str, value: Callable[[Accuracy], float]
+) -> None:
+    """Draw one measure: two bars per version, and the mean last."""
     versions = (*probe.versions, probe.mean)
     untouched = value(probe.untouched)
     for offset, colour, label, numbers in (
-        (-0.19, BLUE, "queries alone rewritten", [value(version.queries) for version in versions]),
-        (0.19, ORANGE, "both sides rewritten", [value(version.both) for version in versions]),
+        (-0.19, BLUE, "only queries rewritten", [value(version.queries) for version in versions]),
+        (
+            0.19,
+            ORANGE,
+            "queries and gallery rewritten",
+            [value(version.both) for version in versions],
+        ),
     ):
         places = [place + offset for place in range(len(versions))]
         bars = axes.barh(places, numbers, height=0.34, color=colour, label=label)

@@ -1,15 +1,16 @@
-"""Background sensitivity: what accuracy is lost when people stand before other backgrounds.
+"""Background sensitivity: the accuracy that a network loses with other backgrounds.
 
-Tian et al. (CVPR 2018) showed that re-identification networks look at backgrounds, too. A probe's
-manifest (``visnet-aug probe``) holds query and gallery untouched, and a version of each image for
-every family of background transforms. Each version is ranked twice:
+Tian et al. ("Eliminating background-bias for robust person re-identification", CVPR 2018) showed
+that re-identification networks use the background, too. The manifest of a probe
+(``visnet-aug probe``) has the untouched query and gallery, and a version of each image for every
+family of background transforms. Each version is ranked twice:
 
-- **queries alone** rewritten, against the untouched gallery: what is left if the background gives
-  no hint, or a wrong one;
-- **both sides** rewritten, each image with its own draw.
+- with only the **queries** rewritten and the gallery untouched: the background is no hint, or a
+  wrong one;
+- with **both** sides rewritten, each image with its own background.
 
-Images without a usable mask stay untouched in every version, so that each is a ranking of the
-same queries in the same gallery as the standard evaluation beside it.
+Images without a usable mask are untouched in every version. So each version ranks the same gallery
+for the same queries as the standard evaluation.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ from statistics import fmean
 
 import numpy as np
 
+from visnet_aug.errors import DatasetError
 from visnet_aug.manifest import PROBE_SPLITS
 from visnet_model.data.images import ImageSource
 from visnet_model.data.table import ImageTable
-from visnet_model.errors import DataError
-from visnet_model.evaluation.evaluate import Embedded, Embedder, Evaluation, rank_tables
+from visnet_model.evaluation.accuracy import EmbeddedTable, Embedder, Evaluation, rank_tables
 from visnet_model.evaluation.ranking import Ranking
 
 QUERY, GALLERY = PROBE_SPLITS
@@ -32,18 +33,18 @@ QUERY, GALLERY = PROBE_SPLITS
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """What is compared between versions.
+    """The accuracy that versions are compared by.
 
     Attributes:
         mAP: Mean average precision.
-        rank1: Rate of queries whose nearest image is a match.
+        rank1: Fraction of queries whose nearest image is a match.
     """
 
     mAP: float  # noqa: N815  the field's own spelling
     rank1: float
 
     def lost(self, untouched: Accuracy) -> Accuracy:
-        """Return how much lower both are than on untouched images."""
+        """Return how much lower both are than with untouched images."""
         return Accuracy(untouched.mAP - self.mAP, untouched.rank1 - self.rank1)
 
 
@@ -52,9 +53,9 @@ class Version:
     """Accuracy with the backgrounds of one family.
 
     Attributes:
-        family: Its name.
-        queries: With the queries rewritten, the gallery untouched.
-        both: With both rewritten.
+        family: Name of the family.
+        queries: With rewritten queries and the untouched gallery.
+        both: With rewritten queries and gallery.
     """
 
     family: str
@@ -63,16 +64,16 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """Background sensitivity of a network.
+class BackgroundSensitivity:
+    """The accuracy of a network on each version of a probe.
 
     Attributes:
         untouched: The standard evaluation.
-        versions: One per family, by name.
+        versions: One version per family, sorted by name.
         query: Number of queries.
         gallery: Number of gallery images without junk.
-        kept_query: How many of the queries no version rewrites.
-        kept_gallery: How many of the gallery images no version rewrites.
+        kept_query: Number of queries that are untouched in every version.
+        kept_gallery: Number of gallery images that are untouched in every version.
     """
 
     untouched: Accuracy
@@ -93,15 +94,15 @@ class Probe:
 
 
 def check_probe(tables: Mapping[str, ImageTable]) -> None:
-    """Refuse a manifest that is no complete probe.
+    """Refuse a manifest that is not a complete probe.
 
     Raises:
-        DataError: It has no versions, or a family lacks images that another has.
+        DatasetError: It has no versions, or a family lacks images that another family has.
     """
     missing = [split for split in PROBE_SPLITS if split not in tables]
     if missing:
         where = next((str(table.root) for table in tables.values()), "this manifest")
-        raise DataError(
+        raise DatasetError(
             f"{where}: no images of split {' and '.join(missing)}: not a probe; make one with "
             "visnet-aug probe"
         )
@@ -112,7 +113,7 @@ def check_probe(tables: Mapping[str, ImageTable]) -> None:
         for name in names:
             sources = table.sources[table.families == name].tolist()
             if len(sources) != len(set(sources)) or set(sources) != rewritten:
-                raise DataError(
+                raise DatasetError(
                     f"{table.root}: family {name} does not have one version of each rewritten "
                     f"{original} image; make the probe again with visnet-aug probe"
                 )
@@ -123,19 +124,19 @@ def evaluate_probe(
     evaluation: Evaluation,
     tables: Mapping[str, ImageTable],
     images: Mapping[str, ImageSource],
-) -> Probe:
-    """Rank each version of a probe.
+) -> BackgroundSensitivity:
+    """Evaluate each version of a probe.
 
     Args:
-        embedder: As for the evaluation.
-        evaluation: Of the untouched images of the same manifest.
-        tables: The manifest's images by split.
+        embedder: The network, as for the evaluation.
+        evaluation: The evaluation of the untouched images of the same manifest.
+        tables: The images of the manifest by split.
         images: The same images, by the same splits and in the same order.
 
     Raises:
-        DataError: It is no complete probe.
-        TrainingError: An embedding is not of unit norm.
-        ModelError: The device's memory does not hold a batch.
+        DatasetError: The manifest is not a complete probe.
+        TrainingError: An embedding does not have unit norm.
+        DeviceMemoryError: The device does not have enough memory for a batch.
     """
     check_probe(tables)
     query, gallery = evaluation.query, evaluation.gallery
@@ -154,7 +155,7 @@ def evaluate_probe(
                 )
             )
             advance(done, len(names))
-    return Probe(
+    return BackgroundSensitivity(
         untouched=_accuracy(evaluation.ranking),
         versions=tuple(versions),
         query=len(query.table),
@@ -164,11 +165,11 @@ def evaluate_probe(
     )
 
 
-def _version(untouched: Embedded, rewritten: Embedded, family: str) -> Embedded:
-    """Return the untouched images with those embeddings replaced that the family has a version of.
+def _version(untouched: EmbeddedTable, rewritten: EmbeddedTable, family: str) -> EmbeddedTable:
+    """Return the untouched images with the embeddings of a family's versions, where it has any.
 
     Raises:
-        DataError: A version is of an image that is not there.
+        DatasetError: There is a version of an image that the manifest does not have.
     """
     rows = np.flatnonzero(rewritten.table.families == family)
     order = np.argsort(untouched.table.sources)
@@ -178,17 +179,17 @@ def _version(untouched: Embedded, rewritten: Embedded, family: str) -> Embedded:
     strays = np.flatnonzero(sources[places] != wanted)
     if strays.size:
         name = rewritten.table.name(int(rows[strays[0]]))
-        raise DataError(
+        raise DatasetError(
             f"{rewritten.table.root}: {name} is a version of an image that the manifest does not "
-            "hold; make the probe again with visnet-aug probe"
+            "have; make the probe again with visnet-aug probe"
         )
     embeddings = untouched.embeddings.copy()
     embeddings[order[places]] = rewritten.embeddings[rows]
     return replace(untouched, embeddings=embeddings)
 
 
-def _kept(untouched: Embedded, rewritten: Embedded) -> int:
-    """Count the images without any version."""
+def _kept(untouched: EmbeddedTable, rewritten: EmbeddedTable) -> int:
+    """Count the images that have no version."""
     return int(np.count_nonzero(~np.isin(untouched.table.sources, rewritten.table.sources)))
 
 

@@ -1,7 +1,8 @@
-"""Ranked results to look at: each row a query and the gallery images that rank first for it.
+"""Pictures of ranked results: each row has a query and the gallery images that rank first for it.
 
-Right ones are framed green with a tick, wrong ones red with a cross, so that no reader needs the
-colours. The gallery is the protocol's: no junk, nothing of the query's identity and camera.
+Matches have a green frame with a tick, other images a red frame with a cross, so that colours are
+not needed to tell them apart. As in the protocol, the gallery has no junk and no images with the
+query's identity and camera.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from visnet_aug.errors import DatasetError
 from visnet_aug.files import replace_file
 from visnet_model.data.images import read_image
 from visnet_model.data.table import ImageTable, Indices
-from visnet_model.errors import DataError
+from visnet_model.evaluation.accuracy import Evaluation
 from visnet_model.evaluation.distances import EuclideanDistances
-from visnet_model.evaluation.evaluate import Evaluation
 from visnet_model.evaluation.ranking import QueryScores, score_queries
 
 Colour: TypeAlias = tuple[int, int, int]
@@ -29,7 +30,7 @@ SHOWN: Final = 10
 """Gallery images in a row."""
 
 PICTURE: Final = (96, 192)
-"""Width and height that an image is fitted into."""
+"""Width and height of the box that an image is fitted into."""
 
 FRAME: Final = 5
 GAP: Final = 10
@@ -38,11 +39,11 @@ MARGIN: Final = 28
 HEADING: Final = 92
 CAPTION: Final = 42
 MARK: Final = 11
-"""Pixels: half the size of a tick's or cross's disc."""
+"""Radius of the disc behind a tick or cross. All lengths are in pixels."""
 
 RIGHT: Final[Colour] = (0, 135, 95)
 WRONG: Final[Colour] = (206, 62, 0)
-"""A green and a red that colour-blind eyes tell apart by lightness (after Okabe and Ito)."""
+"""Green and red that differ in lightness, for the colour-blind (after Okabe and Ito)."""
 
 QUERY: Final[Colour] = (40, 44, 52)
 PAPER: Final[Colour] = (250, 250, 248)
@@ -54,14 +55,14 @@ CELL: Final = (PICTURE[0] + 2 * FRAME, PICTURE[1] + 2 * FRAME)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Strip:
-    """One query and what ranks first for it.
+    """A query and the gallery images that rank first for it.
 
     Attributes:
-        query: Its row in the query table.
+        query: Row in the query table.
         found: Rows in the gallery table, nearest first, at most `SHOWN`.
         right: Which of them are matches.
         first_match: Rank of the first match, from 1.
-        average_precision: Of the query.
+        average_precision: The query's average precision.
     """
 
     query: int
@@ -72,18 +73,18 @@ class Strip:
 
 
 def choose_strips(evaluation: Evaluation, count: int, seed: int = 0) -> list[Strip]:
-    """Draw queries, half with a right nearest image and half without, and rank for them.
+    """Choose queries at random, half of them with a match at rank 1, and rank the gallery for them.
 
-    Within each half they are spread evenly from high average precision to low. Where one half is
-    short of queries, the other has more.
+    Each half is spread evenly over its range of average precision. If one half has too few queries,
+    the other gets more.
 
     Args:
-        evaluation: Of a network.
-        count: Strips to make, if there are so many queries.
-        seed: Decides which queries.
+        evaluation: The evaluation of a network.
+        count: Number of strips; fewer if there are not that many queries.
+        seed: Seed of the choice.
 
     Returns:
-        Right ones first, each half by falling average precision.
+        First the strips with a match at rank 1, then the others, each by falling average precision.
     """
     distances = EuclideanDistances(evaluation.query.embeddings, evaluation.gallery.embeddings)
     query, gallery = evaluation.query.table, evaluation.gallery.table
@@ -107,15 +108,15 @@ def choose_strips(evaluation: Evaluation, count: int, seed: int = 0) -> list[Str
 
 
 def draw_strips(evaluation: Evaluation, strips: list[Strip], path: Path) -> None:
-    """Draw strips as one tall page.
+    """Draw strips below each other on a page.
 
     Args:
-        evaluation: What they were chosen from.
-        strips: Rows, top to bottom.
+        evaluation: The evaluation that they were chosen from.
+        strips: The strips, from top to bottom.
         path: The PNG to write.
 
     Raises:
-        DataError: An image cannot be read.
+        DatasetError: An image cannot be read.
         OutputError: The page cannot be written.
     """
     step = CELL[0] + GAP
@@ -138,14 +139,14 @@ def draw_strips(evaluation: Evaluation, strips: list[Strip], path: Path) -> None
 
 
 def _draw_queries(scores: QueryScores, count: int, rng: np.random.Generator) -> list[int]:
-    """Choose queries that have a match, as `choose_strips` says."""
+    """Choose queries that have a match, as described in `choose_strips`."""
     groups = [np.flatnonzero(scores.first_match == 1), np.flatnonzero(scores.first_match > 1)]
     right, wrong = (len(group) for group in groups)
     rights = min(right, max((count + 1) // 2, count - wrong))
     chosen: list[int] = []
     for group, size in zip(groups, (rights, min(wrong, count - rights)), strict=True):
         if size:
-            shuffled = rng.permutation(group)  # or ties would go by file name
+            shuffled = rng.permutation(group)  # otherwise ties would be ordered by file name
             precision = scores.average_precision[shuffled]
             falling = shuffled[np.argsort(-precision, kind="stable")]
             places = (np.arange(size) + rng.random()) * len(group) / size
@@ -155,12 +156,12 @@ def _draw_queries(scores: QueryScores, count: int, rng: np.random.Generator) -> 
 
 def _draw_heading(page: Image.Image, evaluation: Evaluation, strips: list[Strip]) -> None:
     ranking = evaluation.ranking
-    _write(page, (MARGIN, MARGIN + 26), "Queries and the ten nearest images", 26, INK)
-    told = (
-        f"{len(strips)} of {ranking.queries:,} queries, from right and wrong ones, "
-        f"each from easy to hard; Rank-1 {ranking.cmc[1]:.1%}, mAP {ranking.mAP:.1%}"
+    _write(page, (MARGIN, MARGIN + 26), "Queries and their ten nearest images", 26, INK)
+    subtitle = (
+        f"{len(strips)} of {ranking.queries:,} queries: first those with a match at rank 1, then "
+        f"the others, from easy to hard; Rank-1 {ranking.cmc[1]:.1%}, mAP {ranking.mAP:.1%}"
     )
-    _write(page, (MARGIN, MARGIN + 50), told, 14, GREY)
+    _write(page, (MARGIN, MARGIN + 50), subtitle, 14, GREY)
     left = MARGIN + CELL[0] + QUERY_GAP
     _write(page, (MARGIN, MARGIN + HEADING - 10), "query", 14, INK)
     for rank in range(SHOWN):
@@ -171,7 +172,7 @@ def _draw_heading(page: Image.Image, evaluation: Evaluation, strips: list[Strip]
 def _draw_cell(
     page: Image.Image, corner: tuple[int, int], table: ImageTable, index: int, colour: Colour
 ) -> None:
-    """Draw a framed image with its identity and camera under it."""
+    """Draw an image with a frame, and its identity and camera below."""
     left, top = corner
     draw = ImageDraw.Draw(page)
     draw.rectangle((left, top, left + CELL[0] - 1, top + CELL[1] - 1), colour)
@@ -182,11 +183,11 @@ def _draw_cell(
 
 
 def _picture(table: ImageTable, index: int) -> Image.Image:
-    """Return an image fitted into `PICTURE`, with grey beside or above it where it has not 1:2."""
+    """Return an image fitted into `PICTURE`, padded with grey if it is not 1:2."""
     try:
         image = read_image(table, index)
     except (OSError, ValueError, SyntaxError) as error:
-        raise DataError(
+        raise DatasetError(
             f"{table.path(index)}: cannot be read ({error}); build the set again"
         ) from error
     return ImageOps.pad(image, PICTURE, Image.Resampling.LANCZOS, color=(200, 200, 200))
@@ -205,7 +206,7 @@ def _draw_mark(page: Image.Image, centre: tuple[int, int], right: bool) -> None:
 
 
 def _write(page: Image.Image, place: tuple[int, int], text: str, size: int, colour: Colour) -> None:
-    """Write a line whose baseline begins at a place."""
+    """Write a line of text whose baseline starts at a place."""
     ImageDraw.Draw(page).text(place, text, colour, _font(size), anchor="ls")
 
 

@@ -1,21 +1,21 @@
-"""What ``visnet-eval`` prints: the paper's Table I with our row, camera pairs, a probe's versions.
+"""Tables of ``visnet-eval``: the paper's Table I with our row, camera pairs, a probe's versions.
 
-Rates are given in percent, as the field does.
+Rates are in percent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from visnet_model.evaluation.accuracy import Evaluation
 from visnet_model.evaluation.camera_pairs import CameraPair
-from visnet_model.evaluation.evaluate import Evaluation
-from visnet_model.evaluation.probe import Probe
+from visnet_model.evaluation.complexity import Cost
+from visnet_model.evaluation.probe import BackgroundSensitivity
 from visnet_model.evaluation.ranking import RANKS, Ranking, rank1_by_chance
 
 Row: TypeAlias = tuple[str, ...] | None
-"""Cells, or a rule."""
+"""Cells, or ``None`` for a rule."""
 
 PAPER: Final = (
     # method, year, CMC at RANKS and mAP as in Table I, parameters (M) and GFLOPs as in Table II
@@ -32,24 +32,11 @@ PAPER: Final = (
 """The paper's Table I on Market-1501, with the columns of Table II."""
 
 MARKET_QUERIES, MARKET_GALLERY = 3_368, 15_913
-"""Market-1501's test set without junk, which the paper's numbers are of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a network takes.
-
-    Attributes:
-        parameters: All of them, those for training included, as the paper counts.
-        flops: Per image as it is embedded here, or ``None`` where they cannot be counted.
-    """
-
-    parameters: int
-    flops: int | None
+"""Sizes of Market-1501's test set without junk, on which the paper evaluates."""
 
 
 def paper_table(evaluation: Evaluation, cost: Cost) -> str:
-    """Set our row under the paper's Table I."""
+    """Return the paper's Table I with our row below it."""
     header = ("Market-1501", "year", *(f"R{rank}" for rank in RANKS), "mAP", "params M", "GFLOPs")
     millions = f"{cost.parameters / 1e6:.2f}"
     billions = "" if cost.flops is None else f"{cost.flops / 1e9:.3f}"
@@ -66,7 +53,7 @@ def paper_table(evaluation: Evaluation, cost: Cost) -> str:
 
 
 def camera_table(pairs: Sequence[CameraPair]) -> str:
-    """Lay out Rank-1 and mAP with a row per query camera and a column per gallery camera."""
+    """Return Rank-1 and mAP with a row per query camera and a column per gallery camera."""
     cells = {(pair.query_camid, pair.gallery_camid): pair for pair in pairs}
     rows, columns = (sorted({key[side] for key in cells}) for side in (0, 1))
     lines: list[Row] = [("Rank-1 / mAP", *(f"in camera {camera}" for camera in columns))]
@@ -77,8 +64,8 @@ def camera_table(pairs: Sequence[CameraPair]) -> str:
     return "\n".join(_columns(lines))
 
 
-def probe_table(probe: Probe) -> str:
-    """Lay out each version's accuracy, and what it loses against the untouched images."""
+def probe_table(probe: BackgroundSensitivity) -> str:
+    """Return the accuracy of each version, and its loss relative to the untouched images."""
     untouched = probe.untouched
     plain = _rate(untouched.mAP), "", _rate(untouched.rank1), ""
     lines: list[Row] = [
@@ -94,49 +81,49 @@ def probe_table(probe: Probe) -> str:
     lines.insert(-1, None)
     table = list(_columns(lines))
     middle = table[0].rindex("lost", 0, table[0].rindex("mAP")) + len("lost")
-    first, second = "queries alone".rjust(middle), "both sides".rjust(len(table[0]) - middle)
+    first, second = "only queries".rjust(middle), "both sides".rjust(len(table[0]) - middle)
     return "\n".join((first + second, *table, *_kept(probe)))
 
 
-def _kept(probe: Probe) -> Iterator[str]:
-    """Say what stands untouched in every version."""
+def _kept(probe: BackgroundSensitivity) -> Iterator[str]:
+    """Yield a note on the images that are untouched in every version."""
     yield (
-        f"without a usable mask, so untouched throughout: {probe.kept_query:,} of "
+        f"without a usable mask, so untouched in all rows: {probe.kept_query:,} of "
         f"{probe.query:,} queries, {probe.kept_gallery:,} of {probe.gallery:,} gallery images"
     )
 
 
 def _caveats(evaluation: Evaluation) -> Iterator[str]:
-    """Say what keeps our row from being compared with the others."""
+    """Yield notes on what makes our row not comparable with the others."""
     ranking = evaluation.ranking
     query_table, gallery_table = evaluation.query.table, evaluation.gallery.table
     queries, gallery = len(query_table), len(gallery_table)
     if (queries, gallery) != (MARKET_QUERIES, MARKET_GALLERY):
         yield (
-            f"this network: {queries:,} queries in {gallery:,} gallery images, not Market-1501's "
-            f"{MARKET_QUERIES:,} in {MARKET_GALLERY:,}: not comparable with the rows above"
+            f"this network: {queries:,} queries and {gallery:,} gallery images, but Market-1501 "
+            f"has {MARKET_QUERIES:,} and {MARKET_GALLERY:,}: not comparable with the rows above"
         )
         chance = rank1_by_chance(
             query_table.pids, gallery_table.pids, query_table.camids, gallery_table.camids
         )
-        yield f"by chance, R1 would be {_rate(chance)} there"
+        yield f"a random ranking of them has R1 {_rate(chance)}"
     if ranking.left_out:
-        yield f"{ranking.left_out:,} queries have no match in the gallery and are left out"
+        yield f"{ranking.left_out:,} queries have no match in the gallery and do not count"
 
 
 def _rates(ranking: Ranking) -> Iterator[str]:
-    """Yield CMC at `RANKS`, then mAP."""
+    """Yield the CMC at `RANKS`, then mAP."""
     yield from (_rate(ranking.cmc[rank]) for rank in RANKS)
     yield _rate(ranking.mAP)
 
 
 def _rate(value: float) -> str:
-    """Write a rate, or a difference of rates, in percent."""
+    """Format a rate, or a difference of rates, in percent."""
     return f"{100 * value:.2f}"
 
 
 def _columns(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield aligned lines: the first column to the left, the others to the right."""
+    """Yield aligned lines: the first column left-aligned, the others right-aligned."""
     filled = [row for row in rows if row is not None]
     widths = [max(map(len, column)) for column in zip(*filled, strict=True)]
     for row in rows:

@@ -1,1 +1,1 @@
-"""VisNet for others: the inference network as a file, and embeddings as arrays."""
+"""VisNet for use elsewhere: the inference network as a file, and embeddings of images."""

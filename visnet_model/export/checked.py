@@ -1,4 +1,4 @@
-"""Exported files get their name only after they have been tried out."""
+"""Exported files get their name only after they have been tested."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from visnet_model.data.augment import normalise
 from visnet_model.export.description import Description
 
 BATCHES = (1, 3, 7)
-"""Sizes of the batches that an exported network is tried with."""
+"""Sizes of the batches that an exported network is tested with."""
 
-_GRAIN = 16  # pixels from one random colour to the next
+_GRAIN = 16  # pixels between two random colours
 
 Checked = TypeVar("Checked")
 
 
 def check_target(path: Path) -> None:
-    """Check that a file could be written, before the work for it is done.
+    """Check that a file can be written, before doing the work for it.
 
     Raises:
-        OutputError: Its folder is not there, or it is a folder itself.
+        OutputError: Its folder does not exist, or it is a folder itself.
     """
     if not path.parent.is_dir():
-        raise OutputError(f"{path}: its folder {path.parent} is not there; make it first")
+        raise OutputError(f"{path}: its folder {path.parent} does not exist; make it first")
     if path.is_dir():
-        raise OutputError(f"{path}: a folder; give the name of a file")
+        raise OutputError(f"{path}: is a folder; give the name of a file")
 
 
 def write_checked(path: Path, data: bytes, check: Callable[[Path], Checked]) -> Checked:
     """Write a file under a temporary name, check it, and rename it.
 
     Args:
-        path: The file; replaced if it is there and the new one passes. Its folder must exist.
-        data: Its content.
-        check: Called with the temporary file; raises if that must not be used.
+        path: The file; an existing one is replaced if the new one passes. Its folder must exist.
+        data: The content.
+        check: Called with the temporary file; raises an error if it must not be used.
 
     Returns:
-        What ``check`` returned.
+        The return value of ``check``.
 
     Raises:
-        OutputError: It cannot be written. As with any error of ``check``, what was there before
-            still is, and nothing beside it.
+        OutputError: The file cannot be written. As with any error of ``check``, an existing file is
+            unchanged, and no temporary file is left.
     """
     part = part_of(path)
     try:
@@ -63,10 +63,9 @@ def write_checked(path: Path, data: bytes, check: Callable[[Path], Checked]) -> 
 
 
 def trial_inputs(description: Description) -> Iterator[Tensor]:
-    """Yield random inputs of all `BATCHES`, always the same ones, as the network takes them.
+    """Yield inputs of the network in all sizes of `BATCHES`; random, but always the same.
 
-    They are smooth like photographs. White noise looks all the same to a network: embeddings of
-    different images would hardly differ.
+    They are smooth like photographs. Images of white noise would have nearly equal embeddings.
     """
     generator = torch.Generator().manual_seed(0)
     size = (description.height, description.width)

@@ -1,4 +1,4 @@
-"""What an exported file says of itself: a flat table of texts, the same in every format."""
+"""The metadata of an exported file: a flat mapping of texts, the same in every format."""
 
 from __future__ import annotations
 
@@ -12,28 +12,26 @@ from visnet_model.data.augment import IMAGENET_MEAN, IMAGENET_STD
 from visnet_model.network.backbone import BACKBONES, BackboneName
 
 FORMAT = "visnet-inference-1"
-"""Another number is another layout."""
+"""A new layout gets a new number."""
 
 LICENCE = "AGPL-3.0-only"
 LICENCE_NOTE = (
-    "The network's code is licensed AGPL-3.0-only; for its weights, mind the terms of the images "
-    "it was trained on, too."
+    "The network's code is licensed AGPL-3.0-only; the terms of the images that it was trained on "
+    "may also apply to its weights."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """An inference network without its weights.
-
-    Training identities are not in it.
+    """An inference network without its weights; it does not contain training identities.
 
     Attributes:
-        backbone: Which ResNet.
-        height: Pixels of the input.
-        width: Pixels of the input.
-        dimensions: Of an embedding.
+        backbone: Name of the ResNet.
+        height: Input height in pixels.
+        width: Input width in pixels.
+        dimensions: D, the length of an embedding.
         normalise: Whether the network normalises its input itself.
-        checkpoint_sha256: Checksum of the checkpoint that it came from.
+        checkpoint_sha256: Checksum of the checkpoint.
     """
 
     backbone: BackboneName
@@ -45,7 +43,7 @@ class Description:
 
     @property
     def input(self) -> str:
-        """What to feed, for a person."""
+        """The network's input, in words."""
         shape = f"RGB N×3×{self.height}×{self.width}"
         if self.normalise:
             return f"uint8 {shape}, 0 to 255"
@@ -53,11 +51,11 @@ class Description:
 
     @property
     def output(self) -> str:
-        """What comes out, for a person."""
+        """The network's output, in words."""
         return f"float32 N×{self.dimensions} of unit L2 norm, to compare by Euclidean distance"
 
     def metadata(self) -> dict[str, str]:
-        """Return what to write into a file; lists and truth values as JSON."""
+        """Return the metadata for a file; lists and booleans are JSON."""
         return {
             "format": FORMAT,
             "visnet_version": __version__,
@@ -78,10 +76,10 @@ class Description:
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, str]) -> Self:
-        """Read what `metadata` wrote.
+        """Read the metadata of a file, as `metadata` returned it.
 
         Raises:
-            ValueError: It is not of this format; says what is wrong.
+            ValueError: It is not of this format; the message has the reason.
         """
         if metadata.get("format") != FORMAT:
             raise ValueError(f"its metadata has no format {FORMAT}")

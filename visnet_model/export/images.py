@@ -1,7 +1,7 @@
-"""People's folders of images: which files are meant, and which of them can be embedded.
+"""Users' folders of images: find the image files in them, and check which are usable.
 
-Files that cannot are named, never converted, by the builder's own rules: a network answers a grey
-or turned image, too, but not as it was trained, and nobody would see which embeddings those are.
+Unusable files are named, never converted, by the same rules as in a build: a network would also
+embed a grey or rotated image, but it was not trained for that, and nobody would notice.
 """
 
 from __future__ import annotations
@@ -22,77 +22,82 @@ from visnet_aug.datasets.images import (
     inspect_bytes,
     inspect_image,
 )
+from visnet_aug.errors import DatasetError
 from visnet_aug.progress import Advance
 from visnet_aug.shards import shard_of
 from visnet_model.data.table import ImageTable
-from visnet_model.errors import DataError
 
 OnError = Literal["skip", "stop"]
 
 _USABLE = (".jpg", ".jpeg", ".png")
 _FOREIGN = (".avif", ".bmp", ".gif", ".heic", ".jp2", ".jxl", ".tif", ".tiff", ".webp")
 SUFFIXES = frozenset(_USABLE + _FOREIGN)
-"""In a folder, files of these endings are meant as images, usable or not."""
+"""Suffixes of image files in a folder, usable or not."""
 
-_BLOCK = 64  # images a thread is handed at once
+_BLOCK = 64  # images that a thread gets at a time
 
 
 @dataclass(frozen=True, slots=True)
-class Unusable:
-    """A file that cannot be embedded: its name and, in one line, why and what to do."""
+class UnusableFile:
+    """A file that cannot be embedded.
+
+    Attributes:
+        name: Its name, as in `ImageEmbeddings`.
+        problem: In one line, the reason and what to do.
+    """
 
     name: str
     problem: str
 
     def __str__(self) -> str:
-        """Return one line: names can hold line breaks and broken UTF-8."""
+        """Return name and problem in one line: names can have line breaks and broken UTF-8."""
         name = self.name if self.name.isprintable() else ascii(self.name)
         return f"{name}: {self.problem}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FoundImages:
-    """What was found in files and folders.
+    """The images in files and folders.
 
     Attributes:
-        table: The images by sorted name; pids and cameras are all 0.
-        unusable: What was seen without being opened: folders that cannot be entered.
-        ignored: Number of files in folders that are no images by their ending, or hidden.
+        table: The images by sorted name; pids and camids are all 0.
+        unusable: Folders that cannot be entered.
+        ignored: Number of files in folders that are hidden or not images by their suffix.
         repeated: Number of images that were given more than once; they are in ``table`` once.
     """
 
     table: ImageTable
-    unusable: tuple[Unusable, ...]
+    unusable: tuple[UnusableFile, ...]
     ignored: int
     repeated: int
 
 
 def find_images(given: Iterable[Path]) -> FoundImages:
-    """Find the images that are meant by files and folders.
+    """Find the images in files and folders.
 
-    A file is meant whatever it is called. Of a folder those are, down through all of its folders,
-    whose ending is one of `SUFFIXES`, without hidden ones. Links to files are files of their own
-    name; links to folders are not followed, for they can lead in circles, unless given themselves.
+    A file is an image whatever its name. In a folder and its subfolders, images are the files with
+    one of `SUFFIXES`, except hidden ones. Links to files are files with their own name. Links to
+    folders are only followed if they are given themselves, because they can form circles.
 
     Raises:
-        DataError: There is no such file or folder, or no image in one.
+        DatasetError: A file or folder does not exist, or a folder has no images.
     """
-    names: dict[str, str] = {}  # by absolute path, for what is given twice
-    unusable: list[Unusable] = []
+    names: dict[str, str] = {}  # by absolute path, to find repetitions
+    unusable: list[UnusableFile] = []
     ignored = repeated = 0
     for path in given:
         if path.is_dir():
             found, problems, others = _walk(path)
             if not found and not problems:
-                raise DataError(f"{path}: no image in this folder ({others:,} other files)")
+                raise DatasetError(f"{path}: no images in this folder ({others:,} other files)")
             unusable += problems
             ignored += others
         elif path.exists() or path.is_symlink():
             found = [path]
         else:
-            raise DataError(f"{path}: no such file or folder")
+            raise DatasetError(f"{path}: no such file or folder")
         for image in found:
-            # Made absolute without following links: a link is an image of its own name.
+            # Absolute without following links: a link is an image with its own name.
             place = os.path.abspath(image)  # noqa: PTH100
             repeated += place in names
             names.setdefault(place, image.as_posix())
@@ -101,28 +106,28 @@ def find_images(given: Iterable[Path]) -> FoundImages:
 
 def check_images(
     table: ImageTable, progress: Advance
-) -> tuple[npt.NDArray[np.bool_], list[Unusable]]:
-    """Decode every image once to see whether it is usable.
+) -> tuple[npt.NDArray[np.bool_], list[UnusableFile]]:
+    """Decode every image once to check that it is usable.
 
     Args:
-        table: Which images.
-        progress: Called with the images done and their total.
+        table: The images.
+        progress: Called with the number of images checked and the total.
 
     Returns:
-        Which are usable, and what is wrong with the others, in order.
+        bool N, whether an image is usable, and the unusable ones with the reason, in order.
     """
     usable = np.zeros(len(table), np.bool_)
-    unusable: list[Unusable] = []
+    unusable: list[UnusableFile] = []
     for index, problem in enumerate(_problems(table)):
         usable[index] = problem is None
         if problem is not None:
-            unusable.append(Unusable(table.name(index), problem))
+            unusable.append(UnusableFile(table.name(index), problem))
         progress(index + 1, len(table))
     return usable, unusable
 
 
 def join_tables(tables: Iterable[ImageTable]) -> ImageTable:
-    """Put tables of one manifest after each other."""
+    """Concatenate tables of one manifest."""
     parts = list(tables)
     arrays = {
         field.name: np.concatenate([getattr(part, field.name) for part in parts])
@@ -133,7 +138,7 @@ def join_tables(tables: Iterable[ImageTable]) -> ImageTable:
 
 
 def _problems(table: ImageTable) -> Iterator[str | None]:
-    """Yield each image's, in order; Pillow decodes without Python's lock."""
+    """Yield the problem of each image, in order; threads help because Pillow releases the GIL."""
     starts = range(0, len(table), _BLOCK)
 
     def block(start: int) -> list[str | None]:
@@ -162,36 +167,38 @@ def _inspect(table: ImageTable, index: int) -> UsableImage | UnusableImage:
         return UnusableImage.because("unreadable", error.strerror or str(error))
 
 
-def _walk(folder: Path) -> tuple[list[Path], list[Unusable], int]:
-    """List a folder's images, the folders in it that were not entered, and count the rest."""
+def _walk(folder: Path) -> tuple[list[Path], list[UnusableFile], int]:
+    """Return a folder's images, subfolders that were not entered, and the number of other files."""
     images: list[Path] = []
-    problems: list[Unusable] = []
+    problems: list[UnusableFile] = []
     others = 0
 
     def refuse(error: OSError) -> None:
         reason = error.strerror or type(error).__name__
-        problems.append(Unusable(str(error.filename), f"cannot be listed ({reason})"))
+        problems.append(UnusableFile(str(error.filename), f"cannot be listed ({reason})"))
 
     for where, folders, files in os.walk(folder, onerror=refuse):
         here = Path(where)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         problems += (
-            Unusable((here / name).as_posix(), "a link to a folder: not followed; give it itself")
+            UnusableFile(
+                (here / name).as_posix(), "a link to a folder, not followed; give it as an argument"
+            )
             for name in folders
             if (here / name).is_symlink()
         )
-        meant = [name for name in files if _is_meant(name)]
-        images += (here / name for name in meant)
-        others += len(files) - len(meant)
+        named = [name for name in files if _is_image(name)]
+        images += (here / name for name in named)
+        others += len(files) - len(named)
     return images, problems, others
 
 
-def _is_meant(name: str) -> bool:
+def _is_image(name: str) -> bool:
     return not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES
 
 
 def _table(names: Sequence[str]) -> ImageTable:
-    """Make a table of paths; what only a manifest knows is the same for all."""
+    """Return a table of paths, with the same values in all other columns."""
     nothing = np.zeros(len(names), np.int64)
     return ImageTable(
         root=Path(),

@@ -1,7 +1,7 @@
-"""The inference network: what of VisNet makes an embedding, and nothing else.
+"""The inference network: the parts of VisNet that compute an embedding.
 
-Semantic head and classifier stay behind: they are for training, and the classifier's rows are the
-training identities, which nobody who embeds needs to have. The fusion keeps its exact short cut.
+Semantic head and classifier are left out: they are only needed in training, and the rows of the
+classifier are the training identities. The fusion keeps its exact short cut.
 """
 
 from __future__ import annotations
@@ -16,23 +16,21 @@ from torch.nn.utils import fuse_conv_bn_eval
 from visnet_model.data.augment import IMAGENET_MEAN, IMAGENET_STD
 from visnet_model.network.backbone import Backbone, BackboneName
 from visnet_model.network.fusion import MultiScaleFusion
-from visnet_model.network.identity import BNNeck
-from visnet_model.network.visnet import VisNet
+from visnet_model.network.visnet import BNNeck, VisNet
 
 PARTS = ("backbone", "fusion", "neck")
-"""Attributes of `VisNet` that inference needs; their keys in a state dict begin with these."""
+"""Attributes of `VisNet` that inference needs; their keys in a state dict start with these."""
 
 
 class InferenceNetwork(nn.Module):
-    """An image to its embedding, in eval mode as `VisNet` computes it; random weights.
+    """Images to embeddings, as computed by `VisNet` in eval mode; random weights.
 
     Args:
-        backbone: Which ResNet.
+        backbone: Name of the ResNet.
         normalise: Whether the network normalises its input itself.
 
     Attributes:
-        normalisation: The input's, with which images go in as they are decoded; an identity where
-            they have to be normalised beforehand.
+        normalisation: Normalises uint8 images; an identity if the input is already normalised.
     """
 
     def __init__(self, backbone: BackboneName, *, normalise: bool = False) -> None:
@@ -47,21 +45,21 @@ class InferenceNetwork(nn.Module):
         """Return embeddings.
 
         Args:
-            images: RGB N×3×H×W: uint8, 0 to 255, if the network normalises; else float32,
-                normalised with ImageNet's mean and deviation.
+            images: RGB N×3×H×W: uint8, 0 to 255, if the network normalises; otherwise float32,
+                normalised with ImageNet's mean and standard deviation.
 
         Returns:
-            fp32 N×D of unit L2 norm, to be compared by Euclidean distance.
+            fp32 N×D of unit L2 norm, to compare by Euclidean distance.
         """
         stages = self.backbone(self.normalisation(images))
         return F.normalize(self.neck(self.fusion(stages)))
 
 
 class InputNormalisation(nn.Module):
-    """0 to 255 to ImageNet's mean and deviation.
+    """Normalise uint8 images with ImageNet's mean and standard deviation.
 
-    Images go in as uint8, what every decoder gives: floating point would leave open whether they
-    are 0 to 1 or 0 to 255, and a runtime refuses another type where it would take another scale.
+    The input is uint8, as decoders return it. With floating point it would be unclear whether
+    values are 0 to 1 or 0 to 255; a runtime refuses a wrong dtype, but not a wrong scale.
     """
 
     mean: Tensor
@@ -70,7 +68,7 @@ class InputNormalisation(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         for name, values in (("mean", IMAGENET_MEAN), ("deviation", IMAGENET_STD)):
-            # Not of the state dict: constants, the same in every file.
+            # Not in the state dict: the constants are the same in every file.
             self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -79,7 +77,7 @@ class InputNormalisation(nn.Module):
 
 
 def inference_network(network: VisNet, *, normalise: bool = False) -> InferenceNetwork:
-    """Copy what inference needs out of a VisNet, to the CPU and into eval mode."""
+    """Return a copy of the parts of a VisNet that inference needs, on the CPU and in eval mode."""
     inference = InferenceNetwork(network.backbone.name, normalise=normalise)
     state = network.state_dict()
     inference.load_state_dict(
@@ -89,22 +87,22 @@ def inference_network(network: VisNet, *, normalise: bool = False) -> InferenceN
 
 
 def fold_batch_norms(network: InferenceNetwork) -> InferenceNetwork:
-    """Return a copy without batch normalisation: fewer operations, the same to rounding.
+    """Return a copy without batch normalisation: fewer operations, the same result up to rounding.
 
-    In convolutions it disappears. The neck's has no convolution before it and becomes one
-    multiplication and addition per dimension.
+    It is folded into the convolutions before it. The neck's has no convolution before it, and
+    becomes a multiplication and an addition per dimension.
     """
     folded = copy.deepcopy(network)
     for module in list(folded.modules()):
         _fold_children(module)
-    folded.neck.norm = _Affine(network.neck.norm)  # type: ignore[assignment]  # called alike
+    folded.neck.norm = _Affine(network.neck.norm)  # type: ignore[assignment]  # same interface
     return folded
 
 
 def _fold_children(module: nn.Module) -> None:
-    """Fold each batch normalisation into the convolution registered right before it.
+    """Fold each batch normalisation into the convolution that is registered right before it.
 
-    In the ResNets and the projections that is the one whose output it normalises.
+    In ResNets and in the projections, this is the one whose output it normalises.
     """
     before = ""
     for name, child in list(module.named_children()):
@@ -115,7 +113,7 @@ def _fold_children(module: nn.Module) -> None:
 
 
 class _Affine(nn.Module):
-    """What batch normalisation is in eval mode: a factor and a summand for each dimension."""
+    """Batch normalisation in eval mode: a factor and an offset for each dimension."""
 
     scale: Tensor
     shift: Tensor

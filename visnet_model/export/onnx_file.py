@@ -1,10 +1,10 @@
-"""The inference network as one ONNX file, run in ONNX Runtime before it gets its name.
+"""The inference network as one ONNX file, tested in ONNX Runtime before it gets its name.
 
-The exporter is torch's own over ``torch.export`` (``dynamo=True``, which needs onnxscript), not
-the one over TorchScript: that is deprecated since torch 2.9, writes the picking of the short cut
-as some 200 operations of shape arithmetic, and leaves the embedding's width unnamed. It was tried
-with torch 2.6 and 2.14. Torch 2.6 with today's onnxscript fails at batch normalisation and at a
-batch dimension without an upper bound; folding removes the first, `LARGEST_BATCH` the second.
+The exporter is torch's, based on ``torch.export`` (``dynamo=True``, which needs onnxscript). The
+one based on TorchScript is deprecated since torch 2.9, writes the pixel picking of the short cut as
+about 200 operations of shape arithmetic, and leaves the embedding's width undefined. This was
+tested with torch 2.6 and 2.14. Torch 2.6 with the current onnxscript fails at batch normalisation
+and at a batch dimension without upper bound; folding solves the first, `LARGEST_BATCH` the second.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import torch
 
-from visnet_model.errors import ExportError
+from visnet_model.errors import ExportError, MissingPackageError, TrainingError
 from visnet_model.export.checked import trial_inputs, write_checked
 from visnet_model.export.description import LICENCE_NOTE, Description
 from visnet_model.export.network import InferenceNetwork, fold_batch_norms
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET: Final = 18
-"""The lowest that the exporter writes, read by ONNX Runtime since 1.14 (2023)."""
+"""The lowest opset that the exporter writes; ONNX Runtime reads it since 1.14 (2023)."""
 
 TOLERANCE: Final = 1e-4
-"""Largest difference between an embedding's element in ONNX Runtime and in torch."""
+"""Maximum difference between the elements of an embedding in ONNX Runtime and in torch."""
 
 LARGEST_BATCH: Final = 2**16
-"""Of which the exporter is told; the file itself names no bound."""
+"""Upper bound of the batch size for the exporter; the file has none."""
 
 INPUT: Final = "images"
 OUTPUT: Final = "embeddings"
@@ -47,13 +47,13 @@ PACKAGES: Final = ("onnx", "onnxscript", "onnxruntime")
 
 @dataclass(frozen=True, slots=True)
 class OnnxFile:
-    """What was written.
+    """A written ONNX file.
 
     Attributes:
-        size: Bytes.
+        size: Size in bytes.
         opset: Version of ONNX's operators.
-        difference: Largest difference of an embedding's element to torch's.
-        runtime: Version of the ONNX Runtime that it was run in.
+        difference: Maximum difference between the elements of an embedding and those of torch.
+        runtime: Version of the ONNX Runtime that it was tested in.
     """
 
     size: int
@@ -63,17 +63,17 @@ class OnnxFile:
 
 
 def check_packages() -> None:
-    """Check that what this needs beside torch is installed.
+    """Check that the packages that ONNX needs are installed.
 
     Raises:
-        ExportError: It isn't.
+        MissingPackageError: A package cannot be imported.
     """
     for name in PACKAGES:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            raise ExportError(
-                f"ONNX needs the package {name}, which cannot be imported ({error}); "
+            raise MissingPackageError(
+                f"ONNX needs the package {name}, which cannot be imported ({error}): "
                 "pip install 'visnet[export]'"
             ) from error
 
@@ -84,18 +84,20 @@ def write_onnx(
     """Write a network as ONNX: input `INPUT`, output `OUTPUT`, any number of images.
 
     Args:
-        path: The file; replaced if it is there. Its folder must exist.
-        network: On the CPU; it is folded here, and compared with as it is.
-        description: Of the network; becomes the file's metadata.
+        path: The file; replaced if it exists. Its folder must exist.
+        network: On the CPU. A folded copy is written, and compared with the network itself.
+        description: Description of the network; becomes the file's metadata.
         opset: Version of ONNX's operators.
 
     Raises:
-        ExportError: A package is missing, the exporter cannot do it, or what it made is not the
-            same network in ONNX Runtime. Nothing is written then.
+        MissingPackageError: A package cannot be imported.
+        ExportError: The exporter fails, or the file does not compute the same in ONNX Runtime.
+            Nothing is written then.
+        TrainingError: The network's embeddings are not finite.
         OutputError: The file cannot be written.
     """
     check_packages()
-    import onnxruntime  # type: ignore[import-untyped]
+    import onnxruntime
 
     model = _translate(fold_batch_norms(network), description, opset)
     _label(model, description)
@@ -107,7 +109,9 @@ def write_onnx(
 
 
 def _translate(network: InferenceNetwork, description: Description, opset: int) -> ModelProto:
-    example = next(trial_inputs(description)).repeat(2, 1, 1, 1)  # one image would be a constant
+    example = next(trial_inputs(description)).repeat(
+        2, 1, 1, 1
+    )  # a batch of 1 would become a constant
     batch = torch.export.Dim(BATCH, max=LARGEST_BATCH)
     try:
         with _quiet(), torch.no_grad():
@@ -121,26 +125,24 @@ def _translate(network: InferenceNetwork, description: Description, opset: int) 
                 dynamic_shapes={"images": {0: batch}},
                 verbose=False,
             )
-    # Whatever breaks inside torch, onnxscript or onnx, whose versions have to fit together.
+    # Any error inside torch, onnxscript or onnx, whose versions must fit together.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ExportError(
-            f"torch {torch.__version__} cannot export to ONNX: {reason}; install current torch, "
-            "onnx and onnxscript, or take --format safetensors"
+            f"torch {torch.__version__} cannot export to ONNX: {reason}; install current versions "
+            "of torch, onnx and onnxscript, or use --format safetensors"
         ) from error
     assert program is not None
     model: ModelProto = program.model_proto
     written = next(entry.version for entry in model.opset_import if not entry.domain)
     if written != opset:
-        raise ExportError(
-            f"the exporter wrote opset {written}, not {opset}; take --opset {written}"
-        )
+        raise ExportError(f"the exporter wrote opset {written}, not {opset}; use --opset {written}")
     return model
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter from telling about its inside: what counts is compared afterwards."""
+    """Suppress the exporter's messages; the result is checked afterwards."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
@@ -152,10 +154,10 @@ def _quiet() -> Iterator[None]:
 
 
 def _label(model: ModelProto, description: Description) -> None:
-    """Describe the network, and remove what the exporter noted about this machine's source files.
+    """Describe the network, and remove the exporter's notes on the source files of this machine.
 
-    Without those notes the same network gives the same bytes on every machine, and the file is
-    readable for older runtimes.
+    Without them, the same network gives the same bytes on every machine, and older runtimes can
+    read the file.
     """
     import onnx
 
@@ -175,10 +177,11 @@ def _label(model: ModelProto, description: Description) -> None:
 
 
 def _largest_difference(path: Path, network: InferenceNetwork, description: Description) -> float:
-    """Compare a file in ONNX Runtime with torch.
+    """Return the maximum difference between a file in ONNX Runtime and the network in torch.
 
     Raises:
-        ExportError: They differ, or it does not run.
+        ExportError: The difference is too large, or the file does not run.
+        TrainingError: The network's embeddings are not finite.
     """
     import onnxruntime
 
@@ -190,14 +193,14 @@ def _largest_difference(path: Path, network: InferenceNetwork, description: Desc
             with torch.inference_mode():
                 expected = network(inputs).numpy()
             largest = max(largest, _difference(found, expected))
-    except ExportError:
+    except (ExportError, TrainingError):
         raise
-    # Its errors are of a dozen classes of its own without a common one.
+    # ONNX Runtime has a dozen classes of errors without a common base.
     except Exception as error:
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ExportError(
             f"ONNX Runtime {onnxruntime.__version__} does not run the export: {reason}; "
-            "install a current onnxruntime, or take a lower --opset"
+            "install a current onnxruntime, or use a lower --opset"
         ) from error
     return largest
 
@@ -206,14 +209,15 @@ def _difference(found: np.ndarray, expected: np.ndarray) -> float:
     if found.shape != expected.shape:
         raise ExportError(f"exported embeddings are {found.shape}, torch's {expected.shape}")
     if not np.isfinite(expected).all():
-        raise ExportError(
-            "the checkpoint's embeddings are not finite: its training diverged; take an earlier one"
+        raise TrainingError(
+            "the embeddings of this checkpoint are not finite: its training diverged; use an "
+            "earlier checkpoint"
         )
     difference = float(np.abs(found - expected).max())
-    if not difference <= TOLERANCE:  # NaN is no match, either
+    if not difference <= TOLERANCE:  # also if it is NaN
         raise ExportError(
             f"embeddings in ONNX Runtime differ from torch's by {difference:.2g}, over "
-            f"{TOLERANCE:.0e}: not exported; this is worth an issue, with the versions of torch, "
+            f"{TOLERANCE:.0e}: not exported; please open an issue with the versions of torch, "
             "onnxscript and onnxruntime"
         )
     return difference

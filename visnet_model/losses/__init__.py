@@ -1,1 +1,1 @@
-"""What VisNet learns from: identity, fine-grained difference, semantics, and their weights."""
+"""The losses: smoothed cross-entropy, FIDI, and their weights."""

@@ -7,17 +7,18 @@ from torch import Tensor, nn
 
 
 class SmoothedCrossEntropy(nn.Module):
-    """Cross-entropy with label smoothing, in fp32 whatever the logits' type.
+    """Cross-entropy with label smoothing, in fp32 whatever the dtype of the logits.
 
-    Used for the identity loss (one label an image) and the semantic loss (one label a location of
-    the fused map; paper II-C). A label's target is ``1 - smoothing + smoothing / classes``, any
-    other class's ``smoothing / classes``, so that the loss stays above the targets' entropy.
+    Used for the identity loss (one label per image) and the semantic loss (one label per location
+    of the fused map; paper II-C). The target of the labelled class is
+    ``1 - smoothing + smoothing / classes``, that of any other class ``smoothing / classes``. So the
+    loss is at least the entropy of the targets.
 
     Args:
-        smoothing: Share of the target that is spread over all classes, 0 ≤ smoothing < 1.
+        smoothing: Fraction of the target that is spread over all classes, 0 ≤ smoothing < 1.
 
     Raises:
-        ValueError: The smoothing is outside its range.
+        ValueError: The smoothing is out of its range.
     """
 
     def __init__(self, smoothing: float = 0.1) -> None:
@@ -27,14 +28,14 @@ class SmoothedCrossEntropy(nn.Module):
         self.smoothing = smoothing
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean over samples, or over samples and locations.
+        """Return the mean over images, or over images and locations.
 
         Args:
-            logits: B×classes or B×classes×H×W, any floating type.
-            labels: int64, B or B×H×W.
+            logits: N×classes or N×classes×h×w, any floating dtype.
+            labels: int64 N or N×h×w.
 
         Returns:
             fp32 scalar.
         """
-        # Autocast keeps bf16 through log-softmax on the CPU: 3 digits of a loss near ln 751.
+        # On a CPU, autocast computes log-softmax in bf16: 3 digits of a loss near ln 751.
         return F.cross_entropy(logits.float(), labels, label_smoothing=self.smoothing)

@@ -1,8 +1,8 @@
-"""What a loss must know of the other ranks, so that several processes train as one would.
+"""The batch of all ranks, for losses that need more than their own part of it.
 
-Every rank holds an equal slice of the global batch, as the sampler gives it, and
-DistributedDataParallel averages gradients over ranks. A loss that is a mean over samples needs
-nothing more; one over pairs of samples, and weights made from loss values, need what is here.
+Every rank has an equal part of the batch, and DistributedDataParallel averages gradients over
+ranks. This is all that a mean over images needs to train as a single process would. A mean over
+pairs of images, and weights computed from loss values, need the functions here.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Everyone:
-    """The global batch as one rank sees it.
+class GlobalBatch:
+    """The batch of all ranks, as one of them sees it.
 
     Attributes:
-        embeddings: M×C, of all ranks in their order; without gradient.
-        pids: M, their identities.
-        first: Index of this rank's first sample among them.
+        embeddings: M×D, in the order of ranks, without gradient.
+        pids: M identities.
+        first: Index of this rank's first image.
     """
 
     embeddings: Tensor
@@ -29,23 +29,20 @@ class Everyone:
     first: int
 
 
-def gather_everyone(embeddings: Tensor, pids: Tensor) -> Everyone:
-    """Collect the global batch; without a process group it is the batch itself.
+def gather_batch(embeddings: Tensor, pids: Tensor) -> GlobalBatch:
+    """Gather the batch of all ranks; without a process group, it is this batch.
 
     Args:
-        embeddings: N×C of this rank, the same N on all.
-        pids: N, their identities.
-
-    Returns:
-        The global batch, in the order of ranks.
+        embeddings: N×D of this rank; N is the same on all ranks.
+        pids: N identities.
     """
     if _ranks() == 1:
-        return Everyone(embeddings.detach(), pids, 0)
-    return Everyone(_gather(embeddings), _gather(pids), dist.get_rank() * len(pids))
+        return GlobalBatch(embeddings.detach(), pids, 0)
+    return GlobalBatch(_gather(embeddings), _gather(pids), dist.get_rank() * len(pids))
 
 
 def mean_over_ranks(values: Tensor) -> Tensor:
-    """Average a tensor over ranks, without gradient; on a GPU this does not wait for the host."""
+    """Average a tensor over ranks, without gradient; on a GPU, the host does not wait for it."""
     values = values.detach().clone()
     if _ranks() > 1:
         dist.all_reduce(values)

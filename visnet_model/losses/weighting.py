@@ -1,7 +1,7 @@
-"""How the losses are added up: dynamic weight averaging, or fixed weights.
+"""Weights of the losses: dynamic weight averaging, or fixed weights.
 
-Both are called once a step with the step's loss values and return the weights for that same step.
-They are no modules but, like a learning-rate schedule, small objects with a state of plain types.
+Both are called once per step with the loss values of the step and return the weights of that step.
+They are not modules but, like a learning-rate schedule, small objects with a state of plain types.
 """
 
 from __future__ import annotations
@@ -14,57 +14,63 @@ import torch
 from torch import Tensor
 
 HISTORY = 50
-"""Batches whose loss values are kept (paper II-F)."""
+"""Number of batches whose loss values are kept (paper II-F)."""
 
 TEMPERATURE = 2.0
-"""T of the softmax (paper II-F): the higher, the closer the weights stay to equal."""
+"""T of the softmax (paper II-F): the higher, the more equal the weights."""
 
 
 class Weighting(Protocol):
-    """What gives each loss its weight.
-
-    Attributes:
-        names: The losses that take part, in the order of values and weights.
-    """
+    """Gives each loss its weight in each step."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The losses that take part; one that is switched off is not among them."""
+        """The losses that are switched on, in the order of values and weights."""
         ...
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Take a step's K loss values and return its K weights, fp32 on the values' device."""
+        """Return the weights of a step, fp32, given its loss values."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the next weights depend on, in plain types."""
+        """Return everything that the next weights depend on, in plain types."""
         ...
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from a state.
+        """Resume from a state.
 
         Raises:
-            ValueError: It belongs to other losses.
+            ValueError: The state is of other losses.
         """
         ...
 
 
-class DynamicWeights:
-    """Dynamic weight averaging: a loss that falls more slowly than the others weighs more.
+class DynamicWeightAveraging:
+    """Dynamic weight averaging: losses that fall more slowly than the others get more weight.
 
-    ``w = softmax(r / T)``, ``r_k = L_k(t−1) / L_k(t−2)`` (paper II-E4 and II-F, after Liu et al.,
-    CVPR 2019). The weights sum to 1 and are equal until two batches are past. They depend on loss
-    values of past batches only and carry no gradient. A loss whose last value but one is not
-    above 0, as FIDI's is where a batch has no pair, counts as unchanged, r = 1.
+    ``w = softmax(r / T)`` with ``r_k = L_k(t−1) / L_k(t−2)`` and T = 2 (paper II-E4 and II-F, after
+    Liu et al., "End-to-end multi-task learning with attention", CVPR 2019). The weights sum to 1
+    and are equal for the first two batches. They depend on the loss values of earlier batches only,
+    and carry no gradient. If the last value but one of a loss is not above 0, as FIDI's if a batch
+    has no pair, the loss counts as unchanged, r = 1.
 
-    The history stays on the losses' device and nothing here waits for it. Of the 50 batches the
-    weights read the last two; the rest goes into checkpoints and logs.
+    The history stays on the device of the losses, and the host does not wait for it. It has the
+    last 50 batches, as in the paper; the weights depend on the last two.
 
     Args:
-        names: The losses that take part.
+        names: The names of the losses, in the order of their values.
 
     Raises:
-        ValueError: No names, or one twice.
+        ValueError: There are no names, or one occurs twice.
+
+    Examples:
+        >>> import torch
+        >>> from visnet_model import DynamicWeightAveraging
+        >>> weighting = DynamicWeightAveraging(["identity", "fidi"])
+        >>> for values in ([6.0, 0.5], [3.0, 0.5], [2.0, 0.4]):
+        ...     weights = weighting(torch.tensor(values))
+        >>> [round(weight, 3) for weight in weights.tolist()]  # identity fell faster
+        [0.438, 0.562]
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -73,33 +79,33 @@ class DynamicWeights:
         self._ring = torch.zeros(HISTORY, len(self.names))
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Return the weights that past batches give, then add this one to them.
+        """Return the weights of this step, and add its values to the history.
 
         Args:
-            values: K loss values of this step, the same on all ranks.
+            values: One value per loss, the same on all ranks.
 
         Returns:
-            K weights, fp32.
+            fp32, one weight per loss.
         """
         values = values.detach().to(torch.float32)
-        self._ring = self._ring.to(values.device)  # moves in the first step only
+        self._ring = self._ring.to(values.device)  # only moves in the first step
         weights = self._weights()
         self._ring[self._batches % HISTORY] = values
         self._batches += 1
         return weights
 
     def state_dict(self) -> dict[str, Any]:
-        """Return names, number of batches seen, and their last 50 values, oldest first."""
+        """Return names, number of batches, and the values of the last 50, oldest first."""
         kept = min(self._batches, HISTORY)
         values = self._ring.tolist()
         history = [values[i % HISTORY] for i in range(self._batches - kept, self._batches)]
         return {"names": list(self.names), "batches": self._batches, "history": history}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue exactly where the state was taken.
+        """Resume exactly where the state was taken.
 
         Raises:
-            ValueError: It belongs to other losses, or its history has the wrong size.
+            ValueError: The state is of other losses, or its history has the wrong size.
         """
         _check_names(state, self.names)
         batches, history = state["batches"], state["history"]
@@ -107,8 +113,8 @@ class DynamicWeights:
             len(values) != len(self.names) for values in history
         ):
             raise ValueError(
-                f"the weighting's history does not hold the last {HISTORY} of {batches} batches "
-                f"of {len(self.names)} losses"
+                f"the history of the weighting does not have the last {HISTORY} of {batches} "
+                f"batches of {len(self.names)} losses"
             )
         self._batches = batches
         self._ring = torch.zeros(HISTORY, len(self.names))
@@ -119,16 +125,16 @@ class DynamicWeights:
         if self._batches < 2:
             return self._ring.new_full((len(self.names),), 1 / len(self.names))
         last, before = (self._ring[(self._batches - back) % HISTORY] for back in (1, 2))
-        # Bounded: after a loss of nearly 0 the ratio could overflow, and softmax(inf) is nan.
+        # Clamped: after a loss near 0 the ratio could overflow, and softmax(inf) is NaN.
         ratio = torch.where(before > 0, last / before, torch.ones_like(last)).clamp(max=1e6)
         return torch.softmax(ratio / TEMPERATURE, dim=0)
 
 
 class FixedWeights:
-    """The same weights at every step, for ablations; the weights are used as they are given.
+    """The same weights in every step, used as they are given; for ablations.
 
     Args:
-        weights: Weight of each loss; 0 switches a loss off.
+        weights: Weight of each loss by its name; 0 switches a loss off.
 
     Raises:
         ValueError: A weight is negative or not finite, or none is above 0.
@@ -142,32 +148,32 @@ class FixedWeights:
         self._weights = torch.tensor([weights[name] for name in self.names])
 
     def __call__(self, values: Tensor) -> Tensor:
-        """Return the weights, whatever the values."""
+        """Return the weights; the values only tell the device."""
         self._weights = self._weights.to(values.device)
         return self._weights
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the names only: there is nothing to continue."""
+        """Return the names; there is no other state."""
         return {"names": list(self.names)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Check that the state is of the same losses.
 
         Raises:
-            ValueError: It is of others.
+            ValueError: It is of other losses.
         """
         _check_names(state, self.names)
 
 
 def _checked_names(names: Sequence[str]) -> tuple[str, ...]:
     if not names or len(set(names)) != len(names):
-        raise ValueError(f"losses need different names, at least one, not {list(names)}")
+        raise ValueError(f"losses need one or more distinct names, not {list(names)}")
     return tuple(names)
 
 
 def _check_names(state: Mapping[str, Any], names: tuple[str, ...]) -> None:
     if list(state["names"]) != list(names):
         raise ValueError(
-            f"the weighting's state is of the losses {', '.join(state['names'])}, but this run has "
-            f"{', '.join(names)}"
+            f"the state of the weighting is of the losses {', '.join(state['names'])}, but this "
+            f"run has {', '.join(names)}"
         )

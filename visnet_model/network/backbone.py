@@ -1,7 +1,7 @@
-"""ResNet without its pooling and classifier: an image to the maps of its four stages (paper II-A).
+"""ResNet without pooling and classifier: images to the feature maps of four stages (paper II-A).
 
-The modules carry torchvision's own names, so that a state dict of torchvision's ResNet fits key by
-key (`visnet_model.network.weights`).
+The modules have torchvision's names, so that a state dict of torchvision's ResNet fits key by key
+(`visnet_model.network.weights`).
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from torch import Tensor, nn
 BackboneName: TypeAlias = Literal["resnet50", "resnet34", "resnet18"]
 
 BACKBONES: tuple[BackboneName, ...] = get_args(BackboneName)
-"""The paper's first; the others for small machines."""
+"""ResNet50 is the paper's; the others are for small machines."""
 
 
 class Backbone(nn.Module):
     """The stem and the four stages of a ResNet, with random weights.
 
     Attributes:
-        name: Which ResNet.
-        widths: Channels of the four stages: 256, 512, 1024, 2048 for ResNet50.
+        name: Name of the ResNet.
+        widths: Channels of the four stages: 256, 512, 1024 and 2048 for ResNet50.
     """
 
     def __init__(self, name: BackboneName = "resnet50") -> None:
@@ -43,10 +43,11 @@ class Backbone(nn.Module):
         self.widths = (last // 8, last // 4, last // 2, last)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return the map of each stage.
+        """Return the feature map of each stage.
 
         Args:
-            images: N×3×H×W, normalised with ImageNet's mean and deviation.
+            images: N×3×H×W, normalised with ImageNet's mean and standard
+                deviation.
 
         Returns:
             N×`widths[i]`×⌈H/s⌉×⌈W/s⌉ for the strides s = 4, 8, 16, 32.

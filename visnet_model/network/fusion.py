@@ -1,33 +1,33 @@
-"""Multi-scale fusion: four stages, one map, weighed by the image itself (paper II-B).
+"""Multi-scale fusion: the maps of four stages become one, with weights per image (paper II-B).
 
-The paper projects stages 1 to 3 at their own resolution and then brings the projections to stage
-4's with a bilinear interpolation. Shrinking by an even ratio r without antialias puts each output
-location in the middle of four pixels, rows and columns ``r·i + r/2 − 1`` and ``r·i + r/2``, and
-gives it their mean: every weight is 1/4, no other pixel is read. In eval mode the projection (1×1
-convolution, batch normalisation by running statistics, ReLU) treats each pixel by itself, so it
-commutes with picking pixels. Picking the 2×2 first, projecting those alone and averaging them
-afterwards is therefore the same function of the input, not an approximation, for a quarter of the
-multiplications: stages 1 to 3 at 64×32, 32×16 and 16×8 all become 16×8.
+The paper projects stages 1 to 3 at their own resolution and then resizes the projections to that of
+stage 4 by bilinear interpolation. Shrinking by an even ratio r without antialiasing places each
+output location between four pixels, rows and columns ``r·i + r/2 − 1`` and ``r·i + r/2``, and takes
+their mean: each has weight 1/4, and no other pixel is read. In eval mode, the projection (1×1
+convolution, batch normalisation with running statistics, ReLU) works on each pixel separately, so
+it commutes with picking pixels. Picking the 2×2 pixels first, projecting only those, and averaging
+them afterwards is therefore the same function of the input, not an approximation, for a quarter of
+the multiplications: stages 1 to 3 at 64×32, 32×16 and 16×8 all become 16×8.
 
-In training mode batch normalisation wants the whole map's statistics, as in the paper. Before it
-comes nothing but a product with a matrix W, so they follow from the map's own moments: the mean of
-Wx is W·mean(x), its variance the diagonal of W·cov(x)·Wᵀ. A covariance of C×C takes the place of a
-projection to the full width, and again only the 2×2 pixels are projected: the same function, with
-the same gradients and running statistics, for less work wherever C is well below the width.
+In training mode, batch normalisation needs the statistics of the whole projected map, as in the
+paper. The projection before it is only a product with a matrix W, so the statistics follow from the
+moments of the map itself: the mean of Wx is W·mean(x), and its variance is the diagonal of
+W·cov(x)·Wᵀ. A C×C covariance replaces a projection to the full width, and again only the 2×2 pixels
+are projected: the same function, with the same gradients and running statistics, for less work
+wherever C is well below the width.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from visnet_model.network.moments import channel_moments
-
 REDUCTION = 4
-"""The scale attention's hidden layer is narrower than the map by this: 2048 to 512."""
+"""Ratio of the map's width to that of the attention's hidden layer: 2048 to 512."""
 
 
 class Projection(nn.Sequential):
@@ -40,19 +40,19 @@ class Projection(nn.Sequential):
 
     @property
     def measures_alone(self) -> bool:
-        """Whether batch statistics are computed, and of this process's batch: no SyncBatchNorm."""
+        """Whether statistics are those of this process's batch: training, without SyncBatchNorm."""
         norm = self[1]
         return isinstance(norm, nn.BatchNorm2d) and norm.training
 
     def project_some(self, pixels: Tensor, stage: Tensor) -> Tensor:
-        """Project some pixels of a map as training mode would together with all the others.
+        """Project some pixels of a map, with the batch statistics of the whole map.
 
-        Running statistics are updated with those of the whole map, too. Only for a projection that
+        The running statistics are updated with those of the whole map, too. Requires
         `measures_alone`.
 
         Args:
             pixels: N×C×h×w, picked from ``stage``.
-            stage: N×C×H×W, at least two pixels in all.
+            stage: N×C×H×W, with at least two pixels in total.
 
         Returns:
             N×width×h×w.
@@ -76,7 +76,7 @@ class Projection(nn.Sequential):
 
 @torch.no_grad()
 def _update(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Update running statistics as `nn.BatchNorm2d` does: the variance there is the unbiased."""
+    """Update running statistics as `nn.BatchNorm2d` does, with the unbiased variance."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
     assert norm.num_batches_tracked is not None
@@ -88,9 +88,9 @@ def _update(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) ->
 
 
 class ScaleAttention(nn.Sequential):
-    """One weight in 0..1 per stage, not normalised to sum 1, from the pooled mean map (equation 3).
+    """A weight in 0..1 for each stage, from the pooled mean map (equation 3); their sum is not 1.
 
-    1×1 convolutions stand for the paper's fully connected layers, as in its footnote.
+    1×1 convolutions replace the paper's fully connected layers, as in its footnote.
     """
 
     def __init__(self, width: int, stages: int) -> None:
@@ -103,20 +103,20 @@ class ScaleAttention(nn.Sequential):
 
 
 class MultiScaleFusion(nn.Module):
-    """Projects stages to the last one's width, aligns them with it, and sums them weighted.
+    """Project all stages to the width and size of the last one, and return their weighted sum.
 
     Attributes:
-        width: Channels of the fused map, those of the last stage.
-        short_cut: Whether only the pixels that the alignment reads are projected, where the sizes
-            allow it and, in training mode, where that is less work. The result is the same;
-            ``False`` is for measuring what it saves.
+        width: Channels of the fused map, the same as of the last stage.
+        short_cut: Whether to project only the pixels that the interpolation reads, where the sizes
+            allow it and, in training mode, where it is less work. The result is the same;
+            ``False`` is for measuring the savings.
     """
 
     def __init__(self, widths: Sequence[int], *, short_cut: bool = True) -> None:
         super().__init__()
         *earlier, self.width = widths
         self.short_cut = short_cut
-        # The last stage has the width already: an identity, by the paper's parameter count.
+        # The last stage already has the width; by the paper's parameter count it has no projection.
         self.projections = nn.ModuleList(Projection(channels, self.width) for channels in earlier)
         self.attention = ScaleAttention(self.width, len(widths))
 
@@ -124,10 +124,10 @@ class MultiScaleFusion(nn.Module):
         """Fuse the maps of all stages.
 
         Args:
-            stages: N×C×H×W each, with the channels given to the constructor, the smallest last.
+            stages: N×C×H×W each, with the channels given to the constructor; the smallest map last.
 
         Returns:
-            N×`width`×h×w, of the last stage's size.
+            N×`width`×h×w, the size of the last stage.
         """
         *earlier, last = stages
         size = (last.shape[2], last.shape[3])
@@ -136,13 +136,13 @@ class MultiScaleFusion(nn.Module):
             for projection, stage in zip(self.projections, earlier, strict=True)
         ]
         maps = torch.stack([*aligned, last], dim=1)  # N×stages×C×h×w
-        # The pool of the mean map (equation 2) is one mean over stages and locations.
+        # Pooling the mean map (equation 2) is a single mean over stages and locations.
         pooled = maps.mean(dim=(1, 3, 4))[:, :, None, None]
         weights: Tensor = self.attention(pooled)  # N×stages×1×1
         return (weights.unsqueeze(2) * maps).sum(dim=1)  # equation 4
 
     def _align(self, projection: nn.Module, stage: Tensor, size: tuple[int, int]) -> Tensor:
-        """Project a stage and bring it to the fused map's size, on the shorter way if there is."""
+        """Project a stage and resize it to the fused map, by the short cut where possible."""
         if self.short_cut and shrinks_evenly(stage, size):
             if not self.training:
                 return F.avg_pool2d(projection(pixels_read(stage, size)), kernel_size=2)
@@ -157,7 +157,7 @@ class MultiScaleFusion(nn.Module):
 
 
 def shrinks_evenly(stage: Tensor, size: tuple[int, int]) -> bool:
-    """Say whether height and width are even multiples of those to reach."""
+    """Tell whether height and width are even multiples of the target size."""
     return all(
         given % wanted == 0 and given // wanted % 2 == 0
         for given, wanted in zip(stage.shape[2:], size, strict=True)
@@ -165,9 +165,10 @@ def shrinks_evenly(stage: Tensor, size: tuple[int, int]) -> bool:
 
 
 def moments_pay_off(stage: Tensor, size: tuple[int, int], width: int) -> bool:
-    """Say whether covariance and picked pixels take fewer products than projecting all pixels.
+    """Tell whether covariance and picked pixels take fewer products than projecting all pixels.
 
-    For VisNet's stages 1 and 2 they take 3/16 and 1/2 of them; of stage 3 every pixel is read.
+    They take 3/16 and 1/2 of the products for VisNet's stages 1 and 2. Of stage 3, every pixel is
+    read.
     """
     _, channels, full_height, full_width = stage.shape
     read = 4 * size[0] * size[1] / (full_height * full_width)
@@ -179,13 +180,13 @@ def pixels_read(stage: Tensor, size: tuple[int, int]) -> Tensor:
 
     Args:
         stage: N×C×H×W, for which `shrinks_evenly` holds.
-        size: Height h and width w to reach.
+        size: Target height h and width w.
 
     Returns:
-        N×C×2h×2w: the four pixels around the middle of each H/h × W/w block, in their order; the
-        stage itself where it has no others. Otherwise channels_last, whatever the stage is: where
-        that is channels_last too, picking pixels with all their channels is a hundred times
-        faster than picking from each channel, and from other maps no slower.
+        N×C×2h×2w: the four pixels around the centre of each H/h × W/w block, in their order; the
+        stage itself if it has no other pixels. Otherwise the result is channels_last, whatever the
+        layout of the stage: from a channels_last stage, picking pixels with all their channels is a
+        hundred times faster than picking from each channel, and from other layouts no slower.
     """
     batch, channels, full_height, full_width = stage.shape
     height, width = size
@@ -199,5 +200,52 @@ def pixels_read(stage: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _middle(ratio: int) -> slice:
-    """Return the two in the middle of an even number."""
+    """Return the slice of the two middle ones of an even number of items."""
     return slice(ratio // 2 - 1, ratio // 2 + 1)
+
+
+def channel_moments(stage: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean and covariance of a map's channels over all images and pixels.
+
+    Computed in fp32, or fp64 for fp64 maps, also under autocast. Both results carry gradients
+    (first derivatives only).
+
+    Args:
+        stage: N×C×H×W in any memory format; channels_last avoids a copy.
+
+    Returns:
+        The mean, C, and the covariance, C×C, with divisor N·H·W.
+    """
+    pixels = stage.permute(0, 2, 3, 1).reshape(-1, stage.shape[1])
+    moments: tuple[Tensor, Tensor] = _Moments.apply(pixels)
+    return moments
+
+
+class _Moments(torch.autograd.Function):
+    """Moments of P×C pixels, whose gradient is one matrix product and only stores the pixels.
+
+    Autograd would store a centred copy in fp32 and compute two products in fp32. With many
+    channels, that costs more than `MultiScaleFusion` saves.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(pixels.device.type, enabled=False):
+            exact = pixels.to(torch.promote_types(pixels.dtype, torch.float32))
+            mean = exact.mean(dim=0)
+            centred = exact - mean  # E[xxᵀ] − E[x]E[x]ᵀ cancels where the mean is large
+            covariance = centred.T @ centred / len(pixels)
+        ctx.save_for_backward(pixels, mean)
+        return mean, covariance
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, of_mean: Tensor, of_covariance: Tensor) -> Tensor:
+        pixels, mean = ctx.saved_tensors
+        with torch.autocast(pixels.device.type, enabled=False):
+            # The covariance has no gradient by way of the mean: centred pixels sum to zero.
+            centred = (pixels - mean).to(pixels.dtype)
+            symmetric = (of_covariance + of_covariance.T) / len(pixels)
+            return torch.addmm(
+                (of_mean / len(pixels)).to(pixels.dtype), centred, symmetric.to(pixels.dtype)
+            )

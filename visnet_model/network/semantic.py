@@ -1,7 +1,6 @@
-"""Semantic clustering: body parts by rule as labels, and the head that learns them (paper II-C).
+"""Semantic clustering: rule-based body parts as labels, and the head that learns them (paper II-C).
 
-Used in training only: it makes every location of the fused map say which part of a person it
-shows. Inference leaves it out.
+It is used in training only: each location of the fused map learns which body part it shows.
 """
 
 from __future__ import annotations
@@ -13,15 +12,15 @@ UPPER_BODY, LOWER_BODY, SHOES, BACKGROUND = range(4)
 CLASSES = 4
 
 UPPER_TENTHS, LOWER_TENTHS = 4, 8
-"""Where the upper and the lower body end, in tenths of the height (equation 5)."""
+"""Lower ends of the upper and the lower body, in tenths of the height (equation 5)."""
 
 FOREGROUND_DEVIATIONS = 0.5
-"""A location shows the person where its feature's norm exceeds the image's mean norm by more than
-this many of the image's standard deviations (equation 8)."""
+"""A location is foreground if the norm of its feature exceeds the image's mean norm by more than
+this many standard deviations of the image (equation 8)."""
 
 
 class SemanticHead(nn.Module):
-    """A three-layer perceptron over each location: width → width/2 → width/4 → 4 (equation 10)."""
+    """A three-layer perceptron at each location: width → width/2 → width/4 → 4 (equation 10)."""
 
     def __init__(self, width: int, dropout: float = 0.1) -> None:
         super().__init__()
@@ -38,13 +37,13 @@ class SemanticHead(nn.Module):
         )
 
     def forward(self, fused: Tensor) -> Tensor:
-        """Return each location's class scores.
+        """Return the class logits of each location.
 
         Args:
             fused: N×width×h×w.
 
         Returns:
-            Logits N×4×h×w, as ``cross_entropy`` takes them beside N×h×w `pseudo_labels`.
+            N×4×h×w, as ``cross_entropy`` takes them with the N×h×w `pseudo_labels`.
         """
         batch, channels, height, width = fused.shape
         locations = fused.permute(0, 2, 3, 1).reshape(-1, channels)
@@ -53,12 +52,12 @@ class SemanticHead(nn.Module):
 
 
 def pseudo_labels(fused: Tensor) -> Tensor:
-    """Label each location by its height in the image and the strength of its feature.
+    """Label each location by its height in the image and the norm of its feature.
 
-    Equations 5 to 9. Rows belong to the body part in which their centre lies; 8 rows are 3 of
-    upper body, 3 of lower body, 2 of shoes, the nearest to 40, 40 and 20 %. The deviation is that
-    of all locations of the image, not an estimate from a sample (no Bessel's correction).
-    Computed in fp32 whatever the map's type, and without gradient: labels are not to be learnt.
+    Equations 5 to 9. A row belongs to the body part that contains its centre: of 8 rows, 3 are
+    upper body, 3 lower body and 2 shoes, the nearest to 40, 40 and 20 %. The standard deviation is
+    that of all locations of the image, without Bessel's correction. Computed in fp32 whatever the
+    map's dtype, and without gradient, because labels are not learnt.
 
     Args:
         fused: N×C×h×w.
@@ -75,10 +74,10 @@ def pseudo_labels(fused: Tensor) -> Tensor:
 
 
 def body_parts(height: int, device: torch.device | None = None) -> Tensor:
-    """Return the body part of each of so many rows, int64 (equation 5).
+    """Return the body part of each of ``height`` rows, int64 (equation 5).
 
-    In whole numbers, so that no rounding decides: the centre ``(row + 1/2) / height`` lies beyond
-    t tenths where ``10·row + 5 ≥ t·height``.
+    Computed in integers to avoid rounding: the centre ``(row + 1/2) / height`` is at or below t
+    tenths where ``10·row + 5 ≥ t·height``.
     """
     centres = 10 * torch.arange(height, device=device) + 5
     upper_ends, lower_ends = UPPER_TENTHS * height, LOWER_TENTHS * height

@@ -1,4 +1,4 @@
-"""VisNet: the rooms of this package put together (paper II)."""
+"""VisNet: backbone, fusion, semantic head, BN neck and classifier (paper II)."""
 
 from __future__ import annotations
 
@@ -9,21 +9,27 @@ from torch.nn import functional as F
 
 from visnet_model.network.backbone import Backbone, BackboneName
 from visnet_model.network.fusion import MultiScaleFusion
-from visnet_model.network.identity import BNNeck, Classifier
 from visnet_model.network.semantic import SemanticHead, pseudo_labels
 
 
 class TrainingOutputs(NamedTuple):
-    """What the losses need; N images, D channels of the fused map, h×w its size.
+    """Inputs of the losses, for N images; D channels of the fused map, h×w its size.
 
-    A named tuple, because DistributedDataParallel finds the tensors in one.
+    It is a named tuple because DistributedDataParallel finds the tensors in one.
 
     Attributes:
-        embeddings: fp32 N×D, for FIDI: the BN neck's output, not of unit norm. FIDI shapes the
-            same space that the classifier reads and that inference compares.
-        logits: N×identities, for the identity loss: the classifier on ``embeddings``.
+        embeddings: fp32 N×D, for FIDI: the output of the BN neck, not of unit norm. FIDI shapes
+            the space that the classifier reads and that inference compares.
+        logits: N×identities, for the identity loss: the classifier's output for ``embeddings``.
         semantic_logits: N×4×h×w, for the semantic loss.
-        pseudo_labels: int64 N×h×w, the semantic loss's targets; without gradient.
+        pseudo_labels: int64 N×h×w, the targets of the semantic loss, without gradient.
+
+    Examples:
+        >>> import torch
+        >>> from visnet_model import VisNet
+        >>> outputs = VisNet(identities=5, backbone="resnet18")(torch.zeros(2, 3, 64, 32))
+        >>> outputs.embeddings.shape, outputs.logits.shape
+        (torch.Size([2, 512]), torch.Size([2, 5]))
     """
 
     embeddings: Tensor
@@ -33,14 +39,28 @@ class TrainingOutputs(NamedTuple):
 
 
 class VisNet(nn.Module):
-    """A person crop to its embedding and, in training, to what the three losses need.
+    """Person crops to embeddings and, in training mode, to the inputs of the three losses.
 
-    Weights are random; see `visnet_model.network.weights` for a trained backbone.
+    The network of the paper's section II. Its weights are random; `visnet_model.network.weights`
+    loads a pre-trained backbone, `visnet_model.load_network` a trained VisNet.
 
     Args:
-        identities: Number of identities to tell apart in training.
-        backbone: Which ResNet; all widths follow from it.
-        dropout: Probability in the semantic head.
+        identities: Number of training identities, the classes of the classifier.
+        backbone: ``resnet50`` as in the paper, ``resnet34`` or ``resnet18``. D, the length of an
+            embedding, is 2048, 512 and 512.
+        dropout: Dropout probability in the semantic head.
+
+    Raises:
+        ValueError: The backbone is unknown.
+
+    Examples:
+        >>> import torch
+        >>> from visnet_model import VisNet
+        >>> network = VisNet(identities=751, backbone="resnet18").eval()
+        >>> with torch.inference_mode():
+        ...     embeddings = network(torch.zeros(2, 3, 128, 64))
+        >>> embeddings.shape
+        torch.Size([2, 512])
     """
 
     def __init__(
@@ -54,13 +74,14 @@ class VisNet(nn.Module):
         self.classifier = Classifier(self.fusion.width, identities)
 
     def forward(self, images: Tensor) -> Tensor | TrainingOutputs:
-        """Return `TrainingOutputs` in training mode, embeddings alone in eval mode.
+        """Return `TrainingOutputs` in training mode, and embeddings in eval mode.
 
         Args:
-            images: N×3×H×W (256×128 in the paper), normalised with ImageNet's mean and deviation.
+            images: float N×3×H×W (256×128 in the paper), normalised with ImageNet's mean and
+                standard deviation.
 
         Returns:
-            In eval mode fp32 N×D of unit L2 norm, to be compared by Euclidean distance.
+            In eval mode fp32 N×D of unit L2 norm, to compare by Euclidean distance.
         """
         fused = self.fusion(self.backbone(images))
         embeddings = self.neck(fused)
@@ -69,3 +90,41 @@ class VisNet(nn.Module):
         return TrainingOutputs(
             embeddings, self.classifier(embeddings), self.semantic(fused), pseudo_labels(fused)
         )
+
+
+class BNNeck(nn.Module):
+    """Global average pooling, then batch normalisation without bias (equations 12 and 13).
+
+    The bias exists, is counted as a parameter, and is frozen at 0, as in the paper. So embeddings
+    stay centred, and the classifier's hyperplanes can pass through the origin.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.norm = nn.BatchNorm1d(width)
+        self.norm.bias.requires_grad_(False)
+
+    def forward(self, fused: Tensor) -> Tensor:
+        """Return embeddings.
+
+        Args:
+            fused: N×width×h×w.
+
+        Returns:
+            fp32 N×width, not of unit norm. In half precision, distances would be too coarse.
+        """
+        embeddings: Tensor = self.norm(self.pool(fused).flatten(1).float())
+        return embeddings
+
+
+class Classifier(nn.Linear):
+    """Identity logits of embeddings: linear, without bias (equation 14)."""
+
+    INITIAL_DEVIATION = 0.001
+    """Standard deviation of the initial weights, usual after a BN neck: all identities start about
+    equally likely."""
+
+    def __init__(self, width: int, identities: int) -> None:
+        super().__init__(width, identities, bias=False)
+        nn.init.normal_(self.weight, std=self.INITIAL_DEVIATION)

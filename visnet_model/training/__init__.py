@@ -1,1 +1,1 @@
-"""From a manifest to a trained network: the loop, its log, its checkpoints, its curves."""
+"""From a manifest to a trained network: the loop, its log, its checkpoints and its curves."""

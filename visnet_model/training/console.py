@@ -1,28 +1,33 @@
-"""What people see of a training: one bar on a terminal, now and then a line elsewhere."""
+"""A training on the console: a bar on a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from visnet_aug.progress import Stage, stage
+from visnet_aug.progress import Advance, silent, stage
 from visnet_model.data.table import ImageTable
-from visnet_model.evaluation.evaluate import silent
-from visnet_model.network.complexity import count_parameters
+from visnet_model.evaluation.complexity import count_parameters
 from visnet_model.training.log import Record
-from visnet_model.training.run import Run
+from visnet_model.training.run import Observer, Run, TrainedRun
 from visnet_model.training.trainer import Trainer
 
 LINE_SECONDS = 15.0
-"""Where there is no bar, so long between two lines."""
+"""Time between two lines where there is no bar."""
 
 
-class ConsoleObserver:
-    """Shows a run: its progress on the error stream, its evaluations on the output."""
+class ConsoleObserver(Observer):
+    """Shows a run: its progress on the error stream, its evaluations on the output.
+
+    It is a context manager, which removes the bar at the end.
+    """
 
     def __init__(self) -> None:
         self._out = Console(highlight=False, soft_wrap=True, markup=False)
@@ -41,31 +46,41 @@ class ConsoleObserver:
         self._training = False
         self._line = time.monotonic()
 
-    @property
-    def stage(self) -> Stage:
-        """Show a stage's own bar, but not in the middle of a training: there is one bar already."""
-        return silent if self._training else stage
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def stage(self, name: str) -> AbstractContextManager[Advance]:
+        """Show a bar for the stage, except during the training, which has a bar already."""
+        return silent(name) if self._training else stage(name)
 
     def began(self, trainer: Trainer, tables: Mapping[str, ImageTable], run: Run) -> None:
-        """Show what is trained on what, and start the bar."""
+        """Print what is trained on which images, and start the bar."""
         table = tables["train"]
         copies = int(table.augmented.sum())
         self._out.print(
-            f"{run.manifest}: {len(table):,} training images ({copies:,} with new backgrounds) of "
+            f"{run.manifest}: {len(table):,} training images ({copies:,} of them copies) of "
             f"{len(np.unique(table.pids)):,} identities; {len(tables['query']):,} queries, "
             f"{len(tables['gallery']):,} gallery images"
         )
         self._out.print(
-            f"VisNet on {run.config.network.backbone}, {count_parameters(trainer.network):,} "
-            f"parameters, weights {trainer.init}; {trainer.steps:,} steps to {run.out}"
+            f"VisNet with {run.config.network.backbone}, {count_parameters(trainer.network):,} "
+            f"parameters, initial weights {trainer.init}; {trainer.steps:,} steps, to {run.out}"
         )
         if trainer.step:
-            self._out.print(f"going on after step {trainer.step:,}, epoch {trainer.epoch + 1}")
+            self._out.print(f"resuming after step {trainer.step:,}, epoch {trainer.epoch + 1}")
         self._bar.start()
         self._training = True
 
     def stepped(self, trainer: Trainer, record: Record | None) -> None:
-        """Move the bar; now and then say how it goes."""
+        """Advance the bar, or print a line now and then."""
         self._bar.update(self._task, completed=trainer.step, total=trainer.steps)
         if record is None:
             return
@@ -76,19 +91,27 @@ class ConsoleObserver:
             self._line = time.monotonic()
 
     def evaluated(self, record: Record) -> None:
-        """Show an evaluation."""
+        """Print an evaluation."""
         ranks = "  ".join(f"Rank-{rank} {record[f'rank{rank}']:.2%}" for rank in (1, 5, 10))
         self._out.print(
             f"epoch {record['epoch']}, step {record['step']:,}:  mAP {record['mAP']:.2%}  {ranks}"
         )
 
     def noted(self, text: str) -> None:
-        """Show something else."""
+        """Print a remark."""
         self._progress.print(text)
 
-    def close(self) -> None:
-        """Take the bar away."""
+    def stopped(self, run: Run) -> None:
+        """Print how to resume."""
         self._bar.stop()
+        self._progress.print(f"stopped; resume with: visnet-train --resume {run.out}")
+
+    def finished(self, trained: TrainedRun) -> None:
+        """Print a summary."""
+        self._bar.stop()
+        self._out.print(
+            f"{trained.out}: {len(trained.results)} evaluations, {trained.step:,} steps"
+        )
 
 
 def _progress_of(record: Record) -> str:

@@ -1,4 +1,4 @@
-"""A run's curves as a picture: losses, their weights, accuracies, learning rate."""
+"""Curves of a run: losses, their weights, accuracies and learning rate."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 Records = Sequence[Mapping[str, Any]]
 
 COLOURS = {"identity": "#0072b2", "fidi": "#d55e00", "semantic": "#009e73"}
-"""Of the losses; told apart by colour-blind eyes, too (Okabe and Ito)."""
+"""Colours of the losses; distinguishable for the colour-blind (Okabe and Ito)."""
 
 CURVES = "curves.png"
 
 
 def draw_curves(records: Records, path: Path) -> None:
-    """Draw what ``metrics.jsonl`` has.
+    """Draw the content of ``metrics.jsonl``.
 
     Args:
-        records: As `log.read_metrics` reads them.
+        records: The records, as `log.read_metrics` returns them.
         path: The PNG to write.
 
     Raises:
         OutputError: It cannot be written.
-        ImportError: matplotlib is not there.
+        ImportError: matplotlib is not installed.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 7), layout="constrained")
     panels: tuple[tuple[str, Callable[[Axes, Records], None]], ...] = (
-        ("losses, each over its first value", _losses),
+        ("losses, relative to their first value", _losses),
         ("weights of the losses", _weights),
         ("accuracy", _accuracies),
         ("learning rate", _rates),
@@ -54,7 +54,7 @@ def draw_curves(records: Records, path: Path) -> None:
 
 
 def _losses(axes: Axes, records: Records) -> None:
-    """Draw all losses on one scale: identity starts near ln 751, FIDI below 1."""
+    """Draw all losses on one scale; identity starts near ln 751, FIDI below 1."""
     for name, colour in COLOURS.items():
         steps, values = _series(records, "steps", name)
         if values:

@@ -1,7 +1,7 @@
-"""One process of several under ``torchrun``, or the only one.
+"""One of several processes under ``torchrun``, or the only one.
 
-Every rank takes its slice of each batch; gradients are averaged by DistributedDataParallel, the
-pairwise loss sees the whole batch (`losses.ranks`). Rank 0 alone writes and evaluates.
+Every rank takes its part of each batch. DistributedDataParallel averages gradients, and the
+pairwise loss sees the whole batch (`losses.ranks`). Only rank 0 writes and evaluates.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 PATIENCE = timedelta(hours=2)
-"""How long ranks wait for one another: rank 0's evaluation may take long on a large gallery."""
+"""How long ranks wait for each other; rank 0's evaluation can take long on a large gallery."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """Who this process is among those that train together.
+    """This process among those that train together.
 
     Attributes:
-        rank: From 0.
+        rank: This process, from 0.
         world: Number of processes.
-        device: What this one computes on.
+        device: Device of this process.
     """
 
     rank: int
@@ -45,12 +45,12 @@ class Ranks:
 
         Args:
             network: On this rank's device.
-            all_used: Whether every parameter gets a gradient; not so if a loss is switched off.
+            all_used: Whether every parameter gets a gradient; false if a loss is switched off.
         """
         if self.world == 1:
             return network
         on_gpu = self.device.type == "cuda"
-        if on_gpu:  # the batch statistics of one process; gloo has none of the collectives for it
+        if on_gpu:  # same statistics as one process; gloo lacks the collectives for it
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return DistributedDataParallel(
             network,
@@ -59,7 +59,7 @@ class Ranks:
         )
 
     def any(self, flag: bool) -> bool:
-        """Return whether a flag is set on any rank; all ranks must ask."""
+        """Return whether a flag is set on any rank; all ranks must call this."""
         if self.world == 1:
             return flag
         value = torch.tensor(float(flag), device=self.device)
@@ -67,17 +67,17 @@ class Ranks:
         return bool(value > 0)
 
     def wait(self) -> None:
-        """Wait until all ranks are here."""
+        """Wait for all ranks."""
         if self.world > 1:
             dist.barrier()
 
 
 @contextmanager
 def join(device: torch.device) -> Iterator[Ranks]:
-    """Join the processes that ``torchrun`` started; without it, be the only one.
+    """Join the processes that ``torchrun`` started; without it, this is the only one.
 
     Args:
-        device: What to compute on; of GPUs, ``torchrun`` says which one.
+        device: Device to compute on; with several GPUs, ``torchrun`` chooses one per process.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:

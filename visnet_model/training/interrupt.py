@@ -1,4 +1,4 @@
-"""Ctrl-C, and a cluster's SIGTERM, as a wish that the loop asks for when it is ready."""
+"""Ctrl-C, and the SIGTERM of a cluster, as a flag that the loop checks between steps."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupt:
-    """Whether somebody wants the training to stop.
+    """Whether the training was asked to stop.
 
     Attributes:
-        wanted: So it is. A second signal does what it always does.
+        wanted: Whether a signal has arrived. A second signal has its usual effect.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Interrupt:
 
 @contextmanager
 def listen() -> Iterator[Interrupt]:
-    """Take note of the first signal instead of dying from it; works in the main thread only."""
+    """Set the flag on the first signal instead of ending; in the main thread only."""
     interrupt = Interrupt()
 
     def note(number: int, frame: FrameType | None) -> None:

@@ -1,8 +1,8 @@
-"""What a run writes about itself: ``metrics.jsonl``, TensorBoard, and the stop where a loss is nan.
+"""The log of a run: ``metrics.jsonl``, TensorBoard, and the check that losses are finite.
 
-Losses are read on the host once in `INTERVAL` steps, so that a GPU is not waited for at each. A
-line of ``metrics.jsonl`` is one JSON object: ``kind`` is ``steps`` (means over the steps since the
-line before) or ``evaluation``.
+Losses are read on the host once per `INTERVAL` steps, so that the host does not wait for the GPU in
+each step. A line of ``metrics.jsonl`` is a JSON object whose ``kind`` is ``steps`` (means over the
+steps since the line before) or ``evaluation``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import numpy.typing as npt
 import torch
 
 from visnet_aug.files import write_file
-from visnet_model.losses.total import check_finite
+from visnet_model.training.objective import check_finite
 from visnet_model.training.trainer import Step
 
 INTERVAL = 10
-"""Steps to a line."""
+"""Steps per line."""
 
 METRICS = "metrics.jsonl"
 TENSORBOARD = "tensorboard"
@@ -31,21 +31,21 @@ Record = Mapping[str, Any]
 
 
 class Log(Protocol):
-    """Where records go."""
+    """A file that records are written to."""
 
     def write(self, record: Record) -> None:
-        """Take one record."""
+        """Write a record."""
 
     def close(self) -> None:
-        """Take no more."""
+        """Close the file."""
 
 
 class StepLog:
-    """Collects steps, and makes a record of each `INTERVAL` of them.
+    """Collects steps, and writes a record for every `INTERVAL` of them.
 
     Args:
-        logs: Where records go; none on ranks other than the first.
-        name_of: The name of a row of the training table.
+        logs: Files to write to; none on ranks other than 0.
+        name_of: Returns the name of a row of the training table.
     """
 
     def __init__(self, logs: Sequence[Log], name_of: Callable[[int], str]) -> None:
@@ -55,32 +55,31 @@ class StepLog:
         self._since = time.perf_counter()
 
     def add(self, step: Step) -> Record | None:
-        """Take a step.
+        """Add a step.
 
         Returns:
-            The record that it completes, if it does.
+            The record that it completes, if any.
 
         Raises:
-            NonFiniteLossError: A loss of this step, or of one since the last record, is infinite
-                or not a number.
+            NonFiniteLossError: A loss is infinite or NaN in a step since the last record.
         """
         self._pending.append(step)
         return self.flush() if step.number % INTERVAL == 0 else None
 
     def check(self) -> None:
-        """Look at what is pending without a record of it; call it before weights are kept.
+        """Check the pending steps without writing a record; call it before weights are saved.
 
         Raises:
-            NonFiniteLossError: As `add`.
+            NonFiniteLossError: As in `add`.
         """
         if self._pending:
             self._check(self._pending, _on_host(self._pending))
 
     def flush(self) -> Record | None:
-        """Make a record of what is pending, if anything is; call it at the end.
+        """Write a record of the pending steps, if there are any; call it at the end.
 
         Raises:
-            NonFiniteLossError: As `add`.
+            NonFiniteLossError: As in `add`.
         """
         if not self._pending:
             return None
@@ -101,9 +100,9 @@ class StepLog:
         return record
 
     def evaluated(self, record: Record) -> None:
-        """Take an evaluation's record."""
+        """Write the record of an evaluation."""
         self._write({"kind": "evaluation", **record})
-        self._since = time.perf_counter()  # evaluating is no training time
+        self._since = time.perf_counter()  # evaluations do not count as training time
 
     def close(self) -> None:
         """Close the logs."""
@@ -112,7 +111,7 @@ class StepLog:
 
     def _check(self, steps: Sequence[Step], values: Mapping[str, npt.NDArray[np.float64]]) -> None:
         for place, step in enumerate(steps):
-            # A gradient that is not finite spoils the weights a step before the losses tell.
+            # A gradient that is not finite spoils the weights one step before the losses show it.
             parts = {**step.losses, "gradient_norm": step.gradient_norm}
             if not all(np.isfinite(values[name][place]) for name in parts):
                 names = [self._name_of(int(index)) for index in step.indices]
@@ -124,12 +123,12 @@ class StepLog:
 
 
 class MetricsFile:
-    """``metrics.jsonl``: a line a record, on the disk as soon as it is written.
+    """``metrics.jsonl``: one line per record, flushed immediately.
 
     Args:
-        path: The file. Records of later steps than ``step`` are dropped from it: those of a run
-            that was killed after its last checkpoint and is now gone on with.
-        step: Steps done.
+        path: The file. Records of steps after ``step`` are removed: those that a killed run wrote
+            after its last checkpoint, from which it is resumed.
+        step: Number of finished steps.
     """
 
     def __init__(self, path: Path, step: int) -> None:
@@ -148,14 +147,14 @@ class MetricsFile:
 
 
 class TensorBoardFile:
-    """Records as TensorBoard's scalars; needs the package ``tensorboard``.
+    """Records as scalars for TensorBoard; needs the package ``tensorboard``.
 
     Args:
-        folder: Where its event files go.
-        step: Steps done; TensorBoard hides what an earlier run wrote after it.
+        folder: Folder for the event files.
+        step: Number of finished steps; TensorBoard hides what an earlier run wrote after it.
 
     Raises:
-        ImportError: The package is not there.
+        ImportError: The package is not installed.
     """
 
     def __init__(self, folder: Path, step: int) -> None:
@@ -164,19 +163,19 @@ class TensorBoardFile:
         self._writer = SummaryWriter(str(folder), purge_step=step + 1)
 
     def write(self, record: Record) -> None:
-        """Add a record's numbers as ``kind/name``."""
+        """Add the numbers of a record as ``kind/name``."""
         for name, value in record.items():
             if name not in ("kind", "step"):
                 tag = f"{record['kind']}/{name}"
                 self._writer.add_scalar(tag, value, record["step"])
 
     def close(self) -> None:
-        """Write out what is buffered."""
+        """Write what is buffered."""
         self._writer.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read ``metrics.jsonl``; nothing if it is not there. A torn last line is left out."""
+    """Read ``metrics.jsonl``, without an incomplete last line; empty if it does not exist."""
     if not path.exists():
         return []
     *lines, _ = path.read_text(encoding="utf-8").split("\n")
@@ -188,7 +187,7 @@ def _line(record: Record) -> str:
 
 
 def _on_host(steps: Sequence[Step]) -> dict[str, npt.NDArray[np.float64]]:
-    """Read the numbers of some steps with one wait for their device: name to one a step."""
+    """Read the numbers of some steps, waiting once for their device: from name to one per step."""
     rows = [
         {
             **step.losses,

@@ -1,42 +1,39 @@
-"""The conductor: a manifest to a trained and evaluated network in a run's folder.
+"""Runs a training: from a manifest to a trained and evaluated network in the run's folder.
 
-A run's folder holds ``config.yaml`` and ``environment.json`` from the start, ``metrics.jsonl`` and
-``tensorboard/`` as it goes, ``last.pt`` after every epoch, ``best.pt`` (highest mAP) after an
-evaluation, and ``curves.png`` at the end. Rank 0 alone writes it.
+The folder has ``config.yaml`` and ``environment.json`` from the start; ``metrics.jsonl`` and
+``tensorboard/`` grow with the run; ``last.pt`` is written after every epoch, ``best.pt`` (highest
+mAP) after an evaluation, and ``curves.png`` at the end. Only rank 0 writes.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from visnet_aug.errors import OutputError
+from visnet_aug.errors import DatasetError, OutputError
 from visnet_aug.files import make_folder, write_file
+from visnet_aug.hardware import choose_device
 from visnet_aug.manifest import PROBE_SPLITS
-from visnet_aug.progress import Stage
+from visnet_aug.progress import Advance, silent
+from visnet_model.checkpoint import config_of, read_checkpoint, write_checkpoint
 from visnet_model.config import TrainConfig, dump_config
 from visnet_model.data.images import ImageSource
 from visnet_model.data.keeping import Keeping, open_images
 from visnet_model.data.loader import TrainingLoader
 from visnet_model.data.sampler import PKSampler
 from visnet_model.data.table import ImageTable, identity_labels, read_tables
-from visnet_model.errors import CheckpointError, DataError, TrainingError
-from visnet_model.evaluation.evaluate import (
-    EvaluationOptions,
-    check_splits,
-    evaluate_network,
-)
+from visnet_model.errors import CheckpointError, DeviceMemoryError, TrainingError
+from visnet_model.evaluation.accuracy import EvaluationOptions, check_splits, evaluate_network
 from visnet_model.evaluation.ranking import RANKS
-from visnet_model.losses.total import NonFiniteLossError
-from visnet_model.provenance import device_name, sha256_of, versions
-from visnet_model.training.checkpoint import config_of, read_checkpoint, write_checkpoint
+from visnet_model.provenance import checksum, device_name, versions
 from visnet_model.training.curves import CURVES, draw_curves
-from visnet_model.training.distributed import Ranks
+from visnet_model.training.distributed import Ranks, join
 from visnet_model.training.interrupt import Interrupt, listen
 from visnet_model.training.log import (
     INTERVAL,
@@ -49,6 +46,7 @@ from visnet_model.training.log import (
     TensorBoardFile,
     read_metrics,
 )
+from visnet_model.training.objective import NonFiniteLossError
 from visnet_model.training.trainer import Step, Trainer
 
 LAST = "last.pt"
@@ -56,41 +54,23 @@ BEST = "best.pt"
 CONFIG = "config.yaml"
 ENVIRONMENT = "environment.json"
 
+DEFAULT_CONFIG = TrainConfig()
 
-class Interrupted(Exception):  # noqa: N818  nothing went wrong
+
+class Interrupted(Exception):  # noqa: N818  not an error
     """The run was asked to stop; its checkpoint is written."""
-
-
-class Observer(Protocol):
-    """Told about a run, from the main thread of rank 0."""
-
-    @property
-    def stage(self) -> Stage:
-        """Show the progress of a stage of a given name."""
-
-    def began(self, trainer: Trainer, tables: Mapping[str, ImageTable], run: Run) -> None:
-        """Tell what is trained on what."""
-
-    def stepped(self, trainer: Trainer, record: Record | None) -> None:
-        """Tell of a step, and of the record that it completed."""
-
-    def evaluated(self, record: Record) -> None:
-        """Tell of an evaluation."""
-
-    def noted(self, text: str) -> None:
-        """Tell something else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What to train, on what, and where to.
+    """What to train, on which images, and where.
 
     Attributes:
-        config: What to do.
-        manifest: What was built.
+        config: What to train.
+        manifest: The manifest of the built set.
         out: The run's folder.
-        keeping: Where images are kept while training.
-        state: The checkpoint to go on from, if any.
+        keeping: Where images are kept during the training.
+        state: The checkpoint to resume from, or ``None``.
         manifest_sha256: Checksum of the manifest; ``None`` until it is read.
     """
 
@@ -102,18 +82,156 @@ class Run:
     manifest_sha256: str | None = None
 
 
-def new_run(config: TrainConfig, manifest: Path, out: Path, keeping: Keeping = "auto") -> Run:
-    """Describe a run into a folder that is new or empty.
+@dataclass(frozen=True, slots=True)
+class TrainedRun:
+    """A finished training.
+
+    Attributes:
+        out: The run's folder.
+        step: Number of steps.
+        results: Evaluations, oldest first, each with ``epoch``, ``step``, ``mAP``, ``rank1``, ...;
+            empty on ranks other than 0.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from visnet_model import TrainedRun
+        >>> run = TrainedRun(Path("runs/market"), step=100, results=({"epoch": 1, "mAP": 0.8},))
+        >>> run.checkpoint.as_posix(), run.results[-1]["mAP"]
+        ('runs/market/last.pt', 0.8)
+    """
+
+    out: Path
+    step: int
+    results: tuple[Mapping[str, Any], ...]
+
+    @property
+    def checkpoint(self) -> Path:
+        """The weights after the last step, ``last.pt``: those to report."""
+        return self.out / LAST
+
+
+class Observer:
+    """Follows a run, from the main thread of rank 0; override what you want to see."""
+
+    def stage(self, name: str) -> AbstractContextManager[Advance]:
+        """Follow one stage: its progress is reported to what the context manager gives."""
+        return silent(name)
+
+    def began(self, trainer: Trainer, tables: Mapping[str, ImageTable], run: Run) -> None:
+        """Called before the first step."""
+
+    def stepped(self, trainer: Trainer, record: Record | None) -> None:
+        """Called after each step, with the record that it completed, if any."""
+
+    def evaluated(self, record: Record) -> None:
+        """Called after each evaluation."""
+
+    def noted(self, text: str) -> None:
+        """Called with remarks."""
+
+    def stopped(self, run: Run) -> None:
+        """Called when the run was interrupted, after its checkpoint was written."""
+
+    def finished(self, trained: TrainedRun) -> None:
+        """Called after the last step."""
+
+
+def train(
+    manifest: str | Path,
+    out: str | Path,
+    *,
+    config: TrainConfig = DEFAULT_CONFIG,
+    keep: Keeping = "auto",
+    device: str = "auto",
+    observer: Observer | None = None,
+) -> TrainedRun:
+    """Train VisNet on a built set and evaluate it, as ``visnet-train`` does.
+
+    Ctrl-C and SIGTERM stop it after the current step, with a checkpoint that `resume_training`
+    continues from. Call it in the main thread. Processes that ``torchrun`` started train together.
+
+    Args:
+        manifest: ``manifest.csv`` of a built set with train, query and gallery.
+        out: The run's folder: new or empty.
+        config: What to train; the paper's settings by default.
+        keep: Where images are kept: decoded once in ``memory``, or read from ``files`` in every
+            epoch; ``auto`` is memory if they fit. It does not change the result.
+        device: Where to train: ``auto`` (a GPU if there is one), ``cpu``, ``cuda``, ...
+        observer: Follows the run; `visnet_model.training.console.ConsoleObserver` prints it.
+
+    Returns:
+        The run's folder and its evaluations.
 
     Raises:
-        OutputError: The folder holds something.
+        Interrupted: SIGINT or SIGTERM; the checkpoint is written.
+        ManifestError: The manifest cannot be read or breaks its schema.
+        DatasetError: The manifest or its images cannot be used for training.
+        WeightsError: The backbone's initial weights cannot be used.
+        OutputError: The folder is not empty, or cannot be written.
+        RecipeError: This machine has no such device.
+        TrainingError: A loss is not finite.
+        DeviceMemoryError: The device does not have enough memory for a batch.
+        WorkerError: A process that reads images was killed.
+
+    Examples:
+        >>> from visnet_model import TrainConfig, train
+        >>> config = TrainConfig.model_validate({
+        ...     "network": {"backbone": "resnet18"},
+        ...     "data": {"height": 32, "width": 16, "identities": 2, "num_instances": 2},
+        ...     "optimisation": {"steps": 1},
+        ... })
+        >>> run = train("aug/manifest.csv", "runs/small", config=config, device="cpu")
+        >>> run.step, run.checkpoint.as_posix()
+        (1, 'runs/small/last.pt')
+    """
+    return _train(new_run(config, Path(manifest), Path(out), keep), device, observer)
+
+
+def resume_training(
+    out: str | Path,
+    *,
+    manifest: str | Path | None = None,
+    keep: Keeping = "auto",
+    device: str = "auto",
+    observer: Observer | None = None,
+) -> TrainedRun:
+    """Resume a training that was stopped or killed; on a CPU it ends with the same weights.
+
+    Args:
+        out: The run's folder.
+        manifest: Where the manifest is now, if it was moved.
+        keep: As in `train`.
+        device: As in `train`.
+        observer: As in `train`.
+
+    Returns:
+        The run's folder and its evaluations, including earlier ones.
+
+    Raises:
+        CheckpointError: There is no checkpoint to resume from, or the manifest is another one.
+        Interrupted: As in `train`, like the other errors.
+
+    Examples:
+        >>> from visnet_model import resume_training
+        >>> resume_training("runs/market", device="cpu").step  # it was finished
+        1
+    """
+    run = resumed_run(Path(out), None if manifest is None else Path(manifest), keep)
+    return _train(run, device, observer)
+
+
+def new_run(config: TrainConfig, manifest: Path, out: Path, keeping: Keeping = "auto") -> Run:
+    """Describe a run in a folder that is new or empty.
+
+    Raises:
+        OutputError: The folder is not empty.
     """
     if (out / LAST).exists():
         raise OutputError(
-            f"{out}: holds a run already; go on with it by --resume {out}, or give a new folder"
+            f"{out}: has a run already; resume it with --resume {out}, or name a new folder"
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise OutputError(f"{out}: not an empty folder; give a new one")
+        raise OutputError(f"{out}: not an empty folder; name a new one")
     return Run(config, manifest, out, keeping)
 
 
@@ -121,44 +239,40 @@ def resumed_run(out: Path, manifest: Path | None = None, keeping: Keeping = "aut
     """Describe the rest of a run.
 
     Args:
-        out: Its folder.
+        out: The run's folder.
         manifest: Where the manifest is now, if it was moved.
-        keeping: Where images are kept while training.
+        keeping: Where images are kept during the training.
 
     Raises:
-        CheckpointError: There is no checkpoint to go on from, or the manifest is another one.
+        CheckpointError: There is no checkpoint to resume from, or the manifest is another one.
     """
     path = out / LAST
     state = read_checkpoint(path)
     manifest = manifest or Path(state["manifest"]["path"])
     if not manifest.is_file():
         raise CheckpointError(
-            f"{manifest}: the manifest that {path} was trained on is not there; say where it is "
-            "by --manifest"
+            f"{manifest}: the manifest that {path} was trained on does not exist any more; use "
+            "--manifest to say where it is"
         )
-    if sha256_of(manifest) != state["manifest"]["sha256"]:
+    if checksum(manifest) != state["manifest"]["sha256"]:
         raise CheckpointError(
             f"{manifest}: not the manifest that {path} was trained on (its checksum differs)"
         )
     return Run(config_of(state, path), manifest, out, keeping, state, state["manifest"]["sha256"])
 
 
-def train(run: Run, ranks: Ranks, observer: Observer) -> Trainer:
-    """Train to the end, evaluating and writing checkpoints on the way.
+def _train(run: Run, device: str, observer: Observer | None) -> TrainedRun:
+    """Train a run, together with the other processes of ``torchrun``, if there are any."""
+    with join(choose_device(device)) as ranks:
+        return run_training(run, ranks, observer or Observer())
 
-    Returns:
-        The trainer at its end; ``results`` has the evaluations.
 
-    Raises:
-        DataError: The manifest or its images cannot be trained on.
-        TrainingError: A loss is not finite.
-        OutputError: The run's folder cannot be written.
-        WeightsError: The backbone's weights cannot be used.
-        Interrupted: SIGINT or SIGTERM; what was done is in ``last.pt``.
-    """
+def run_training(run: Run, ranks: Ranks, observer: Observer) -> TrainedRun:
+    """Train to the end, evaluating and writing checkpoints on the way; raises what `train` does."""
     tables = read_tables(run.manifest)
-    # Once: the file may be another by the time of a checkpoint, the images in memory are not.
-    run = replace(run, manifest_sha256=run.manifest_sha256 or sha256_of(run.manifest))
+    # Now, because the file may have changed when a checkpoint is written; images in memory have
+    # not.
+    run = replace(run, manifest_sha256=run.manifest_sha256 or checksum(run.manifest))
     check_tables(tables, run.manifest)
     trainer, images = _prepare(run, tables, ranks, observer)
     log = StepLog(_open_logs(run, trainer, ranks, observer), tables["train"].name)
@@ -173,42 +287,48 @@ def train(run: Run, ranks: Ranks, observer: Observer) -> Trainer:
                 _run_epoch(run, trainer, ranks, log, observer, interrupt)
                 _evaluate_if_due(run, trainer, tables, images, ranks, log, observer)
     except torch.OutOfMemoryError as error:
-        raise TrainingError(
-            f"{ranks.device}: not enough memory for a batch; take fewer --images or --identities, "
-            "a smaller --size, or --precision bf16"
+        raise DeviceMemoryError(
+            f"{ranks.device}: not enough memory for a batch; use fewer --identities or "
+            "--num-instances, a smaller --size, or --precision bf16"
         ) from error
     except NonFiniteLossError as error:
         raise TrainingError(
-            f"{error}; lower the learning rate, or look at these images; {run.out / LAST} is from "
+            f"{error}; lower the learning rate, or check these images; {run.out / LAST} is from "
             "before"
         ) from error
+    except Interrupted:
+        if ranks.is_first:
+            observer.stopped(run)
+        raise
     finally:
         log.close()
+    trained = TrainedRun(run.out, trainer.step, tuple(trainer.results))
     if ranks.is_first:
         _draw(run, observer)
-    return trainer
+        observer.finished(trained)
+    return trained
 
 
 def check_tables(tables: Mapping[str, ImageTable], manifest: Path) -> None:
-    """Refuse what must not, or cannot, be trained on.
+    """Refuse a manifest that must not, or cannot, be trained on.
 
     Raises:
-        DataError: It is a probe, or has no training, query or gallery images.
+        DatasetError: It is a probe, or has no training, query or gallery images.
     """
     if not tables.keys().isdisjoint(PROBE_SPLITS):
-        raise DataError(
-            f"{manifest}: a probe, made of test images: nothing may be trained on it; give it to "
-            "visnet-eval --probe"
+        raise DatasetError(
+            f"{manifest}: a probe, which consists of test images and must not be trained on; use "
+            "it with visnet-eval --probe"
         )
     if "train" not in tables:
-        raise DataError(f"{manifest}: no images of split train")
+        raise DatasetError(f"{manifest}: no images of split train")
     check_splits(tables)
 
 
 def _prepare(
     run: Run, tables: Mapping[str, ImageTable], ranks: Ranks, observer: Observer
 ) -> tuple[Trainer, dict[str, ImageSource]]:
-    """Load the images that this rank needs and make its trainer."""
+    """Load the images that this rank needs, and make its trainer."""
     config, data = run.config, run.config.data
     table = tables["train"]
     labels, pids = identity_labels(table.pids)
@@ -216,7 +336,7 @@ def _prepare(
         labels,
         table.sources,
         identities=data.identities,
-        images=data.images,
+        num_instances=data.num_instances,
         seed=config.seed,
         mixing=data.mixing,
     )
@@ -247,7 +367,7 @@ def _prepare(
 
 
 def _open_logs(run: Run, trainer: Trainer, ranks: Ranks, observer: Observer) -> list[Log]:
-    """Make the run's folder, say in it what runs, and open its logs; on rank 0 only."""
+    """Make the run's folder, describe the run in it, and open its logs; on rank 0 only."""
     if not ranks.is_first:
         return []
     make_folder(run.out)
@@ -259,7 +379,7 @@ def _open_logs(run: Run, trainer: Trainer, ranks: Ranks, observer: Observer) -> 
     try:
         logs.append(TensorBoardFile(run.out / TENSORBOARD, trainer.step))
     except ImportError:
-        observer.noted("no TensorBoard here: its log is left out (pip install tensorboard)")
+        observer.noted("TensorBoard is not installed: no log for it (pip install tensorboard)")
     return logs
 
 
@@ -271,7 +391,7 @@ def _run_epoch(
     observer: Observer,
     interrupt: Interrupt,
 ) -> None:
-    """Train to the epoch's end and save; leave then if asked to, or where the epoch was left."""
+    """Train to the end of the epoch, or until interrupted, and save; then stop if interrupted."""
 
     def on_step(step: Step) -> None:
         record = log.add(step)
@@ -279,7 +399,7 @@ def _run_epoch(
             observer.stepped(trainer, record)
 
     def stop() -> bool:
-        # Ranks must leave together; asking the others each step would cost a message each step.
+        # Ranks must stop together; asking the others in each step would cost a message per step.
         asking = ranks.world == 1 or trainer.step % INTERVAL == 0
         return asking and ranks.any(interrupt.wanted)
 
@@ -294,7 +414,7 @@ def _run_epoch(
 
 
 def _is_due(config: TrainConfig, trainer: Trainer) -> bool:
-    """Say whether these weights are to be evaluated and have not been, here or before a resume."""
+    """Tell whether an evaluation of these weights is due and has not been done, also before."""
     every = config.evaluation.every
     between = trainer.step > 0 and trainer.batch == 0 and every > 0 and trainer.epoch % every == 0
     evaluated = bool(trainer.results) and trainer.results[-1]["step"] == trainer.step
@@ -310,7 +430,7 @@ def _evaluate_if_due(
     log: StepLog,
     observer: Observer,
 ) -> None:
-    """Evaluate on rank 0, and save the results, while the others wait."""
+    """Evaluate on rank 0 and save the results, while the others wait."""
     if not _is_due(run.config, trainer):
         return
     if ranks.is_first:
@@ -328,7 +448,7 @@ def _evaluate(
     log: StepLog,
     observer: Observer,
 ) -> None:
-    """Rank query and gallery; keep the weights if they are the best so far."""
+    """Evaluate on query and gallery, and save the weights if they are the best so far."""
     options = EvaluationOptions(
         flip=run.config.evaluation.flip, precision=run.config.optimisation.precision
     )
@@ -361,11 +481,11 @@ def _draw(run: Run, observer: Observer) -> None:
     try:
         draw_curves(read_metrics(run.out / METRICS), run.out / CURVES)
     except ImportError:
-        observer.noted("no matplotlib here: curves.png is left out (pip install matplotlib)")
+        observer.noted("matplotlib is not installed: no curves.png (pip install matplotlib)")
 
 
 def _environment(run: Run, trainer: Trainer, ranks: Ranks) -> dict[str, Any]:
-    """Return what a reader of the results needs to know of the machine and the input."""
+    """Return what readers of the results need to know about the machine and the input."""
     return {
         "manifest": str(run.manifest),
         "manifest_sha256": run.manifest_sha256,

@@ -1,4 +1,4 @@
-"""The learning rate of each step: a function of the step alone, so that nothing is to be saved."""
+"""The learning rate as a function of the step, without any state to save."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 from visnet_model.config import OptimisationSettings
 
 WARMUP_START = 0.01
-"""Share of the learning rate that a warm-up begins with."""
+"""Fraction of the learning rate at the start of a warm-up."""
 
 
 def total_steps(settings: OptimisationSettings, steps_per_epoch: int) -> int:
-    """Return how many batches a training has."""
+    """Return the number of batches in a training."""
     return settings.steps or settings.epochs * steps_per_epoch
 
 
@@ -19,9 +19,9 @@ def learning_rate(settings: OptimisationSettings, step: int, steps_per_epoch: in
     """Return the learning rate of a step, counted from 0.
 
     Args:
-        settings: Schedule, milestones in epochs, warm-up in epochs.
-        step: The step, in all.
-        steps_per_epoch: Batches of an epoch.
+        settings: The schedule; milestones and warm-up are in epochs.
+        step: The step, from 0 over all epochs.
+        steps_per_epoch: Number of batches in an epoch.
     """
     return (
         settings.learning_rate

@@ -1,8 +1,8 @@
-"""The training loop: batches to steps, steps to epochs; all state that a checkpoint needs.
+"""The training loop: steps, epochs, and all state that a checkpoint needs.
 
-Nothing random is kept from step to step: the batches, their augmentation and the dropout are drawn
-anew from (seed, epoch, step, rank). Parameters, Adam's moments and the last loss values are
-therefore the whole state, and a resumed training is the uninterrupted one.
+No random state is kept between steps: batches, augmentation and dropout are drawn anew from (seed,
+epoch, step, rank). So parameters, Adam's moments and the last loss values are the whole state, and
+a resumed training equals an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from visnet_model.training.schedule import learning_rate, total_steps
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Step:
-    """What one step was, as tensors on its device that nobody has waited for yet.
+    """The numbers of a step, as tensors on its device that the host has not waited for.
 
     Attributes:
-        number: From 1, over all epochs.
-        epoch: From 0.
-        learning_rate: As used.
-        losses: Value of each loss that takes part, mean over ranks.
-        weights: Weight of each.
-        loss: Their weighted sum over this rank's samples.
-        accuracy: Share of this rank's images whose identity the classifier gets right.
-        gradient_norm: Before clipping.
-        indices: Rows of the training table in this rank's batch.
+        number: The step, from 1 over all epochs.
+        epoch: The epoch, from 0.
+        learning_rate: The learning rate.
+        losses: Value of each loss, mean over ranks.
+        weights: Weight of each loss.
+        loss: The weighted sum over this rank's images.
+        accuracy: Fraction of this rank's images that the classifier assigns to their identity.
+        gradient_norm: Norm of the gradient before clipping.
+        indices: Rows of the training table in this rank's part of the batch.
     """
 
     number: int
@@ -57,20 +57,19 @@ class Trainer:
     """A network in training.
 
     Args:
-        config: What to do.
-        loader: Its batches.
+        config: What to train.
+        loader: The batches.
         pids: Identities in the order of labels.
-        ranks: Who this process is.
-        fresh: Whether the weights are to be found that ``config`` starts from; not so if a state is
-            restored anyway.
+        ranks: This process among those that train together.
+        fresh: Whether to load the initial weights of ``config``; not needed if a state is restored.
 
     Attributes:
-        network: The network itself, without what distribution and compilation wrap around it.
-        init: Where its weights come from, for the log.
-        epoch: The epoch that comes next or is under way, from 0.
-        batch: The batch of it that comes next, from 0.
-        step: Steps done.
-        steps: Steps to do in all.
+        network: The network, without the wrappers of distribution and compilation.
+        init: Description of the initial weights, for the log.
+        epoch: The current epoch, from 0.
+        batch: The next batch of the epoch, from 0.
+        step: Number of finished steps.
+        steps: Number of steps in total.
         results: Evaluations so far, oldest first, in plain types.
     """
 
@@ -103,7 +102,7 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Whether all steps are done."""
+        """Whether all steps are finished."""
         return self.step >= self.steps
 
     def run_epoch(self, on_step: Callable[[Step], None], stop: Callable[[], bool]) -> bool:
@@ -111,10 +110,10 @@ class Trainer:
 
         Args:
             on_step: Called after each step.
-            stop: Asked after each step whether to leave; all ranks must get the same answer.
+            stop: Called after each step: whether to stop; it must be the same on all ranks.
 
         Returns:
-            Whether the end was reached; after ``stop`` the same epoch goes on at its next batch.
+            Whether the end was reached. After ``stop``, the next call continues the epoch.
         """
         self._model.train()
         for batch in self._loader.epoch(self.epoch, start=self.batch):
@@ -128,7 +127,7 @@ class Trainer:
         raise AssertionError("the loader ended before its length")
 
     def state(self) -> dict[str, Any]:
-        """Return all that a checkpoint needs of the training, in plain types and tensors."""
+        """Return the state for a checkpoint, in plain types and tensors."""
         return {
             "config": self._config.model_dump(mode="json"),
             "pids": list(self._pids),
@@ -142,7 +141,7 @@ class Trainer:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on exactly where a state was taken, with the same config and images."""
+        """Resume exactly where a state was taken, with the same config and images."""
         self.network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._objective.weighting.load_state_dict(state["weighting"])
@@ -150,7 +149,7 @@ class Trainer:
         self.results = list(state["results"])
 
     def _take_step(self, batch: Batch) -> Step:
-        """Go one step down."""
+        """Take one step of the optimiser."""
         settings = self._config.optimisation
         rate = learning_rate(settings, self.step, len(self._loader))
         for group in self._optimiser.param_groups:
@@ -185,19 +184,19 @@ class Trainer:
 def _build_network(
     config: TrainConfig, identities: int, device: torch.device, fresh: bool
 ) -> tuple[VisNet, str]:
-    """Make the network of a config, and say where its weights come from."""
+    """Return the network of a config, and a description of its initial weights."""
     torch.manual_seed(config.seed)
     settings = config.network
     network = VisNet(identities, backbone=settings.backbone, dropout=settings.dropout)
     origin = f"random, seed {config.seed}"
     if not fresh:
-        origin = "of the checkpoint"
+        origin = "from the checkpoint"
     elif settings.init != "random":
         origin = load_backbone(network.backbone, settings.init)
     return network.to(device).to(memory_format=torch.channels_last), origin
 
 
 def _seed_dropout(seed: int, step: int, rank: int) -> None:
-    """Seed what torch draws in a step; no two steps or ranks draw the same."""
+    """Seed torch for a step, differently for each step and rank."""
     words = np.random.SeedSequence((seed, step, rank)).generate_state(1, np.uint64)
     torch.manual_seed(int(words[0]) >> 1)

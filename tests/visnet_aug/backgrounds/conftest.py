@@ -20,7 +20,8 @@ def _textured(seed: int, height: int = 128, width: int = 64) -> np.ndarray:
         )
         for size in (32, 16, 8, 4, 2)
     ]
-    return np.rint(np.mean(layers, axis=0)).astype(np.uint8)
+    mean: np.ndarray = np.rint(np.mean(layers, axis=0)).astype(np.uint8)
+    return mean
 
 
 @pytest.fixture(scope="session")

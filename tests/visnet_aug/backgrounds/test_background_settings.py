@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,13 +29,13 @@ VARIANTS = {
 }
 
 
-def test_the_paper_s_families_and_variants():
+def test_the_paper_s_families_and_variants() -> None:
     defaults = BackgroundSettings()
     assert defaults.names() == SIX
     assert {name: list(defaults.family(name).variants) for name in SIX} == VARIANTS
 
 
-def test_survives_json():
+def test_survives_json() -> None:
     chosen = BackgroundSettings.model_validate(
         {
             "noise": {"weight": 2, "gaussian": {"sigma_levels": 20, "intensity": [0.1, 0.2]}},
@@ -45,7 +46,7 @@ def test_survives_json():
     assert BackgroundSettings.model_validate_json(chosen.model_dump_json()) == chosen
 
 
-def test_weight_0_leaves_a_family_out_and_others_come_last_in_order():
+def test_weight_0_leaves_a_family_out_and_others_come_last_in_order() -> None:
     chosen = BackgroundSettings.model_validate(
         {
             "noise": {"weight": 0},
@@ -79,7 +80,7 @@ def test_weight_0_leaves_a_family_out_and_others_come_last_in_order():
             {"texture": {"canny": {"probability": 0}, "emboss": {"probability": 0}}},
             "every variant has probability 0",
         ),
-        ({name: {"weight": 0} for name in SIX}, "no family is left"),
+        ({name: {"weight": 0} for name in SIX}, "no family is enabled"),
         ({"other": {"noise": {"transform": "RandomFog"}}}, "'noise' is taken"),
         ({"other": {"feather": {"transform": "RandomFog"}}}, "'feather' is taken"),
         ({"other": {"My Fog": {"transform": "RandomFog"}}}, "pattern"),
@@ -89,23 +90,23 @@ def test_weight_0_leaves_a_family_out_and_others_come_last_in_order():
         ({"feather": -1}, "feather"),
     ],
 )
-def test_bad_settings_are_named(bad: dict, message: str):
+def test_bad_settings_are_named(bad: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         BackgroundSettings.model_validate(bad)
 
 
-def test_a_family_without_weight_may_be_all_zeros():
+def test_a_family_without_weight_may_be_all_zeros() -> None:
     off = {"weight": 0, "canny": {"probability": 0}, "emboss": {"probability": 0}}
     assert "texture" not in BackgroundSettings.model_validate({"texture": off}).names()
 
 
-def test_unknown_family_is_a_recipe_error():
+def test_unknown_family_is_a_recipe_error() -> None:
     with pytest.raises(RecipeError, match="'fog' is unknown: have color_shift"):
         draw_variant(BackgroundSettings().family("fog"), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("family", SIX)
-def test_draws_follow_probability_and_intensity(family: str):
+def test_draws_follow_probability_and_intensity(family: str) -> None:
     first, *rest = VARIANTS[family]
     only = {name: {"probability": 0} for name in rest} | {first: {"intensity": [0.25, 0.5]}}
     chosen = BackgroundSettings.model_validate({family: only})
@@ -117,7 +118,7 @@ def test_draws_follow_probability_and_intensity(family: str):
     assert 0.48 < max(intensities) <= 0.5
 
 
-def test_relative_probabilities():
+def test_relative_probabilities() -> None:
     chosen = BackgroundSettings.model_validate(
         {"blur": {"motion": {"probability": 0.3}, "zoom": {"probability": 0.1}}}
     )
@@ -126,7 +127,7 @@ def test_relative_probabilities():
     assert counts["motion"] / 4000 == pytest.approx(0.75, abs=0.03)
 
 
-def test_colour_variants_combine():
+def test_colour_variants_combine() -> None:
     chosen = BackgroundSettings.model_validate(
         {
             "color_shift": {
@@ -144,7 +145,7 @@ def test_colour_variants_combine():
     assert all(0.4 <= s <= 0.6 for v, s in draws if v == "hue+saturation")
 
 
-def test_at_least_one_colour_variant_takes_part():
+def test_at_least_one_colour_variant_takes_part() -> None:
     rare = {"probability": 0.001}
     chosen = BackgroundSettings.model_validate(
         {"color_shift": {"hue": rare, "saturation": rare, "brightness": {"probability": 0}}}
@@ -155,21 +156,21 @@ def test_at_least_one_colour_variant_takes_part():
     assert min(counts["hue"], counts["saturation"]) > 150
 
 
-def test_foreign_family_draws_its_transform():
+def test_foreign_family_draws_its_transform() -> None:
     chosen = BackgroundSettings.model_validate({"other": {"fog": {"transform": "RandomFog"}}})
     assert draw_variant(chosen.family("fog"), np.random.default_rng(0)) == ("RandomFog", 1.0)
 
 
 @settings(deadline=None, max_examples=50)
 @given(st.sampled_from(SIX), st.integers(0, 2**63))
-def test_draws_depend_on_the_generator_only(family: str, seed: int):
+def test_draws_depend_on_the_generator_only(family: str, seed: int) -> None:
     draws = {
         draw_variant(BackgroundSettings().family(family), np.random.default_rng(seed)) for _ in "ab"
     }
     assert len(draws) == 1
 
 
-def test_importing_settings_is_light():
+def test_importing_settings_is_light() -> None:
     code = (
         "import sys, visnet_aug.backgrounds.settings as s; s.BackgroundSettings();"
         "sys.exit(bool({'numpy', 'cv2', 'albumentations', 'torch'} & set(sys.modules)))"

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds.composite import composite
 
 SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)
@@ -31,7 +32,9 @@ def slow_composite(
     seed=st.integers(0, 2**32),
     feather=st.sampled_from([0, 0.5, 1, 4.2]),
 )
-def test_against_the_slow_reference(data, shape: tuple[int, int], seed: int, feather: float):
+def test_against_the_slow_reference(
+    data: st.DataObject, shape: tuple[int, int], seed: int, feather: float
+) -> None:
     rng = np.random.default_rng(seed)
     image, background = rng.integers(0, 256, (2, *shape, 3), np.uint8)
     mask = data.draw(hnp.arrays(bool, shape))
@@ -44,7 +47,7 @@ def test_against_the_slow_reference(data, shape: tuple[int, int], seed: int, fea
         assert np.array_equal(out[~mask], background[~mask])
 
 
-def test_a_feather_only_reaches_outward():
+def test_a_feather_only_reaches_outward() -> None:
     image, background = np.full((9, 9, 3), 200, np.uint8), np.zeros((9, 9, 3), np.uint8)
     mask = np.zeros((9, 9), bool)
     mask[:, :3] = True
@@ -53,14 +56,14 @@ def test_a_feather_only_reaches_outward():
 
 
 @pytest.mark.parametrize("feather", [0.0, 2.0])
-def test_nobody_and_nothing_else(feather: float, image):
+def test_nobody_and_nothing_else(feather: float, image: Image) -> None:
     background = 255 - image
     nobody, everybody = np.zeros((128, 64), bool), np.ones((128, 64), bool)
     assert np.array_equal(composite(image, background, nobody, feather), background)
     assert np.array_equal(composite(image, background, everybody, feather), image)
 
 
-def test_masks_may_be_views(image):
+def test_masks_may_be_views(image: Image) -> None:
     """A mask cut out of a larger one isn't contiguous."""
     mask = np.zeros((128, 128), bool)[:, ::2]
     mask[10:20] = True

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from visnet_aug.arrays import Image, Mask
 from visnet_aug.backgrounds.fill import MARGIN, remove_person
 
 
 def grown(mask: np.ndarray) -> np.ndarray:
     size = 2 * MARGIN + 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((size, size))).astype(bool)
+    wider: np.ndarray = cv2.dilate(mask.astype(np.uint8), np.ones((size, size)))
+    return wider.astype(bool)
 
 
 def slow_fill(image: np.ndarray, unknown: np.ndarray) -> np.ndarray:
@@ -47,7 +51,7 @@ def bilinear(image: np.ndarray, y: float, x: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_against_the_slow_reference(seed: int, textured):
+def test_against_the_slow_reference(seed: int, textured: Callable[..., Image]) -> None:
     image = textured(seed, 32, 16)
     mask = np.zeros((32, 16), bool)
     mask[8:27, 5:11] = True
@@ -62,7 +66,9 @@ def test_against_the_slow_reference(seed: int, textured):
     seed=st.integers(0, 2**32),
     share=st.floats(0, 1),
 )
-def test_what_holds_for_any_mask(textured, height: int, width: int, seed: int, share: float):
+def test_what_holds_for_any_mask(
+    textured: Callable[..., Image], height: int, width: int, seed: int, share: float
+) -> None:
     image = textured(seed, height, width)
     mask = np.random.default_rng(seed).random((height, width)) < share**3
     filled = remove_person(image, mask)
@@ -79,14 +85,14 @@ def test_what_holds_for_any_mask(textured, height: int, width: int, seed: int, s
         assert np.array_equal(filled, image)
 
 
-def test_a_flat_background_is_continued_exactly(mask):
+def test_a_flat_background_is_continued_exactly(mask: Mask) -> None:
     image = np.full((128, 64, 3), (10, 200, 90), np.uint8)
     scene = image.copy()
     image[grown(mask)] = (255, 0, 255)
     assert np.array_equal(remove_person(image, mask), scene)
 
 
-def test_near_colours_decide(mask):
+def test_near_colours_decide(mask: Mask) -> None:
     """Dark on the left, bright on the right: the fill next to each side looks like it."""
     image = np.full((128, 64, 3), 30, np.uint8)
     image[:, 32:] = 220

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
+from visnet_aug.arrays import Image
+from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.registry import make_family
 from visnet_aug.backgrounds.settings import BackgroundSettings
 from visnet_aug.errors import RecipeError
 
 
-def make(transform: str, **args: object):
+def make(transform: str, **args: object) -> BackgroundTransform:
     family = {"transform": transform, "args": args}
     return make_family("mine", BackgroundSettings.model_validate({"other": {"mine": family}}))
 
@@ -20,16 +25,16 @@ def make(transform: str, **args: object):
         ("randomfog", {}, "no image-only transform 'randomfog': did you mean RandomFog"),
         ("HorizontalFlip", {}, "no image-only transform 'HorizontalFlip'"),
         ("ImageOnlyTransform", {}, "no image-only transform"),
-        ("os", {}, "no image-only transform 'os': its documentation lists them"),
+        ("os", {}, "no image-only transform 'os': see its documentation"),
         ("Posterize", {"bits": 3}, "Posterize: .*'bits'"),
         ("Posterize", {"num_bits": "many"}, "Posterize: num_bits"),
-        ("Normalize", {}, "makes float32"),
-        ("ToFloat", {}, "makes float32"),
+        ("Normalize", {}, "into float32"),
+        ("ToFloat", {}, "into float32"),
         ("HistogramMatching", {}, "HistogramMatching: .*hm_metadata"),
         ("TextImage", {"font_path": "/nowhere/font.ttf"}, "TextImage"),
     ],
 )
-def test_what_cannot_be_used_is_named(transform: str, args: dict, message: str):
+def test_what_cannot_be_used_is_named(transform: str, args: dict[str, Any], message: str) -> None:
     with pytest.raises(RecipeError, match=message) as caught:
         make(transform, **args)
     assert "\n" not in str(caught.value)
@@ -38,7 +43,7 @@ def test_what_cannot_be_used_is_named(transform: str, args: dict, message: str):
 @pytest.mark.parametrize(
     "transform", ["RandomRain", "GaussNoise", "Spatter", "RandomShadow", "ISONoise", "GlassBlur"]
 )
-def test_a_seed_is_enough(transform: str, textured):
+def test_a_seed_is_enough(transform: str, textured: Callable[..., Image]) -> None:
     """Neither other images in between nor another object change what a seed gives."""
     family, twin = make(transform), make(transform)
     records = [family.draw(transform, 1.0, (128, 64), np.random.default_rng(i)) for i in range(3)]
@@ -50,7 +55,7 @@ def test_a_seed_is_enough(transform: str, textured):
     )
 
 
-def test_arguments_are_obeyed_and_intensity_blends(image):
+def test_arguments_are_obeyed_and_intensity_blends(image: Image) -> None:
     family = make("InvertImg")
     record = family.draw("InvertImg", 1.0, (128, 64), np.random.default_rng(0))
     assert np.array_equal(family.apply_record(image, record), 255 - image)

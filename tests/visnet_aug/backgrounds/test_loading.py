@@ -42,7 +42,7 @@ def run(code: str) -> None:
 STUB = "import types; torch = sys.modules['torch'] = types.ModuleType('torch')\n"
 
 
-def test_importing_touches_no_network_and_nothing_global():
+def test_importing_touches_no_network_and_nothing_global() -> None:
     run(STUB + EPILOGUE)
 
 
@@ -52,14 +52,14 @@ load_albumentations(torch=False)
 """
 
 
-def test_without_torch():
+def test_without_torch() -> None:
     run(LEAN + EPILOGUE + "assert 'torch' not in sys.modules")
 
 
-def test_a_torch_that_is_there_stays():
+def test_a_torch_that_is_there_stays() -> None:
     run(STUB + LEAN + EPILOGUE + "assert sys.modules['torch'] is torch")
 
 
-def test_the_network_check_can_fail():
+def test_the_network_check_can_fail() -> None:
     with pytest.raises(AssertionError, match="touched the network"):
         run(STUB + "import albumentations")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from fake_segmenters import Picky
@@ -77,4 +78,4 @@ def kill(market: Path, tmp_path: Path) -> Callable[..., None]:
 @pytest.fixture
 def shunning() -> Callable[[Path], SegmenterFactory]:
     """Make a segmenter that rejects the mask of one image, for its border."""
-    return lambda shunned: lambda *_: SegmenterSource("picky", partial(Picky, shunned))
+    return lambda shunned: lambda *_: SegmenterSource("picky", cast(Any, partial(Picky, shunned)))

@@ -139,7 +139,8 @@ def test_links_give_the_same_images(
     tmp_path: Path,
     passthrough: Passthrough,
 ) -> None:
-    out, options = tmp_path / "aug", {"workers": 1, "passthrough": passthrough}
+    out = tmp_path / "aug"
+    options: dict[str, Any] = {"workers": 1, "passthrough": passthrough}
     build(market, out, recipe=RECIPE, **options, segmenter=ellipses)
     linked, copied = tree(out), tree(built)
     assert linked.pop("build.json") != copied.pop("build.json")
@@ -197,7 +198,8 @@ def test_a_table_that_was_half_written_at_a_kill_does_not_stay(
 def test_replacing_goes_on_with_the_same_build_if_it_was_interrupted(
     built: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
-    out, options = tmp_path / "aug", {"workers": 1, "force": True}
+    out = tmp_path / "aug"
+    options: dict[str, Any] = {"workers": 1, "force": True}
 
     class Stop(Observer):
         def stage(self, name: str) -> AbstractContextManager[Advance]:
@@ -325,7 +327,8 @@ def test_a_changed_source_is_another_build(
 def test_masks_edited_after_a_build_are_noticed_and_used_when_replaced(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path, lost: bool
 ) -> None:
-    out, options = tmp_path / "aug", {"workers": 1}
+    out = tmp_path / "aug"
+    options: dict[str, Any] = {"workers": 1}
     build(market, out, recipe=RECIPE, **options, segmenter=ellipses)
     first, second, *_ = sorted((out / "masks").iterdir())
     paint(first, 1)

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from visnet_aug.progress import Advance
 from visnet_aug.recipe import Recipe
 
 RECIPE = Recipe(images=47)
-OPTIONS = {"workers": 1}
+OPTIONS: dict[str, Any] = {"workers": 1}
 
 
 @pytest.fixture(scope="module")

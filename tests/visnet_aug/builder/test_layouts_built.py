@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from visnet_aug.report.site import write_report
 from visnet_aug.reproduction import Replayer
 from visnet_aug.verification.verify import verify
 
-ALONE = {"workers": 1}
+ALONE: dict[str, Any] = {"workers": 1}
 
 PEOPLE = {"train": (1, 2, 3), "query": (11,), "gallery": (11, 12)}
 """Identities of the small sets by split; two images of each, from two cameras."""

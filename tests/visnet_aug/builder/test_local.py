@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import active_children
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from visnet_aug.builder import local
 from visnet_aug.builder.engine import Context, Item
-from visnet_aug.builder.journal import Written
+from visnet_aug.builder.journal import WrittenFile
 from visnet_aug.builder.local import LocalEngine
 from visnet_aug.builder.plan import Kept
 from visnet_aug.datasets import read_dataset
@@ -45,7 +46,7 @@ class Log:
     def begin(self, items: Sequence[Item]) -> None:
         self.begun += [item.path for item in items]
 
-    def finish(self, files: Sequence[Written]) -> None:
+    def finish(self, files: Sequence[WrittenFile]) -> None:
         self.finished += [file.path for file in files]
 
 
@@ -101,7 +102,7 @@ def test_a_killed_worker_is_one_clear_error_and_no_hang(
     (context.out / "more").mkdir()
     log = Log()
 
-    def kill(files: Sequence[Written]) -> None:
+    def kill(files: Sequence[WrittenFile]) -> None:
         log.finish(files)
         if len(log.finished) == 6:
             for pid in worker_pids():
@@ -122,7 +123,7 @@ def test_an_interrupt_finishes_and_reports_what_was_going_on(
 ) -> None:
     log = Log()
 
-    def interrupt(files: Sequence[Written]) -> None:
+    def interrupt(files: Sequence[WrittenFile]) -> None:
         log.finish(files)
         if len(log.finished) == 6:
             raise KeyboardInterrupt
@@ -149,7 +150,7 @@ def test_an_interrupt_waits_for_images_not_for_chunks(
         given.append(pipes[0].source.path.open("wb"))  # waits until the worker reads there
         raise KeyboardInterrupt
 
-    class Pool(local.ProcessPoolExecutor):
+    class Pool(ProcessPoolExecutor):
         def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
             with given.pop() as pipe:
                 pipe.write(items[0].source.path.read_bytes())

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from multiprocessing import active_children
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from fake_segmenters import Fake, Gregarious, Loud, Unloadable
@@ -54,7 +55,7 @@ def run(
     log: Log | None = None,
 ) -> list[MaskEntry]:
     log = log or Log()
-    run_batches(batches, load, out, workers, log.begin, log.finish)
+    run_batches(batches, cast(Any, load), out, workers, log.begin, log.finish)
     assert log.ready == 1
     return sorted(log.entries, key=lambda entry: entry.stem)
 

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +54,7 @@ def test_a_lock_is_for_one_and_leaves_no_file(tmp_path: Path) -> None:
 
 def test_another_process_is_named_until_it_is_dead(tmp_path: Path) -> None:
     with process(tmp_path) as other:
-        with pytest.raises(OutputError, match=f"process {other.pid} is at work"), hold(tmp_path):
+        with pytest.raises(OutputError, match=f"process {other.pid} is working"), hold(tmp_path):
             pass
         other.send_signal(signal.SIGKILL)
     assert lock_path(tmp_path).exists()
@@ -67,13 +70,13 @@ def test_the_workers_of_a_dead_build_are_waited_for(
         dead.send_signal(signal.SIGKILL)
     monkeypatch.setattr(lock, "PATIENCE", 0.0)
     with process(tmp_path, "share"):
-        with pytest.raises(OutputError, match=f"process {dead.pid} is at work"), hold(tmp_path):
+        with pytest.raises(OutputError, match=f"process {dead.pid} is working"), hold(tmp_path):
             pass
         monkeypatch.setattr(lock, "PATIENCE", 1e9)
         worker = share(tmp_path)
         assert worker is not None
         leaving = [worker.close]
-        monkeypatch.setattr(lock.time, "sleep", lambda seconds: leaving.pop()())
+        monkeypatch.setattr(time, "sleep", lambda seconds: leaving.pop()())
         with pytest.raises(IndexError), hold(tmp_path):  # one has left, the other has not
             pass
 
@@ -116,9 +119,9 @@ def test_where_nothing_can_be_locked_builds_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     def refuse(file: object, operation: int) -> None:
-        raise OSError(getattr(lock.errno, reason), "no locks")
+        raise OSError(getattr(errno, reason), "no locks")
 
-    monkeypatch.setattr(lock.fcntl, "flock", refuse)
+    monkeypatch.setattr(fcntl, "flock", refuse)
     with hold(tmp_path):
         assert lock_path(tmp_path).exists()
     assert not lock_path(tmp_path).exists()

@@ -51,7 +51,7 @@ from visnet_aug.shards import read_bytes, read_index, shard_of
 RECIPE = Recipe(images=30 + 17)
 """All 30 images of the small dataset and 17 copies: 29 train, 6 query, 12 gallery."""
 
-SHARDS = {"workers": 2, "shards": 6}
+SHARDS: dict[str, Any] = {"workers": 2, "shards": 6}
 TARS = ["gallery-000000", "gallery-000001", "query-000000", "train-000000", "train-000001",
         "train-000002"]  # fmt: skip
 
@@ -271,7 +271,7 @@ def test_a_shard_on_a_full_disk_is_an_error_and_leaves_nothing(
 def test_links_cannot_be_in_a_tar(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path, passthrough: Passthrough
 ) -> None:
-    options = {"shards": 6, "passthrough": passthrough}
+    options: dict[str, Any] = {"shards": 6, "passthrough": passthrough}
     for refused in (build, dry_run):
         with pytest.raises(RecipeError, match=f"--shards with --passthrough {passthrough}"):
             refused(market, tmp_path / "aug", recipe=RECIPE, **options, segmenter=ellipses)
@@ -309,7 +309,7 @@ def test_another_number_of_shards_is_another_build(
 ) -> None:
     out = tmp_path / "aug"
     build(market, out, recipe=RECIPE, workers=1, shards=there, segmenter=ellipses)
-    options = {"workers": 1, "shards": here}
+    options: dict[str, Any] = {"workers": 1, "shards": here}
     with pytest.raises(OutputError, match="shards is"):
         build(market, out, recipe=RECIPE, **options, segmenter=ellipses)
     build(market, out, recipe=RECIPE, **(options | {"force": True}), segmenter=ellipses)
@@ -332,7 +332,7 @@ def test_a_foreign_file_beside_shards_is_refused_and_kept(
 
 def test_a_probe_can_be_in_shards(market: Path, ellipses: SegmenterFactory, tmp_path: Path) -> None:
     recipe = probe_recipe(Recipe(), ["blur", "noise"])
-    options = {"workers": 1, "shards": 6}
+    options: dict[str, Any] = {"workers": 1, "shards": 6}
     build_probe(market, tmp_path / "probe", recipe=recipe, **options, segmenter=ellipses)
     rows = read_manifest(tmp_path / "probe/manifest.csv")
     assert Counter(row.split for row in rows) == {

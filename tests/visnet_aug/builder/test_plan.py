@@ -116,7 +116,7 @@ def test_the_default_composition_keeps_all_its_promises(
 
 def check_each_image(plan: Plan, families: Collection[str]) -> None:
     """Copies count from 1, and no family comes again before all were used."""
-    by_image = defaultdict(dict)
+    by_image: dict[str, dict[int, str]] = defaultdict(dict)
     for task in plan.tasks:
         by_image[task.source.stem][task.copy] = task.family
     for copies in by_image.values():

@@ -5,6 +5,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from visnet_aug.backgrounds.settings import BackgroundSettings, BlurSettings
 from visnet_aug.builder.build import build, build_probe
 from visnet_aug.builder.probe import draft_probe, probe_recipe
 from visnet_aug.datasets.images import decode_rgb
@@ -73,12 +75,13 @@ def test_a_probe_is_the_test_images_and_a_version_of_each_for_each_family(
     tables = {f"{row.path.rpartition('/')[0]}/metadata.csv" for row in rows}
     assert len(tables) == 2 * (1 + len(FAMILIES))
     assert {row.path for row in rows} | tables == files
-    assert Counter((row.split, row.kind, row.family) for row in rows) == {
+    expected: dict[tuple[str, str, str | None], int] = {
         ("query", "original", None): 6,
         ("gallery", "original", None): 9,  # no junk
         **{("probe-query", "augmented", family): 6 for family in FAMILIES},
         **{("probe-gallery", "augmented", family): 9 for family in FAMILIES},
     }
+    assert Counter((row.split, row.kind, row.family) for row in rows) == expected
     order = ["query", "gallery", "probe-query", "probe-gallery"]
     assert [(row.split, row.path) for row in rows] == sorted(
         ((row.split, row.path) for row in rows), key=lambda key: (order.index(key[0]), key[1])
@@ -97,7 +100,7 @@ def test_no_row_is_there_to_train_on(probed: Path) -> None:
 
 
 def test_the_person_is_the_sources_and_the_background_is_not(probed: Path) -> None:
-    changed = Counter()
+    changed: Counter[str | None] = Counter()
     rows = {row.path: row for row in read_manifest(probed / "manifest.csv")}
     for row in rows.values():
         if row.kind == "augmented":
@@ -151,7 +154,10 @@ def test_what_says_nothing_to_a_probe_changes_nothing(
     probed: Path, market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     recipe = Recipe(
-        encoding="png", images=7, composition="published", backgrounds={"blur": {"weight": 5}}
+        encoding="png",
+        images=7,
+        composition="published",
+        backgrounds=BackgroundSettings(blur=BlurSettings(weight=5)),
     )
     make(market, tmp_path / "probe", ellipses, probe_recipe(recipe))
     assert tree(tmp_path / "probe") == tree(probed)
@@ -247,7 +253,7 @@ def test_an_image_without_a_usable_mask_has_no_version_and_is_listed(
 
 def test_without_any_mask_there_is_no_probe(market: Path, tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="no query or gallery image has a usable person mask"):
-        make(market, tmp_path / "probe", lambda *_: SegmenterSource("blind", Blind))
+        make(market, tmp_path / "probe", lambda *_: SegmenterSource("blind", cast(Any, Blind)))
 
 
 def test_a_probe_and_a_build_refuse_each_others_folders(
@@ -260,12 +266,13 @@ def test_a_probe_and_a_build_refuse_each_others_folders(
         make(market, probed, ellipses, sample=1)
     assert tree(probed) == before
 
-    out, options = tmp_path / "aug", {"workers": 1}
+    out = tmp_path / "aug"
+    options: dict[str, Any] = {"workers": 1}
     build(market, out, recipe=RECIPE, **options, segmenter=ellipses)
     with pytest.raises(OutputError, match='command is "build" there and "probe" here'):
         make(market, out, ellipses)
     built = tree(out)
-    again = options | {"force": True}
+    again: dict[str, Any] = options | {"force": True}
     build_probe(market, out, recipe=RECIPE, **again, segmenter=ellipses)
     assert not (out / "bounding_box_train").exists()
     build(market, out, recipe=RECIPE, **again, segmenter=ellipses)
@@ -279,7 +286,8 @@ def test_a_probe_and_a_build_refuse_each_others_folders(
 def test_replacing_leaves_what_stands_beside_a_version(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
-    out, options = tmp_path / "probe", {"workers": 1, "force": True}
+    out = tmp_path / "probe"
+    options: dict[str, Any] = {"workers": 1, "force": True}
     make(market, out, ellipses, probe_recipe(RECIPE, ["blur"]))
     (out / "blur" / "notes.txt").write_text("mine")
     recipe = probe_recipe(RECIPE, ["noise"])
@@ -293,7 +301,7 @@ def test_a_mended_mask_is_used(market: Path, ellipses: SegmenterFactory, tmp_pat
     Image.new("1", (32, 64), 1).save(out / "masks/query/0011_c1s1_001111_00.png")
     with pytest.raises(OutputError, match=r"1 mask was edited .* such as query/0011_c1s1"):
         make(market, out, ellipses, recipe)
-    options = {"workers": 1, "force": True}
+    options: dict[str, Any] = {"workers": 1, "force": True}
     build_probe(market, out, recipe=recipe, **options, segmenter=ellipses)
     rewritten = decoded(out / "noise/query/0011_c1s1_001111_00_1_noise.png")
     assert (rewritten == decoded(out / "query/0011_c1s1_001111_00.jpg")).all()

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from fake_segmenters import Loud, Unloadable
@@ -104,7 +104,7 @@ def test_shards_are_those_of_the_local_engine(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     pytest.importorskip("webdataset", reason="webdataset is not installed")
-    options = {"workers": 1, "shards": 4}
+    options: dict[str, Any] = {"workers": 1, "shards": 4}
     build(market, tmp_path / "local", recipe=RECIPE, **options, segmenter=ellipses)
     build(market, tmp_path / "ray", recipe=RECIPE, **options, segmenter=ellipses, engine=RayEngine)
     assert tree(tmp_path / "ray") == tree(tmp_path / "local")
@@ -161,7 +161,7 @@ def test_an_interrupted_build_is_gone_on_with(
     run = partial(build, market, out, recipe=RECIPE, segmenter=ellipses)
     with pytest.raises(KeyboardInterrupt):
         run(engine=RayEngine, observer=Watching(stage, interrupt))
-    result = run(options={"workers": 1})  # by either engine
+    result = run(workers=1)  # by either engine
     assert result.masks is not None
     assert result.masks.reused > 0
     assert stage == "mask" or result.found > 0
@@ -177,7 +177,7 @@ def test_errors_come_back_as_themselves(
     def make(items: Sequence[Kept]) -> None:
         with RayEngine() as engine:
             context = Context(RECIPE, tmp_path, "clone")
-            engine.make_files(items, context, begun=len, finished=written.extend)
+            engine.make_files(items, context, begun=lambda _: None, finished=written.extend)
 
     (tmp_path / items[10].path).mkdir()
     with pytest.raises(OutputError, match=r"10\.jpg: cannot be written"):
@@ -186,7 +186,7 @@ def test_errors_come_back_as_themselves(
     gone = replace(items[0], source=replace(items[0].source, path=tmp_path / "gone.jpg"))
     with pytest.raises(DatasetError, match=r"gone\.jpg: cannot be read any more"):
         make([gone])
-    broken = SegmenterSource("broken", Unloadable)
+    broken = SegmenterSource("broken", cast(Any, Unloadable))
     with pytest.raises(WeightsError, match=r"broken\.pt: not weights"):
         build(
             market, tmp_path / "aug", recipe=RECIPE, segmenter=lambda *_: broken, engine=RayEngine
@@ -207,7 +207,7 @@ def test_a_worker_that_always_dies_is_one_clear_error(
 
 @pytest.mark.usefixtures("cluster")
 def test_each_actor_is_a_process(market: Path, tmp_path: Path) -> None:
-    loud = SegmenterSource("loud", partial(Loud, peers=2, place=tmp_path))
+    loud = SegmenterSource("loud", cast(Any, partial(Loud, peers=2, place=tmp_path)))
     build(market, tmp_path / "aug", recipe=RECIPE, segmenter=lambda *_: loud, engine=RayEngine)
     assert len(list(tmp_path.glob("*.here"))) == 2
 
@@ -329,12 +329,12 @@ def test_the_command_works_on_a_cluster_that_was_started_before(
     built: dict[str, str], market: Path, tmp_path: Path
 ) -> None:
     port, out = free_port(), tmp_path / "aug"
-    nobody = command(market, out, recipe=f"127.0.0.1:{port}")
+    nobody = command(market, out, f"127.0.0.1:{port}")
     assert nobody.returncode == 9, nobody.stderr
     assert f"error: --ray-address 127.0.0.1:{port}: no Ray cluster can be reached" in nobody.stderr
     assert "Traceback" not in nobody.stderr
     with ray_start(port):
-        done = command(market, out, recipe=f"127.0.0.1:{port}")
+        done = command(market, out, f"127.0.0.1:{port}")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert tree(out) == built

@@ -49,7 +49,7 @@ def test_match_takes_tables_sampling_and_scan_order_from_the_source(
     data = encode(image, "match", source)
     ours, theirs = Image.open(io.BytesIO(data)), Image.open(io.BytesIO(source))
     assert ours.format == "JPEG"
-    assert ours.quantization == theirs.quantization
+    assert vars(ours)["quantization"] == vars(theirs)["quantization"]
     assert get_sampling(ours) == get_sampling(theirs)
     assert bool(ours.info.get("progressive")) == bool(theirs.info.get("progressive"))
 
@@ -113,7 +113,8 @@ def test_a_quality_means_the_usual_tables_at_4_2_0(image: NDArray[np.uint8], qua
     data = encode(image, f"jpeg:{quality}", saved(image, "PNG"))
     usual = Image.open(io.BytesIO(saved(image, "JPEG", quality=quality)))
     ours = Image.open(io.BytesIO(data))
-    assert (ours.quantization, get_sampling(ours)) == (usual.quantization, 2)
+    assert vars(ours)["quantization"] == vars(usual)["quantization"]
+    assert get_sampling(ours) == 2
 
 
 @pytest.mark.parametrize("encoding", ["match", "jpeg:80", "png"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -75,7 +76,7 @@ def test_each_folder_has_a_table_of_its_images() -> None:
 
 @pytest.mark.parametrize("missing", [("sequence",), ("frame",), ("sequence", "frame")])
 def test_what_some_image_has_not_is_left_out_everywhere(missing: tuple[str, ...]) -> None:
-    rows = [ORIGINAL, replace(QUERY, **dict.fromkeys(missing))]
+    rows = [ORIGINAL, replace(QUERY, **cast(Any, dict.fromkeys(missing)))]
     columns = metadata_columns(rows)
     assert set(columns) == set(RECORD_COLUMNS).difference(missing)
     for data in metadata_files(rows, columns).values():

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -16,7 +17,7 @@ from visnet_aug.recipe import Recipe
 from visnet_aug.verification.verify import verify
 
 RECIPE = Recipe(images=30 + 17)
-OPTIONS = {"workers": 1, "parquet": True}
+OPTIONS: dict[str, Any] = {"workers": 1, "parquet": True}
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,13 @@ def built(
 def test_it_has_the_rows_of_the_manifest_with_their_types(built: Path) -> None:
     table = pl.read_parquet(built / "manifest.parquet")
     assert tuple(table.columns) == COLUMNS
-    assert (table.schema["seed"], table.schema["pid"]) == (pl.UInt64, pl.Int64)
-    assert (table.schema["intensity"], table.schema["path"]) == (pl.Float64, pl.String)
+    expected = {
+        "seed": pl.UInt64(),
+        "pid": pl.Int64(),
+        "intensity": pl.Float64(),
+        "path": pl.String(),
+    }
+    assert {name: table.schema[name] for name in expected} == expected
     rows = read_manifest(built / "manifest.csv")
     for row, found in zip(rows, table.iter_rows(named=True), strict=True):
         if found["params"] is not None:

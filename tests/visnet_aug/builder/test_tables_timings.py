@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from visnet_aug.progress import Advance
 from visnet_aug.recipe import Recipe
 
 RECIPE = Recipe(images=47)
-ONE = {"workers": 1}
+ONE: dict[str, Any] = {"workers": 1}
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,7 @@ def test_another_build_overwrites_them_and_takes_the_old_page_away(
     first = timings_of(aug)
     (aug / "report/index.html").write_text("of the old build")
     (aug / "report/notes.txt").write_text("of a person")
-    again = {"workers": 1, "force": True}
+    again: dict[str, Any] = {"workers": 1, "force": True}
     build(market, aug, recipe=Recipe(images=40), **again, segmenter=ellipses)
     timings = timings_of(aug)
     assert (timings.made, timings.found) == (40, 0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def test_a_file_is_cloned_where_the_file_system_can(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    monkeypatch.setattr(worker.fcntl, "ioctl", lambda *call: calls.append(call))
+    monkeypatch.setattr(fcntl, "ioctl", lambda *call: calls.append(call))
     pass_through(source, b"pixels", tmp_path / "out.jpg", "clone")
     assert [call[1] for call in calls] == [worker.FICLONE]
     assert (tmp_path / "out.jpg").read_bytes() == b""  # only the pretended clone wrote
@@ -61,7 +62,7 @@ def test_a_source_that_changes_before_it_is_cloned_gives_what_was_read(
     source.chmod(0o600)
     source.write_bytes(b"other pixels")
     monkeypatch.setattr(
-        worker.fcntl,
+        fcntl,
         "ioctl",
         lambda to, _, of: os.pwrite(to, os.pread(of, 99, 0), 0),  # as a clone leaves a file
     )

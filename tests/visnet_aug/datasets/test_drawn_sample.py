@@ -149,7 +149,7 @@ def test_crops_of_one_walk_share_place_and_heading() -> None:
         return draw_sample(7, 1, rngs[0], track=rngs[1]).image.astype(float)
 
     def top(image: np.ndarray) -> np.ndarray:
-        return image[:40].mean(axis=(0, 1))
+        return np.asarray(image[:40].mean(axis=(0, 1)))
 
     same = [np.abs(top(crop(1, k)) - top(crop(1, k + 1))).mean() for k in range(8)]
     apart = [np.abs(top(crop(k, k)) - top(crop(k + 50, k + 1))).mean() for k in range(8)]

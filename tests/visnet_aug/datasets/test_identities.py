@@ -266,7 +266,7 @@ def test_a_set_without_images_is_told(tmp_path: Path) -> None:
 
 
 def test_an_expression_for_cameras_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"--camera-pattern \(: no regular expression"):
+    with pytest.raises(RecipeError, match=r"--camera-pattern \(: not a regular expression"):
         read(tmp_path, ["anna/x.jpg"], camera_pattern="(")
 
 

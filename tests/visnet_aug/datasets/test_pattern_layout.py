@@ -186,7 +186,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("(?P<pid>", "no regular expression .*; quote it for the shell"),
+        ("(?P<pid>", "not a regular expression .*; quote it for the shell"),
         (r".*", r"no group \(\?P<pid>\.\.\.\); write it like"),
     ],
 )

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -109,7 +110,7 @@ class Here:
     """Computes batches in this process, one after the other."""
 
     def __init__(self, segmenter: FakeSegmenter, out: Path) -> None:
-        self._worker = MaskWorker(segmenter, out)
+        self._worker = MaskWorker(cast(Any, segmenter), out)
 
     def __call__(
         self,

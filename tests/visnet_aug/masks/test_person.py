@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
@@ -113,7 +114,9 @@ def slow_clean(mask: np.ndarray, fill_holes: float, drop_specks: float) -> np.nd
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_choose_person(name: str, boxes: list, scores: list, expected: int | None) -> None:
+def test_choose_person(
+    name: str, boxes: list[Any], scores: list[float], expected: int | None
+) -> None:
     chosen = choose_person(
         np.array(boxes, np.float32).reshape(-1, 4), np.array(scores, np.float32), SHAPE
     )
@@ -202,11 +205,13 @@ def test_clean_mask(
 
 
 def _cut(mask: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    return mask & ~box_mask(box)
+    cut: np.ndarray = mask & ~box_mask(box)
+    return cut
 
 
 def _add(mask: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    return mask | box_mask(box)
+    grown: np.ndarray = mask | box_mask(box)
+    return grown
 
 
 RING = np.pad(np.zeros((3, 3), bool), 1, constant_values=True)
@@ -319,7 +324,7 @@ def test_limits_are_inclusive(field: str) -> None:
     mask = box_mask((0, 4, 16, 12), shape=(16, 16))
     own = {"confidence": 0.5, "min_area": 0.5, "max_area": 0.5, "min_height": 0.5}
     own["max_border"] = 16 / 60
-    config = MaskSettings(**{"min_area": 0.1, "max_area": 0.9, field: own[field]})
+    config = MaskSettings.model_validate({"min_area": 0.1, "max_area": 0.9, field: own[field]})
     assert judge_mask(mask, 0.5, config) is None
     step = 1e-9 if field.startswith("max") else -1e-9
     stricter = config.model_copy(update={field: own[field] - step})
@@ -334,7 +339,7 @@ def test_limits_are_inclusive(field: str) -> None:
     st.tuples(*[fractions] * 4),
 )
 def test_judging_is_monotone(
-    mask: np.ndarray, confidences: list[float], one: tuple, other: tuple
+    mask: np.ndarray, confidences: list[float], one: tuple[float, ...], other: tuple[float, ...]
 ) -> None:
     """More confidence and looser limits never turn an accepted mask away."""
     strict = _limits(*(map(max, one[:2], other[:2])), *map(min, one[2:], other[2:]))

@@ -6,19 +6,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from visnet_aug.errors import RecipeError, WeightsError
 from visnet_aug.masks import weights
+from visnet_aug.masks.segmenter import Segmenter
 from visnet_aug.masks.settings import MaskSettings
 
 TINY_SCALE = {"scales": {"t": [0.33, 0.125, 256]}, "scale": "t"}
 SETTINGS = MaskSettings()
 
 
-def tiny_network(names: dict[int, str], task: str = "segment"):
+def tiny_network(names: dict[int, str], task: str = "segment") -> Any:
     """A real, small, untrained Ultralytics network."""
     weights.import_ultralytics()
     import yaml
@@ -50,13 +52,13 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class TestBuiltin:
-    def test_is_whole_and_within_its_limits(self):
+    def test_is_whole_and_within_its_limits(self) -> None:
         info = weights.describe_weights("builtin")
         assert info.problem is None
         assert info.sha256 == weights.BUILTIN_SHA256
         assert info.path.stat().st_size <= 8_000_000
 
-    def test_damage_is_noticed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_damage_is_noticed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         damaged = tmp_path / "person.safetensors"
         data = bytearray(weights.BUILTIN_FILE.read_bytes())
         data[len(data) // 2] ^= 1
@@ -66,11 +68,11 @@ class TestBuiltin:
         assert problem is not None
         assert "checksum" in problem
         with pytest.raises(WeightsError, match="reinstall visnet"):
-            weights.load_segmenter("builtin", "cpu", SETTINGS)
+            Segmenter("builtin", "cpu", SETTINGS)
 
 
 class TestKey:
-    def test_names_weights_and_architecture(self, tmp_path: Path):
+    def test_names_weights_and_architecture(self, tmp_path: Path) -> None:
         path = tmp_path / "own.safetensors"
         path.write_bytes(b"weights")
         path.with_suffix(".yaml").write_text("input: [128, 64]")
@@ -78,7 +80,7 @@ class TestKey:
         path.with_suffix(".yaml").write_text("input: [192, 96]")
         assert weights.describe_weights(str(path)).key != before
 
-    def test_is_refused_for_what_cannot_be_used(self, tmp_path: Path):
+    def test_is_refused_for_what_cannot_be_used(self, tmp_path: Path) -> None:
         with pytest.raises(WeightsError, match="no such file"):
             _ = weights.describe_weights(str(tmp_path / "absent.pt")).key
 
@@ -94,26 +96,28 @@ class TestPath:
             ("alone.safetensors", b"x", "model YAML alone.yaml is missing"),
         ],
     )
-    def test_unusable_files(self, tmp_path: Path, name: str, content: bytes | None, message: str):
+    def test_unusable_files(
+        self, tmp_path: Path, name: str, content: bytes | None, message: str
+    ) -> None:
         path = tmp_path / name
         if content is not None:
             path.write_bytes(content)
         with pytest.raises(WeightsError, match=message) as error:
-            weights.load_segmenter(str(path), "cpu", SETTINGS)
+            Segmenter(str(path), "cpu", SETTINGS)
         assert "\n" not in str(error.value)
 
-    def test_yaml_of_another_network(self, tmp_path: Path):
+    def test_yaml_of_another_network(self, tmp_path: Path) -> None:
         path = tmp_path / "person.safetensors"
         path.write_bytes(weights.BUILTIN_FILE.read_bytes())
         text = weights.BUILTIN_FILE.with_suffix(".yaml").read_text()
         path.with_suffix(".yaml").write_text(text.replace("nc: 1", "nc: 2"))
         with pytest.raises(WeightsError, match="cannot be loaded"):
-            weights.load_segmenter(str(path), "cpu", SETTINGS)
+            Segmenter(str(path), "cpu", SETTINGS)
 
-    def test_checkpoint_takes_the_class_called_person(self, tmp_path: Path):
+    def test_checkpoint_takes_the_class_called_person(self, tmp_path: Path) -> None:
         path = tmp_path / "own.pt"
         save_checkpoint(path, {0: "bicycle", 1: "person"})
-        segmenter = weights.load_segmenter(str(path), "cpu", SETTINGS)
+        segmenter = Segmenter(str(path), "cpu", SETTINGS)
         assert segmenter.classes == [1]
         assert len(segmenter.segment([np.zeros((128, 64, 3), np.uint8)])) == 1
 
@@ -126,11 +130,11 @@ class TestPath:
     )
     def test_checkpoints_that_cannot_find_people(
         self, tmp_path: Path, names: dict[int, str], task: str, message: str
-    ):
+    ) -> None:
         path = tmp_path / "other.pt"
         save_checkpoint(path, names, task)
         with pytest.raises(WeightsError, match=message):
-            weights.load_segmenter(str(path), "cpu", SETTINGS)
+            Segmenter(str(path), "cpu", SETTINGS)
 
     @pytest.mark.parametrize(
         ("classes", "indices", "size"),
@@ -142,11 +146,11 @@ class TestPath:
     )
     def test_classes_are_chosen_by_name(
         self, tmp_path: Path, classes: str | list[str], indices: list[int], size: tuple[int, int]
-    ):
+    ) -> None:
         path = tmp_path / "own.pt"
         save_checkpoint(path, {0: "bicycle", 1: "person", 2: "car", 3: "truck"})
         settings = MaskSettings.model_validate({"classes": classes})
-        segmenter = weights.load_segmenter(str(path), "cpu", settings)
+        segmenter = Segmenter(str(path), "cpu", settings)
         assert (segmenter.classes, segmenter.input_size) == (indices, size)
         (found,) = segmenter.segment([np.zeros((90, 120, 3), np.uint8)])
         assert found.mask is None or found.mask.shape == (90, 120)
@@ -154,27 +158,27 @@ class TestPath:
     @pytest.mark.parametrize(
         ("classes", "message"),
         [
-            (["car"], "no class 'car'; it knows person; choose by masks: classes:"),
+            (["car"], "no class 'car'; it knows person; set masks: classes:"),
             (["persn"], "no class 'persn'; did you mean person"),
         ],
     )
-    def test_the_bundled_network_knows_people_alone(self, classes: list[str], message: str):
+    def test_the_bundled_network_knows_people_alone(self, classes: list[str], message: str) -> None:
         info = weights.describe_weights("builtin")
         settings = MaskSettings.model_validate({"classes": classes})
         for ask in (
             lambda: weights.check_classes(info, settings.classes),
-            lambda: weights.load_segmenter("builtin", "cpu", settings),
+            lambda: Segmenter("builtin", "cpu", settings),
         ):
             with pytest.raises(WeightsError, match=message):
                 ask()
         weights.check_classes(info, ["person"])
 
-    def test_a_pickle_runs_no_code(self, tmp_path: Path):
+    def test_a_pickle_runs_no_code(self, tmp_path: Path) -> None:
         import torch
 
         torch.save({"model": _Payload(str(tmp_path / "owned"))}, tmp_path / "evil.pt")
         with pytest.raises(WeightsError):
-            weights.load_segmenter(str(tmp_path / "evil.pt"), "cpu", SETTINGS)
+            Segmenter(str(tmp_path / "evil.pt"), "cpu", SETTINGS)
         assert not (tmp_path / "owned").exists()
 
 
@@ -184,7 +188,7 @@ class _Payload:
     def __init__(self, target: str) -> None:
         self.target = target
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return (open, (self.target, "w"))
 
 
@@ -206,21 +210,23 @@ class TestOfficial:
         monkeypatch.setattr(downloads, "attempt_download_asset", fetch)
         return fetched
 
-    def test_downloads_once_and_records_the_checksum(self, cache: Path, assets: list[Path]):
-        weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
-        weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
+    def test_downloads_once_and_records_the_checksum(self, cache: Path, assets: list[Path]) -> None:
+        Segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
+        Segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
         assert assets == [cache / "yolov8n-seg.pt"]
         recorded = (cache / "yolov8n-seg.pt.sha256").read_text().split()[0]
         assert weights.describe_weights("yolov8n-seg.pt").key == recorded
 
-    def test_a_changed_file_is_refused(self, cache: Path, assets: list[Path]):
-        weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
+    def test_a_changed_file_is_refused(self, cache: Path, assets: list[Path]) -> None:
+        Segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
         with (cache / "yolov8n-seg.pt").open("ab") as stream:
             stream.write(b"x")
-        with pytest.raises(WeightsError, match="delete it to download it anew"):
-            weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
+        with pytest.raises(WeightsError, match="delete it to download it again"):
+            Segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
 
-    def test_a_failed_download_says_what_to_do(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
+    def test_a_failed_download_says_what_to_do(
+        self, cache: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         weights.import_ultralytics()
         from ultralytics.utils import downloads
 
@@ -229,22 +235,22 @@ class TestOfficial:
 
         monkeypatch.setattr(downloads, "attempt_download_asset", fail)
         with pytest.raises(WeightsError, match=r"no route to host.*give its path"):
-            weights.load_segmenter("yolov8x-seg.pt", "cpu", SETTINGS)
+            Segmenter("yolov8x-seg.pt", "cpu", SETTINGS)
         assert not (cache / "yolov8x-seg.pt").exists()
 
-    def test_describing_downloads_nothing(self, cache: Path, assets: list[Path]):
+    def test_describing_downloads_nothing(self, cache: Path, assets: list[Path]) -> None:
         info = weights.describe_weights("yolov8s-seg.pt")
         assert info.problem is not None
         assert "not downloaded yet" in info.problem
         assert assets == []
 
 
-def test_unknown_device_is_one_line():
+def test_unknown_device_is_one_line() -> None:
     with pytest.raises(RecipeError, match="--device warp9"):
-        weights.load_segmenter("builtin", "warp9", SETTINGS)
+        Segmenter("builtin", "warp9", SETTINGS)
 
 
-def test_loading_the_bundled_weights_opens_no_connection():
+def test_loading_the_bundled_weights_opens_no_connection() -> None:
     """Sockets and name look-ups are forbidden in a fresh process, then weights are loaded."""
     program = """
 import socket
@@ -252,8 +258,8 @@ def forbidden(*args, **kwargs):
     raise SystemExit("network touched")
 socket.getaddrinfo = socket.socket.connect = forbidden
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import load_segmenter
-load_segmenter("builtin", "cpu", MaskSettings())
+from visnet_aug.masks.segmenter import Segmenter
+Segmenter(device="cpu")
 print("loaded")
 """
     result = subprocess.run(
@@ -262,7 +268,7 @@ print("loaded")
     assert result.stdout == "loaded\n", result.stderr
 
 
-def test_loading_changes_nothing_for_others():
+def test_loading_changes_nothing_for_others() -> None:
     """Ultralytics replaces functions and settings of other libraries; that is undone."""
     program = """
 import os
@@ -273,8 +279,8 @@ def settings():
             numpy.get_printoptions(), os.environ.get("OMP_NUM_THREADS"))
 before = settings()
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import load_segmenter
-load_segmenter("builtin", "cpu", MaskSettings())
+from visnet_aug.masks.segmenter import Segmenter
+Segmenter(device="cpu")
 assert settings() == before, (before, settings())
 """
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
@@ -289,15 +295,15 @@ assert settings() == before, (before, settings())
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are listed on Linux")
-def test_a_process_that_loads_for_one_thread_can_be_forked():
+def test_a_process_that_loads_for_one_thread_can_be_forked() -> None:
     """Threads of torch that ran already would be missing in the other process, and waited for."""
     program = """
 import os
 import cv2, numpy  # which have threads of OpenBLAS, and these know how to be forked
 before = set(os.listdir("/proc/self/task"))
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import load_segmenter
-segmenter = load_segmenter("builtin", "cpu", MaskSettings(), threads=1)
+from visnet_aug.masks.segmenter import Segmenter
+segmenter = Segmenter("builtin", "cpu", MaskSettings(), threads=1)
 print(len(set(os.listdir("/proc/self/task")) - before), flush=True)
 child = os.fork()
 segmenter.segment([numpy.zeros((128, 64, 3), numpy.uint8)])

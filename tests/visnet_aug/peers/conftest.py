@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,12 +21,13 @@ def sets(
     market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """A default build, the published composition, a probe and shards, to be read only."""
-    root, options = tmp_path_factory.mktemp("sets"), {"workers": 1}
+    root = tmp_path_factory.mktemp("sets")
+    options: dict[str, Any] = {"workers": 1}
     build(market, root / "default", recipe=RECIPE, **options, segmenter=ellipses)
     published = Recipe(composition="published", images=18 + 20)
     build(market, root / "published", recipe=published, **options, segmenter=ellipses)
     two = probe_recipe(RECIPE, ["blur", "noise"])
     build_probe(market, root / "probe", recipe=two, **options, segmenter=ellipses)
-    shards = {"workers": 1, "shards": 5}
+    shards: dict[str, Any] = {"workers": 1, "shards": 5}
     build(market, root / "shards", recipe=RECIPE, **shards, segmenter=ellipses)
     return {path.name: path for path in root.iterdir()}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def finding(reason: Reason) -> SegmenterFactory:
             found = [None if reason == "no_person" else np.ones(i.shape[:2], bool) for i in images]
             return [PersonMask(mask, float(mask is not None), 0.3, reason) for mask in found]
 
-    return lambda *_: SegmenterSource("doubtful", Doubtful)
+    return lambda *_: SegmenterSource("doubtful", cast(Any, Doubtful))
 
 
 @pytest.mark.parametrize("reason", REASONS)

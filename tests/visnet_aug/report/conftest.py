@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from fake_segmenters import Picky
@@ -40,7 +41,9 @@ SHUNNED = "0002_c1s1_001021_00"
 def picky(market: Path) -> SegmenterFactory:
     """A segmenter that rejects one image's mask."""
     shunned = market / "bounding_box_train" / f"{SHUNNED}.jpg"
-    return lambda weights, device, settings: SegmenterSource("picky", partial(Picky, shunned))
+    return lambda weights, device, settings: SegmenterSource(
+        "picky", cast(Any, partial(Picky, shunned))
+    )
 
 
 @pytest.fixture(scope="session")

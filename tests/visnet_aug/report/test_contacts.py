@@ -21,7 +21,7 @@ def test_variants_go_from_weak_to_strong(finished: FinishedBuild) -> None:
     for family in families:
         assert sum(variant.copies for variant in family.variants) == family.copies
         for variant in family.variants:
-            strengths = [row.intensity for row in variant.examples]
+            strengths = [row.intensity or 0.0 for row in variant.examples]
             assert strengths == sorted(strengths)
             assert {row.variant for row in variant.examples} == {variant.name}
             assert variant.weakest <= strengths[0]

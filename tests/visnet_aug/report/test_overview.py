@@ -10,6 +10,7 @@ from visnet_aug.datasets.counts import SplitCounts
 from visnet_aug.report import overview as module
 from visnet_aug.report.finished import read_finished
 from visnet_aug.report.overview import Overview, overview
+from visnet_aug.verification.verdict import Problem
 
 SMALL = {
     "train": SplitCounts(12, 4, 3, 0, 0),
@@ -107,7 +108,7 @@ def test_settings_that_are_not_the_defaults_are_named(seen: Callable[[str], Over
 def test_checksums_say_which_tables_changed(reports: dict[str, Path]) -> None:
     finished = read_finished(reports["set"], None)
     assert all(same for _, _, same in overview(finished).checksums)
-    problem = module.Problem("tables", "rejected.csv: changed since it was built")
+    problem = Problem("tables", "rejected.csv: changed since it was built")
     changed = replace(finished, tables=replace(finished.tables, problems=[problem]))
     states = {name: same for name, _, same in overview(changed).checksums}
     assert states.pop("rejected.csv") is False

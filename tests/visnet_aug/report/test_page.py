@@ -21,7 +21,7 @@ from visnet_aug.recipe import Recipe
 from visnet_aug.report.site import write_report
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Request
 
 VIEWS = ("overview", "families", "masks", "rejected", "distributions", "images", "recipe")
 
@@ -57,10 +57,12 @@ def open_page(browser: Browser) -> Iterator[Open]:
         page.on("pageerror", lambda error: wrong.append(f"{error}"))
         page.on("dialog", lambda dialog: wrong.append(f"dialog: {dialog.message}"))
         page.on("requestfailed", lambda request: wrong.append(f"not there: {request.url}"))
-        page.on(
-            "request",
-            lambda request: request.url.startswith(("file:", "data:")) or wrong.append(request.url),
-        )
+
+        def refuse_network(request: Request) -> None:
+            if not request.url.startswith(("file:", "data:")):
+                wrong.append(request.url)
+
+        page.on("request", refuse_network)
         page.goto((root / "report/index.html").as_uri() + address)
         page.wait_for_selector("html[data-ready]")
         return page

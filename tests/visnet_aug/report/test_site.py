@@ -157,7 +157,7 @@ def test_the_page_tells_how_long_it_took_if_that_is_known(
     assert "runs before it, which did not come to their end, had made 45 images" in said
     assert "masks/s" not in said
     path.write_text(json.dumps(json.loads(data) | {"manifest": "0" * 64}))
-    assert "of another build" in times_told(root)
+    assert "another build" in times_told(root)
     path.write_bytes(data[:-20])
     assert "damaged" in times_told(root)
 
@@ -196,8 +196,8 @@ def test_a_manifest_without_images_is_shown_as_such(copy_of: CopyOf) -> None:
 
 
 def test_a_set_in_shards_is_shown(market: Path, picky: SegmenterFactory, tmp_path: Path) -> None:
-    recipe, options = Recipe(images=47), {"workers": 1, "shards": 3}
-    build(market, tmp_path / "out", recipe=recipe, **options, segmenter=picky)
+    recipe = Recipe(images=47)
+    build(market, tmp_path / "out", recipe=recipe, workers=1, shards=3, segmenter=picky)
     write_report(tmp_path / "out", workers=1)
     images = page_data(tmp_path / "out")["images"]
     assert not any(images["linkable"])

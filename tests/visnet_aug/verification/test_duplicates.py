@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,7 +40,7 @@ def test_all_pairs_that_differ_in_few_bits_are_found(
     assert list(zip(bits.tolist(), i.tolist(), j.tolist(), strict=True)) == expected
 
 
-def test_blocks_make_no_difference(monkeypatch) -> None:
+def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     first = rng.integers(0, 2**64, 50, np.uint64)
     second = np.concatenate([first[::3] ^ np.uint64(5), rng.integers(0, 2**64, 30, np.uint64)])

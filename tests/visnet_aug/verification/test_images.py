@@ -36,8 +36,8 @@ def test_the_same_picture_is_near_and_others_are_far(seed: int) -> None:
     value = perceptual_hash(image)
     for other in (again, larger, darker):
         assert (perceptual_hash(other) ^ value).bit_count() <= NEAR
-    for other in range(4, 12):
-        assert (perceptual_hash(picture(other)) ^ value).bit_count() > NEAR
+    for number in range(4, 12):
+        assert (perceptual_hash(picture(number)) ^ value).bit_count() > NEAR
 
 
 @pytest.mark.parametrize(

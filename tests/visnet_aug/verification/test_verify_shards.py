@@ -8,6 +8,7 @@ import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ from visnet_aug.shards import read_bytes, read_index, shard_of
 from visnet_aug.verification.verify import verify
 
 TAR = "shards/query-000000.tar"
-OPTIONS = {"workers": 1, "shards": 6}
+OPTIONS: dict[str, Any] = {"workers": 1, "shards": 6}
 
 
 @pytest.fixture(scope="module")

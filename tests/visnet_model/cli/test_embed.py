@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,7 +81,10 @@ def expected(weights: Path, path: Path) -> np.ndarray:
     network.normalisation = nn.Identity()
     image = torch.from_numpy(decode_rgb(path.read_bytes())).permute(2, 0, 1)[None]
     with torch.inference_mode():
-        return network(normalise(F.resize(image, [64, 32], antialias=True)))[0].numpy()
+        embedding: np.ndarray = network(normalise(F.resize(image, [64, 32], antialias=True)))[
+            0
+        ].numpy()
+    return embedding
 
 
 def test_folder_to_unit_embeddings_with_their_names(
@@ -89,7 +93,7 @@ def test_folder_to_unit_embeddings_with_their_names(
     to = tmp_path / "crops.npz"
     code, out, err = run(folder, "--to", to, "--batch-size", "2")
     assert code == 0
-    assert out == f"{to}: 3 embeddings of 512; 1 left out\n"
+    assert out == f"{to}: 3 embeddings of 512; 1 images left out\n"
     assert f"left out {folder}/broken.jpg: truncated: " in err
     assert "ignored 1 files" in err
     file = read(to)
@@ -121,10 +125,10 @@ def write_set(root: Path, jpeg: Jpeg) -> Path:
     for seed, (split, pid) in enumerate([("train", 1), ("query", 2), ("gallery", -1)]):
         data = jpeg(seed)
         (root / f"{split}.jpg").write_bytes(data)
-        nothing = dict.fromkeys(COLUMNS)
+        values: dict[str, Any] = dict.fromkeys(COLUMNS)
         rows.append(
             ManifestRow(
-                **nothing
+                **values
                 | {
                     "path": f"{split}.jpg",
                     "split": split,
@@ -193,14 +197,14 @@ def test_images_in_shards_are_embedded_alike(
     [
         ("--to {tmp}/x.npz", 2, "Give IMAGES or --manifest"),
         ("{folder} --manifest m.csv --to {tmp}/x.npz", 2, "Give IMAGES or --manifest"),
-        ("{folder} --split query --to {tmp}/x.npz", 2, "--split is for --manifest"),
-        ("{folder} --to {tmp}/no/x.npz", 6, "its folder .*no is not there"),
-        ("{folder} --to {folder}", 6, "a folder; give the name of a file"),
+        ("{folder} --split query --to {tmp}/x.npz", 2, "--split needs --manifest"),
+        ("{folder} --to {tmp}/no/x.npz", 6, "its folder .*no does not exist"),
+        ("{folder} --to {folder}", 6, "is a folder; give the name of a file"),
         ("{tmp}/no --to {tmp}/x.npz", 3, "no such file or folder"),
         ("{folder}/broken.jpg --to {tmp}/x.npz", 3, "none of 1 images is usable"),
-        ("{folder} --to {tmp}/x.npz --checkpoint {tmp}/no.pt", 4, "no such checkpoint"),
-        ("{folder} --to {tmp}/x.npz --checkpoint {tmp}/no.safetensors", 4, "no such file"),
-        ("{folder} --to {tmp}/x.npz --checkpoint {folder}/a.jpg", 4, r"a\.jpg: "),
+        ("{folder} --to {tmp}/x.npz --checkpoint {tmp}/no.pt", 10, "no such checkpoint"),
+        ("{folder} --to {tmp}/x.npz --checkpoint {tmp}/no.safetensors", 10, "no such file"),
+        ("{folder} --to {tmp}/x.npz --checkpoint {folder}/a.jpg", 10, r"a\.jpg: "),
         ("--manifest {tmp}/no.csv --to {tmp}/x.npz", 7, "cannot be read"),
         ("--manifest {manifest} --split val --to {tmp}/x.npz", 3, "no images of split val; it has"),
     ],
@@ -226,7 +230,7 @@ def test_network_that_diverged_is_refused(
 
     monkeypatch.setattr(InferenceNetwork, "forward", diverged)
     code, _, err = run(folder, "--to", tmp_path / "x.npz")
-    assert code == 4
+    assert code == 11
     assert "a.jpg: its embedding has norm nan instead of 1, like 3 of 3" in err
     assert not list(tmp_path.glob("x.npz*"))
 
@@ -241,7 +245,7 @@ def test_process_of_its_own(weights: Path, folder: Path) -> None:
         check=True,
         env={"PYTHONPATH": str(Path(embed.__file__).parents[2]), "OMP_NUM_THREADS": "1"},
     )
-    assert result.stdout == "../out.npz: 3 embeddings of 512; 1 left out\n"
+    assert result.stdout == "../out.npz: 3 embeddings of 512; 1 images left out\n"
     names = read(folder.parent / "out.npz")["names"].tolist()
     assert names == ["a.jpg", "b.jpg", "more/c.jpg"]
 

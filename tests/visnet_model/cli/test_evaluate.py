@@ -18,12 +18,12 @@ import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
-from visnet_model.cli.evaluate import evaluate, main
+from visnet_aug.manifest import ManifestRow, ManifestSplit, read_manifest, write_manifest
+from visnet_model.checkpoint import write_checkpoint
+from visnet_model.cli.evaluate import command, main
 from visnet_model.config import TrainConfig
-from visnet_model.network import complexity
+from visnet_model.evaluation import complexity
 from visnet_model.network.visnet import VisNet
-from visnet_model.training.checkpoint import write_checkpoint
 
 Writer = Callable[..., Path]
 
@@ -37,7 +37,7 @@ def checkpoint(small_manifest: Path, config: Callable[..., TrainConfig], tmp_pat
         network = VisNet(5, backbone="resnet18")
         if spoilt:
             network.neck.norm.weight.data.fill_(float("nan"))
-        path = tmp_path / "run" / "best.pt"
+        path = tmp_path / "run" / "last.pt"
         path.parent.mkdir(exist_ok=True)
         state = {
             "versions": {},
@@ -79,18 +79,21 @@ def _version(root: Path, row: ManifestRow, family: str, colour: tuple[int, int, 
     with Image.open(root / row.path) as image:
         image.paste(colour, (0, 0, image.width, 8))
         image.save(path)
+    split: ManifestSplit = "probe-query" if row.split == "query" else "probe-gallery"
     return replace(
-        row, path=f"{family}/{row.path}", split=f"probe-{row.split}", kind="augmented",
+        row, path=f"{family}/{row.path}", split=split, kind="augmented",
         copy=1, family=family, variant="plain", intensity=0.5, seed=1, params={},
         mask="masks/one.png", mask_area=0.5, mask_confidence=0.9,
     )  # fmt: skip
 
 
 def invoke(*arguments: object) -> Result:
-    return CliRunner().invoke(evaluate, list(map(str, arguments)), catch_exceptions=False)
+    return CliRunner().invoke(command, list(map(str, arguments)), catch_exceptions=False)
 
 
-def test_evaluates_on_what_the_network_was_trained_on(checkpoint: Writer, small_manifest: Path):
+def test_evaluates_on_what_the_network_was_trained_on(
+    checkpoint: Writer, small_manifest: Path
+) -> None:
     path = checkpoint()
     done = invoke("--checkpoint", path)
     assert done.exit_code == 0
@@ -133,7 +136,7 @@ def test_evaluates_on_what_the_network_was_trained_on(checkpoint: Writer, small_
     assert results["reranked"] is results["camera_pairs"] is results["probe"] is None
 
 
-def test_equal_evaluations_give_equal_files(checkpoint: Writer, tmp_path: Path):
+def test_equal_evaluations_give_equal_files(checkpoint: Writer, tmp_path: Path) -> None:
     path = checkpoint()
     for name in ("a", "b"):
         assert invoke("--checkpoint", path, "--out", tmp_path / name).exit_code == 0
@@ -141,7 +144,7 @@ def test_equal_evaluations_give_equal_files(checkpoint: Writer, tmp_path: Path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_does_more_when_asked(checkpoint: Writer, tmp_path: Path):
+def test_does_more_when_asked(checkpoint: Writer, tmp_path: Path) -> None:
     path = checkpoint()
     done = invoke("--checkpoint", path, "--out", tmp_path / "plain", "--strips", 0)
     assert not (tmp_path / "plain/strips.png").exists()
@@ -162,11 +165,11 @@ def test_does_more_when_asked(checkpoint: Writer, tmp_path: Path):
     }  # fmt: skip
 
 
-def test_probes(checkpoint: Writer, probe: Path):
+def test_probes(checkpoint: Writer, probe: Path) -> None:
     path = checkpoint()
     done = invoke("--checkpoint", path, "--probe", probe)
     assert done.exit_code == 0
-    assert "queries alone" in done.stdout
+    assert "only queries" in done.stdout
     assert "1 of 6 queries, 0 of 6 gallery images" in done.stdout
     out = path.parent / "evaluation"
     with Image.open(out / "probe.png") as chart:
@@ -188,7 +191,9 @@ def test_probes(checkpoint: Writer, probe: Path):
     assert not (out / "probe.png").exists()
 
 
-def test_complexity_needs_no_checkpoint_and_takes_one(checkpoint: Writer, monkeypatch):
+def test_complexity_needs_no_checkpoint_and_takes_one(
+    checkpoint: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # counting is tested with the network, and takes long
     monkeypatch.setattr(complexity, "count_flops", lambda network, **how: 1234)
     ours = invoke("--complexity").stdout
@@ -198,7 +203,9 @@ def test_complexity_needs_no_checkpoint_and_takes_one(checkpoint: Writer, monkey
     assert small.count("32,411,720") == 1
 
 
-def test_notes_that_the_manifest_has_changed(checkpoint: Writer, small_manifest: Path, tmp_path):
+def test_notes_that_the_manifest_has_changed(
+    checkpoint: Writer, small_manifest: Path, tmp_path: Path
+) -> None:
     copied = tmp_path / "set"
     shutil.copytree(small_manifest.parent, copied)
     path = checkpoint(copied / "manifest.csv")
@@ -209,7 +216,9 @@ def test_notes_that_the_manifest_has_changed(checkpoint: Writer, small_manifest:
     assert "has changed since" in done.stderr
 
 
-def leave(capsys: pytest.CaptureFixture[str], monkeypatch, *arguments: object) -> tuple[Any, str]:
+def leave(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object
+) -> tuple[Any, str]:
     """Run the console script; return its exit code and its errors."""
     monkeypatch.setattr(sys, "argv", ["visnet-eval", *map(str, arguments)])
     with pytest.raises(SystemExit) as left:
@@ -223,8 +232,8 @@ def leave(capsys: pytest.CaptureFixture[str], monkeypatch, *arguments: object) -
     [
         ((), 2, "Give --checkpoint, or --complexity."),
         (("--checkpoint", "c.pt", "--manifest", "m", "--probe", "p"), 2, "not both"),
-        (("--checkpoint", "nowhere.pt"), 4, "nowhere.pt: no such checkpoint"),
-        (("--checkpoint", "text.pt"), 4, "error: text.pt: "),
+        (("--checkpoint", "nowhere.pt"), 10, "nowhere.pt: no such checkpoint"),
+        (("--checkpoint", "text.pt"), 10, "error: text.pt: "),
         (("--checkpoint", "c.pt", "--batch-size", "0"), 2, "0 is not in the range x>=1"),
         (("--checkpoint", "c.pt", "--device", "abacus"), 2, "--device abacus"),
         (("--checkpoint", "c.pt", "--manifest", "none.csv"), 7, "none.csv: cannot be read"),
@@ -243,7 +252,7 @@ def test_tells_what_is_wrong(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-):
+) -> None:
     monkeypatch.chdir(tmp_path)
     checkpoint().replace("c.pt")
     Path("text.pt").write_text("not a checkpoint")
@@ -257,24 +266,32 @@ def test_tells_what_is_wrong(
 
 
 def test_tells_that_the_recorded_manifest_is_gone(
-    checkpoint: Writer, small_manifest: Path, tmp_path: Path, monkeypatch, capsys
-):
+    checkpoint: Writer,
+    small_manifest: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     gone = tmp_path / "gone.csv"
     shutil.copy(small_manifest, gone)
     path = checkpoint(gone)
     gone.unlink()
     code, errors = leave(capsys, monkeypatch, "--checkpoint", path)
     assert code == 3
-    assert "is not there; say by --manifest what to evaluate on" in errors
+    assert "does not exist any more; use --manifest to name the one to evaluate on" in errors
 
 
-def test_tells_that_the_network_diverged(checkpoint: Writer, monkeypatch, capsys):
+def test_tells_that_the_network_diverged(
+    checkpoint: Writer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, errors = leave(capsys, monkeypatch, "--checkpoint", checkpoint(spoilt=True))
-    assert code == 8
+    assert code == 11
     assert "has norm nan instead of 1, like 6 of 6" in errors
 
 
-def test_without_matplotlib_everything_else_is_there(checkpoint: Writer, monkeypatch):
+def test_without_matplotlib_everything_else_is_there(
+    checkpoint: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     path = checkpoint()
     done = invoke("--checkpoint", path)
@@ -286,11 +303,11 @@ def test_without_matplotlib_everything_else_is_there(checkpoint: Writer, monkeyp
     }
 
 
-def test_as_a_process():
+def test_as_a_process() -> None:
     command = [sys.executable, "-m", "visnet_model.cli.evaluate", "--checkpoint", "nowhere.pt"]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=dict(os.environ)
     )
-    assert done.returncode == 4
+    assert done.returncode == 10
     assert done.stderr == "visnet-eval: error: nowhere.pt: no such checkpoint\n"
     assert done.stdout == ""

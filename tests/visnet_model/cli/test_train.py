@@ -20,31 +20,30 @@ from visnet_model.training import run as conductor
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """Keep what the command asks the conductor for, instead of training."""
+    """Keep the arguments that the command trains with, instead of training."""
     kept: dict[str, Any] = {}
 
-    class Trained:
-        results: tuple[()] = ()
-        step = 0
-
-    def train(run: Any, ranks: Any, observer: Any) -> Trained:
-        kept["run"] = run
-        return Trained()
+    def train(manifest: Path, out: Path, **options: Any) -> None:
+        kept.update(options, manifest=manifest, out=out)
 
     monkeypatch.setattr(conductor, "train", train)
     return kept
 
 
 def invoke(*arguments: object) -> Any:
-    return CliRunner().invoke(command.train, list(map(str, arguments)), standalone_mode=False)
+    return CliRunner().invoke(command.command, list(map(str, arguments)), standalone_mode=False)
 
 
 def test_flags_override_the_file_which_overrides_the_defaults(
     asked: dict[str, Any], tmp_path: Path
 ) -> None:
     file = tmp_path / "t.yaml"
-    file.write_text("train: {seed: 3, data: {identities: 4, images: 5}, network: {dropout: 0.3}}")
-    flags = "--images=6 --size=128x64 --backbone=resnet18 --steps=7 --evaluate-every=0 --compile"
+    file.write_text(
+        "train: {seed: 3, data: {identities: 4, num_instances: 5}, network: {dropout: 0.3}}"
+    )
+    flags = (
+        "--num-instances=6 --size=128x64 --backbone=resnet18 --steps=7 --evaluate-every=0 --compile"
+    )
     given = ("--manifest", "m.csv", "--out", tmp_path / "o", "--config", file, "--device", "cpu")
     result = invoke(*given, *flags.split())
     assert result.exception is None
@@ -52,12 +51,12 @@ def test_flags_override_the_file_which_overrides_the_defaults(
         {
             "seed": 3,
             "network": {"backbone": "resnet18", "dropout": 0.3},
-            "data": {"identities": 4, "images": 6, "height": 128, "width": 64},
+            "data": {"identities": 4, "num_instances": 6, "height": 128, "width": 64},
             "optimisation": {"steps": 7, "compile": True},
             "evaluation": {"every": 0},
         }
     )
-    assert asked["run"].config == expected
+    assert asked["config"] == expected
 
 
 def test_epochs_go_before_a_files_steps(asked: dict[str, Any], tmp_path: Path) -> None:
@@ -65,13 +64,13 @@ def test_epochs_go_before_a_files_steps(asked: dict[str, Any], tmp_path: Path) -
     file.write_text("train: {optimisation: {steps: 200}}")
     given = ("--manifest", "m.csv", "--out", tmp_path / "o", "--config", file, "--device", "cpu")
     invoke(*given, "--epochs", 3)
-    optimisation = asked["run"].config.optimisation
+    optimisation = asked["config"].optimisation
     assert (optimisation.epochs, optimisation.steps) == (3, None)
 
 
 def test_without_flags_it_is_the_default(asked: dict[str, Any], tmp_path: Path) -> None:
     invoke("--manifest", "m.csv", "--out", tmp_path / "o", "--device", "cpu")
-    assert asked["run"].config == TrainConfig()
+    assert asked["config"] == TrainConfig()
 
 
 def test_every_flag_is_a_setting() -> None:
@@ -87,18 +86,16 @@ def test_every_flag_is_a_setting() -> None:
     [
         ((), "Give --manifest and --out, or --resume"),
         (("--out", "o"), "Give --manifest and --out, or --resume"),
-        (("--resume", "r", "--epochs", "3"), "--epochs cannot be changed by --resume"),
+        (("--resume", "r", "--epochs", "3"), "--epochs cannot be used with --resume"),
         (("--manifest", "m", "--out", "o", "--steps", "1", "--epochs", "1"), "not both"),
-        (("--resume", "r", "--out", "o"), "--out cannot be changed by --resume"),
+        (("--resume", "r", "--out", "o"), "--out cannot be used with --resume"),
         (("--manifest", "m", "--out", "o", "--size", "256"), "'256' is not HEIGHTxWIDTH"),
-        (("--manifest", "m", "--out", "o", "--device", "tpu9"), "--device tpu9: "),
     ],
 )
 def test_unusable_arguments_are_said(
     asked: dict[str, Any], arguments: tuple[str, ...], message: str
 ) -> None:
-    error = invoke(*arguments).exception
-    assert message in error.format_message()
+    assert message in str(invoke(*arguments).exception)
 
 
 def test_a_bad_setting_is_said(asked: dict[str, Any], tmp_path: Path) -> None:
@@ -122,7 +119,7 @@ def test_the_process_is_interrupted_and_goes_on(small_manifest: Path, tmp_path: 
     out = tmp_path / "run"
     process = start(
         "--manifest", small_manifest, "--out", out, "--backbone", "resnet18", "--size", "32x32",
-        "--identities", 4, "--images", 2, "--device", "cpu", "--epochs", 2000,
+        "--identities", 4, "--num-instances", 2, "--device", "cpu", "--epochs", 2000,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (out / "last.pt").exists() and time.monotonic() < deadline:
@@ -130,11 +127,11 @@ def test_the_process_is_interrupted_and_goes_on(small_manifest: Path, tmp_path: 
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130
-    assert f"stopped; go on with: visnet-train --resume {out}" in errors
+    assert f"stopped; resume with: visnet-train --resume {out}" in errors
     assert "Traceback" not in errors
 
     resumed = start("--resume", out)
-    while not re.search("going on after step", resumed.stdout.readline()):  # type: ignore[union-attr]
+    while not re.search("resuming after step", resumed.stdout.readline()):  # type: ignore[union-attr]
         assert resumed.poll() is None
     resumed.kill()
     resumed.communicate()
@@ -144,8 +141,9 @@ def test_the_process_is_interrupted_and_goes_on(small_manifest: Path, tmp_path: 
     ("arguments", "code", "message"),
     [
         (("--manifest", "none.csv", "--out", "o"), 7, "none.csv: cannot be read"),
-        (("--resume", "nothing"), 4, "nothing/last.pt: no such checkpoint"),
+        (("--resume", "nothing"), 10, "nothing/last.pt: no such checkpoint"),
         (("--epochs", "0"), 2, "See visnet-train --help"),
+        (("--manifest", "m", "--out", "o", "--device", "tpu9"), 2, "--device tpu9: "),
     ],
 )
 def test_errors_are_one_line_with_their_code(
@@ -163,8 +161,8 @@ def test_errors_are_one_line_with_their_code(
 
 def test_help_comes_without_torch() -> None:
     code = (
-        "import sys; from visnet_model.cli.train import train\n"
-        "try: train(['--help'])\n"
+        "import sys; from visnet_model.cli.train import command\n"
+        "try: command(['--help'])\n"
         "except SystemExit: print(*{'torch', 'numpy', 'pydantic'} & set(sys.modules))"
     )
     result = subprocess.run(

@@ -14,7 +14,7 @@ from visnet_model.data.settings import AugmentationSettings, DataSettings
 
 def test_defaults_are_the_papers() -> None:
     data = DataSettings()
-    assert (data.height, data.width, data.identities, data.images) == (256, 128, 8, 12)
+    assert (data.height, data.width, data.identities, data.num_instances) == (256, 128, 8, 12)
     assert data.augmentation.model_dump() == {
         "padding": 10,
         "flip": 0.5,

@@ -16,9 +16,9 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
+from visnet_aug.errors import DatasetError
 from visnet_model.data.images import FileImages, MemoryImages, memory_needed
 from visnet_model.data.table import ImageTable, read_tables
-from visnet_model.errors import DataError
 
 torch.set_num_threads(1)
 
@@ -113,7 +113,7 @@ def test_an_unreadable_image_is_named(
         lambda: FileImages(small, 64, 32, workers=0).batch(np.arange(24)),
         lambda: list(FileImages(small, 64, 32, workers=0).batches([np.arange(24)])),
     ):
-        with pytest.raises(DataError) as caught:
+        with pytest.raises(DatasetError) as caught:
             read()
         message = str(caught.value)
         assert small.name(row) in message
@@ -124,7 +124,7 @@ def test_an_unreadable_image_is_named(
 def test_of_many_missing_images_a_few_are_named_and_all_counted(small: ImageTable) -> None:
     for row in range(24):
         small.path(row).unlink()
-    with pytest.raises(DataError, match=r"0009_0\.png \(missing\).* and 21 others"):
+    with pytest.raises(DatasetError, match=r"0009_0\.png \(missing\).* and 21 others"):
         MemoryImages.load(small, 64, 32)
 
 
@@ -143,7 +143,7 @@ def test_worker_processes_give_the_same_pixels_epoch_after_epoch(small: ImageTab
     small.path(0).unlink()
     batches = files.batches(plan)
     next(batches)
-    with pytest.raises(DataError, match=r"0009_0\.png \(missing\)"):
+    with pytest.raises(DatasetError, match=r"0009_0\.png \(missing\)"):
         next(batches)
 
 
@@ -161,7 +161,7 @@ def test_worker_processes_outlive_an_interrupt_and_are_missed_when_killed(
     assert files._loader._iterator._workers == [worker]  # type: ignore[union-attr]
 
     worker.kill()
-    with pytest.raises(DataError, match="was killed"):
+    with pytest.raises(DatasetError, match="was killed"):
         list(files.batches(plan))
 
 

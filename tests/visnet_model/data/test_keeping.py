@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from visnet_aug.progress import silent
 from visnet_model.data import keeping as room
 from visnet_model.data.images import FileImages, MemoryImages
 from visnet_model.data.keeping import Keeping, open_images
@@ -16,11 +15,6 @@ from visnet_model.data.table import ImageTable, read_tables
 
 DATA = DataSettings(height=32, width=32)
 CPU = torch.device("cpu")
-
-
-@contextmanager
-def quiet(name: str) -> Iterator[Callable[[int, int], object]]:
-    yield lambda done, total: None
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +42,7 @@ def test_images_are_kept_where_there_is_room(
     meminfo = tmp_path / "meminfo"
     meminfo.write_text(f"MemTotal: 9 kB\nMemFree: 0 kB\nMemAvailable:   {available}\n")
     monkeypatch.setattr(room, "MEMINFO", meminfo)
-    images = open_images(table, DATA, keeping, CPU, quiet, "train")
+    images = open_images(table, DATA, keeping, CPU, silent, "train")
     assert type(images) is expected
     assert len(images) == len(table)
 
@@ -57,13 +51,13 @@ def test_elsewhere_half_of_all_memory_counts(
     table: ImageTable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(room, "MEMINFO", tmp_path / "none")
-    assert type(open_images(table, DATA, "auto", CPU, quiet, "train")) is MemoryImages
+    assert type(open_images(table, DATA, "auto", CPU, silent, "train")) is MemoryImages
 
 
 def test_both_give_the_same_pixels(table: ImageTable) -> None:
     rows = np.array([3, 0, 7])
     one, other = (
-        open_images(table, DATA, keeping, CPU, quiet, "train").batch(rows)
+        open_images(table, DATA, keeping, CPU, silent, "train").batch(rows)
         for keeping in ("memory", "files")
     )
     assert torch.equal(one, other)

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 
+from visnet_aug.errors import DatasetError
 from visnet_model.data.augment import normalise
 from visnet_model.data.images import FileImages, ImageSource, MemoryImages
 from visnet_model.data.loader import Batch, TrainingLoader
 from visnet_model.data.sampler import PKSampler
 from visnet_model.data.settings import AugmentationSettings
 from visnet_model.data.table import ImageTable, identity_labels, read_tables
-from visnet_model.errors import DataError
 
 torch.set_num_threads(1)
 
@@ -43,7 +43,7 @@ def make(table: ImageTable, memory: MemoryImages) -> Callable[..., TrainingLoade
         **options: Any,
     ) -> TrainingLoader:
         labels = identity_labels(table.pids)[0]
-        sampler = PKSampler(labels, table.sources, identities=2, images=3, seed=seed)
+        sampler = PKSampler(labels, table.sources, identities=2, num_instances=3, seed=seed)
         return TrainingLoader(
             images, labels, sampler, settings or AugmentationSettings(), seed=seed, **options
         )
@@ -66,10 +66,10 @@ def all_same(one: Iterator[Batch], other: Iterator[Batch]) -> bool:
 def test_an_epoch_has_its_length_and_batches_are_what_they_say(
     make: Callable[..., TrainingLoader], table: ImageTable, memory: MemoryImages
 ) -> None:
-    none = dict.fromkeys(
-        ("padding", "flip", "brightness", "contrast", "saturation", "hue", "erasing"), 0
+    none = AugmentationSettings(
+        padding=0, flip=0, brightness=0, contrast=0, saturation=0, hue=0, erasing=0
     )
-    loader = make(settings=AugmentationSettings(**none))
+    loader = make(settings=none)
     batches = list(loader.epoch(0))
     assert len(batches) == len(loader) == 4
     labels, _ = identity_labels(table.pids)
@@ -98,7 +98,7 @@ def test_steps_of_an_epoch_are_augmented_differently(
     table: ImageTable, memory: MemoryImages
 ) -> None:
     one = table.take([0])
-    sampler = PKSampler([0] * 3, [0, 1, 2], identities=1, images=1)
+    sampler = PKSampler([0] * 3, [0, 1, 2], identities=1, num_instances=1)
     loader = TrainingLoader(memory, [0] * 24, sampler, AugmentationSettings())
     assert len(one) == 1
     seen = {
@@ -146,7 +146,7 @@ def test_shards_give_the_same_batches_as_files(
 def test_processes_that_cannot_share_a_batch_are_refused_at_once(
     make: Callable[..., TrainingLoader],
 ) -> None:
-    with pytest.raises(DataError, match="multiple of 3"):
+    with pytest.raises(DatasetError, match="multiple of 3"):
         make(world=3)
 
 
@@ -156,7 +156,7 @@ def test_an_image_that_vanishes_ends_the_epoch(
     other = read_tables(write_set(tmp_path))["train"]
     for row in range(len(other)):
         other.path(row).unlink()
-    with pytest.raises(DataError, match="missing"):
+    with pytest.raises(DatasetError, match="missing"):
         next(make(FileImages(other, 64, 32, workers=0)).epoch(0))
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from visnet_aug.errors import DatasetError
 from visnet_model.data.sampler import PKSampler, deal
-from visnet_model.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Case:
     labels: np.ndarray[Any, Any]
     sources: np.ndarray[Any, Any]
     identities: int
-    images: int
+    num_instances: int
 
     def sampler(self, **options: Any) -> PKSampler:
         return PKSampler(
             self.labels,
             self.sources,
             identities=self.identities,
-            images=self.images,
+            num_instances=self.num_instances,
             **options,
         )
 
@@ -65,13 +65,13 @@ def test_every_epoch_has_everybody_in_batches_of_p_times_k(
     sampler = case.sampler(mixing=mixing)
     batches = sampler.epoch(epoch)
     people = len(np.unique(case.labels))
-    size = case.identities * case.images
+    size = case.identities * case.num_instances
     assert (
         len(sampler) == len(batches) == max(-(-people // case.identities), len(case.labels) // size)
     )
     assert batches.shape == (len(sampler), size)
     assert batches.dtype == np.int64
-    turns = case.labels[batches].reshape(-1, case.identities, case.images)
+    turns = case.labels[batches].reshape(-1, case.identities, case.num_instances)
     assert (turns == turns[:, :, :1]).all()
     for batch in turns[:, :, 0]:
         assert len(set(batch)) == case.identities
@@ -91,8 +91,8 @@ def test_images_are_dealt_evenly_over_an_epoch(case: Case, mixing: Any, epoch: i
         dealt = Counter(units[rows].tolist())
         counts = [dealt[unit] for unit in mine.tolist()]
         assert max(counts) - min(counts) <= 1
-        for turn in units[rows].reshape(-1, case.images):
-            assert len(mine) < case.images or len(set(turn)) == case.images
+        for turn in units[rows].reshape(-1, case.num_instances):
+            assert len(mine) < case.num_instances or len(set(turn)) == case.num_instances
         for source in np.unique(case.sources[case.labels == label]):
             versions = np.flatnonzero(case.sources == source)
             seen = Counter(rows.tolist())
@@ -105,7 +105,7 @@ def test_mixing_decides_whether_a_copy_stands_beside_its_source() -> None:
     labels, sources = np.repeat([0, 1], 16), np.repeat(np.arange(16), 2)
     beside = {}
     for mixing in ("one-version", "any"):
-        sampler = PKSampler(labels, sources, identities=2, images=8, mixing=mixing)  # type: ignore[arg-type]
+        sampler = PKSampler(labels, sources, identities=2, num_instances=8, mixing=mixing)
         batches = np.concatenate([sampler.epoch(number) for number in range(20)])
         beside[mixing] = sum(len(set(batch)) < 16 for batch in sources[batches].tolist())
     assert beside["one-version"] == 0
@@ -114,14 +114,18 @@ def test_mixing_decides_whether_a_copy_stands_beside_its_source() -> None:
 
 def test_every_version_is_drawn_as_often() -> None:
     sampler = PKSampler(
-        np.zeros(12, int), np.repeat(np.arange(4), 3), identities=1, images=2, mixing="one-version"
+        np.zeros(12, int),
+        np.repeat(np.arange(4), 3),
+        identities=1,
+        num_instances=2,
+        mixing="one-version",
     )
     drawn = np.concatenate([sampler.epoch(number).ravel() for number in range(200)])
     counts = np.bincount(drawn, minlength=12)
     assert counts.sum() == 200 * 12
     assert counts.min() == counts.max() == 200  # all twelve rows fit into an epoch
 
-    short = PKSampler(np.zeros(3, int), np.zeros(3, int), identities=1, images=1)
+    short = PKSampler(np.zeros(3, int), np.zeros(3, int), identities=1, num_instances=1)
     firsts = np.bincount([short.epoch(number)[0, 0] for number in range(3000)], minlength=3)
     assert firsts.min() > 900
 
@@ -139,7 +143,7 @@ def test_an_epoch_follows_from_seed_and_number_alone(case: Case, mixing: Any) ->
 def test_epochs_and_seeds_differ() -> None:
     labels = np.repeat(np.arange(10), 5)
     epochs = [
-        PKSampler(labels, np.arange(50), identities=2, images=4, seed=seed).epoch(number)
+        PKSampler(labels, np.arange(50), identities=2, num_instances=4, seed=seed).epoch(number)
         for seed, number in ((0, 0), (0, 1), (1, 0), (1, 1))
     ]
     assert len({epoch.tobytes() for epoch in epochs}) == 4
@@ -148,7 +152,7 @@ def test_epochs_and_seeds_differ() -> None:
 @pytest.mark.parametrize("world", [1, 2, 3, 6])
 def test_shares_of_the_ranks_make_up_the_batch(world: int) -> None:
     labels = np.repeat(np.arange(8), 3)
-    sampler = PKSampler(labels, np.arange(24), identities=6, images=4)
+    sampler = PKSampler(labels, np.arange(24), identities=6, num_instances=4)
     batch = sampler.epoch(0)[0]
     shares = [batch[sampler.share(rank, world)] for rank in range(world)]
     assert (np.concatenate(shares) == batch).all()
@@ -157,13 +161,13 @@ def test_shares_of_the_ranks_make_up_the_batch(world: int) -> None:
 
 
 def test_ranks_that_cannot_share_a_batch_are_refused() -> None:
-    sampler = PKSampler(np.arange(8), np.arange(8), identities=6, images=4)
-    with pytest.raises(DataError, match="multiple of 4"):
+    sampler = PKSampler(np.arange(8), np.arange(8), identities=6, num_instances=4)
+    with pytest.raises(DatasetError, match="multiple of 4"):
         sampler.share(0, 4)
 
 
 def test_too_few_identities_are_refused() -> None:
-    with pytest.raises(DataError, match=r"3 identities .* at most 3"):
+    with pytest.raises(DatasetError, match=r"3 identities .* at most 3"):
         PKSampler([0, 0, 7, 9], np.arange(4), identities=4)
 
 

@@ -5,10 +5,10 @@ import pytest
 
 from visnet_model.evaluation.camera_pairs import evaluate_camera_pairs
 from visnet_model.evaluation.distances import EuclideanDistances
-from visnet_model.evaluation.ranking import evaluate_ranking
+from visnet_model.evaluation.ranking import evaluate_distances
 
 
-def test_each_pair_equals_an_evaluation_of_it_alone():
+def test_each_pair_equals_an_evaluation_of_it_alone() -> None:
     rng = np.random.default_rng(0)
     queries, gallery = 60, 200
     distances = rng.integers(0, 30, (queries, gallery)).astype(np.float32)
@@ -20,7 +20,7 @@ def test_each_pair_equals_an_evaluation_of_it_alone():
     for pair in pairs:
         rows = np.flatnonzero(query_camids == pair.query_camid)
         columns = np.flatnonzero(gallery_camids == pair.gallery_camid)
-        alone = evaluate_ranking(
+        alone = evaluate_distances(
             distances[np.ix_(rows, columns)],
             query_pids[rows],
             gallery_pids[columns],
@@ -32,7 +32,7 @@ def test_each_pair_equals_an_evaluation_of_it_alone():
         )
 
 
-def test_reads_embeddings_too():
+def test_reads_embeddings_too() -> None:
     embeddings = np.eye(4, dtype=np.float32)
     pairs = evaluate_camera_pairs(
         EuclideanDistances(embeddings, embeddings), [1, 2, 3, 4], [1, 2, 3, 4], [1] * 4, [2] * 4
@@ -40,10 +40,10 @@ def test_reads_embeddings_too():
     assert [(pair.mAP, pair.rank1, pair.queries) for pair in pairs] == [(1.0, 1.0, 4)]
 
 
-def test_a_pair_without_a_match_is_not_listed():
+def test_a_pair_without_a_match_is_not_listed() -> None:
     assert evaluate_camera_pairs(np.zeros((1, 2)), [1], [1, 2], [1], [1, 2]) == ()
 
 
-def test_refuses_labels_that_do_not_fit():
+def test_refuses_labels_that_do_not_fit() -> None:
     with pytest.raises(ValueError, match="expected one of each per image"):
         evaluate_camera_pairs(np.zeros((1, 2)), [1], [1], [1], [2, 2])

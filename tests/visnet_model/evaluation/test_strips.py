@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from torch import nn
 
+from visnet_aug.errors import DatasetError
 from visnet_model.data.images import MemoryImages
 from visnet_model.data.table import read_tables
-from visnet_model.errors import DataError
 from visnet_model.evaluation import strips as room
-from visnet_model.evaluation.evaluate import Evaluation, evaluate_network
+from visnet_model.evaluation.accuracy import Evaluation, evaluate_network
 from visnet_model.evaluation.ranking import QueryScores
 from visnet_model.evaluation.strips import choose_strips, draw_strips
 
@@ -29,7 +29,7 @@ def names(evaluation: Evaluation, found: np.ndarray) -> list[str]:
     return [Path(evaluation.gallery.table.name(int(row))).stem for row in found]
 
 
-def test_shows_the_protocols_ranking(evaluation: Evaluation):
+def test_shows_the_protocols_ranking(evaluation: Evaluation) -> None:
     *right, wrong = choose_strips(evaluation, 3)
     assert [strip.first_match for strip in right] == [1, 1]
     first = next(strip for strip in right if strip.query == 0)
@@ -42,7 +42,7 @@ def test_shows_the_protocols_ranking(evaluation: Evaluation):
     assert (wrong.query, wrong.first_match, wrong.average_precision) == (2, 2, 0.5)
 
 
-def test_frames_right_green_and_wrong_red(evaluation: Evaluation, tmp_path: Path):
+def test_frames_right_green_and_wrong_red(evaluation: Evaluation, tmp_path: Path) -> None:
     chosen = choose_strips(evaluation, 3)
     draw_strips(evaluation, chosen, tmp_path / "strips.png")
     page = np.asarray(Image.open(tmp_path / "strips.png"))
@@ -63,7 +63,7 @@ def test_frames_right_green_and_wrong_red(evaluation: Evaluation, tmp_path: Path
         assert colour == [[255, 0, 0], [0, 255, 0], [0, 0, 255]][strip.query]
 
 
-def test_marks_differ_without_colours(evaluation: Evaluation, tmp_path: Path):
+def test_marks_differ_without_colours(evaluation: Evaluation, tmp_path: Path) -> None:
     draw_strips(evaluation, choose_strips(evaluation, 1), tmp_path / "strips.png")
     page = np.asarray(Image.open(tmp_path / "strips.png"))
     top = room.MARGIN + room.HEADING
@@ -92,7 +92,7 @@ def scores(first_match: list[int], precision: list[float]) -> QueryScores:
 )
 def test_draws_right_and_wrong_queries(
     rights: int, wrongs: int, left_out: int, count: int, expected: tuple[int, int]
-):
+) -> None:
     first = [1] * rights + [2] * wrongs + [0] * left_out
     precision = np.random.default_rng(0).random(len(first)).tolist()
     drawn = room._draw_queries(scores(first, precision), count, np.random.default_rng(1))
@@ -104,7 +104,7 @@ def test_draws_right_and_wrong_queries(
         assert falling == sorted(falling, reverse=True)
 
 
-def test_draws_from_easy_to_hard_by_seed():
+def test_draws_from_easy_to_hard_by_seed() -> None:
     many = scores([1] * 100, (np.arange(100) / 100).tolist())
     drawn = room._draw_queries(many, 10, np.random.default_rng(0))
     assert [query // 10 for query in sorted(drawn)] == list(range(10))
@@ -112,9 +112,9 @@ def test_draws_from_easy_to_hard_by_seed():
     assert drawn != room._draw_queries(many, 10, np.random.default_rng(3))
 
 
-def test_says_which_image_is_gone(evaluation: Evaluation, tmp_path: Path):
+def test_says_which_image_is_gone(evaluation: Evaluation, tmp_path: Path) -> None:
     (tmp_path / "moved").mkdir()
     chosen = choose_strips(evaluation, 1)
     object.__setattr__(evaluation.query.table, "root", tmp_path / "moved")
-    with pytest.raises(DataError, match=r"moved/query/.*png: cannot be read"):
+    with pytest.raises(DatasetError, match=r"moved/query/.*png: cannot be read"):
         draw_strips(evaluation, chosen, tmp_path / "strips.png")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from visnet_model.evaluation.camera_pairs import CameraPair
-from visnet_model.evaluation.probe import Accuracy, Probe, Version
+from visnet_model.evaluation.complexity import Cost
+from visnet_model.evaluation.probe import Accuracy, BackgroundSensitivity, Version
 from visnet_model.evaluation.ranking import Ranking
-from visnet_model.evaluation.tables import Cost, camera_table, paper_table, probe_table
+from visnet_model.evaluation.tables import camera_table, paper_table, probe_table
 
 RANKING = Ranking(0.61234, {1: 0.75, 5: 0.875, 10: 0.9, 20: 1.0}, 0.2, 8, 0)
 COST = Cost(32_411_720, 3_170_000_000)
@@ -27,7 +29,7 @@ class Table:
         return len(self.pids)
 
 
-def evaluation(queries: int = 3368, gallery: int = 15_913, **changes: object) -> SimpleNamespace:
+def evaluation(queries: int = 3368, gallery: int = 15_913, **changes: object) -> Any:
     return SimpleNamespace(
         query=SimpleNamespace(table=Table(queries, camid=1)),
         gallery=SimpleNamespace(table=Table(gallery, camid=2)),
@@ -35,7 +37,7 @@ def evaluation(queries: int = 3368, gallery: int = 15_913, **changes: object) ->
     )
 
 
-def test_our_row_stands_under_the_papers():
+def test_our_row_stands_under_the_papers() -> None:
     lines = paper_table(evaluation(), COST).splitlines()
     header = "Market-1501 year R1 R5 R10 R20 mAP params M GFLOPs"
     published = "VisNet, published 2025 87.05 93.18 95.90 97.15 77.65 32.41 4.601"
@@ -48,28 +50,28 @@ def test_our_row_stands_under_the_papers():
     assert lines[0].index("mAP") + 3 == lines[-2].index("61.23") + 5
 
 
-def test_reranked_and_uncounted():
+def test_reranked_and_uncounted() -> None:
     text = paper_table(evaluation(reranked=RANKING), Cost(11_650_000, None))
     assert "  re-ranked" in text
     assert text.splitlines()[-2].endswith("11.65")
 
 
 @pytest.mark.parametrize(("size", "said"), [((3368, 15_913), False), ((666, 3559), True)])
-def test_says_when_rows_cannot_be_compared(size: tuple[int, int], said: bool):
+def test_says_when_rows_cannot_be_compared(size: tuple[int, int], said: bool) -> None:
     assert ("not comparable" in paper_table(evaluation(*size), COST)) is said
 
 
-def test_says_what_chance_would_give_on_other_sets():
+def test_says_what_chance_would_give_on_other_sets() -> None:
     """One match in 50 images for each query that has one."""
-    assert "by chance, R1 would be 2.00 there" in paper_table(evaluation(10, 50), COST)
+    assert "a random ranking of them has R1 2.00" in paper_table(evaluation(10, 50), COST)
 
 
-def test_says_how_many_queries_were_left_out():
+def test_says_how_many_queries_were_left_out() -> None:
     ranking = Ranking(0.5, RANKING.cmc, 0.5, 8, 2)
     assert "2 queries have no match" in paper_table(evaluation(ranking=ranking), COST)
 
 
-def test_camera_pairs_stand_in_a_matrix():
+def test_camera_pairs_stand_in_a_matrix() -> None:
     pairs = [CameraPair(1, 2, 0.5, 1.0, 3), CameraPair(2, 5, 0.25, 0.125, 3)]
     assert [line.split() for line in camera_table(pairs).splitlines()] == [
         ["Rank-1", "/", "mAP", "in", "camera", "2", "in", "camera", "5"],
@@ -78,15 +80,17 @@ def test_camera_pairs_stand_in_a_matrix():
     ]
 
 
-def test_probe_tells_losses_and_what_was_kept():
+def test_probe_tells_losses_and_what_was_kept() -> None:
     versions = (
         Version("blur", Accuracy(0.7, 0.8), Accuracy(0.6, 0.9)),
         Version("color_shift", Accuracy(0.5, 0.4), Accuracy(0.8, 1.0)),
     )
-    lines = probe_table(Probe(Accuracy(0.75, 0.9), versions, 20, 100, 1, 7)).splitlines()
+    lines = probe_table(
+        BackgroundSensitivity(Accuracy(0.75, 0.9), versions, 20, 100, 1, 7)
+    ).splitlines()
     middle = lines[1].index("lost", lines[1].index("R1")) + len("lost")
     assert (lines[0][:middle].split(), lines[0][middle:].split()) == (
-        ["queries", "alone"],
+        ["only", "queries"],
         ["both", "sides"],
     )
     cells = {

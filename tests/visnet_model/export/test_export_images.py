@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from visnet_aug.errors import DatasetError
 from visnet_model.data.table import ImageTable
-from visnet_model.errors import DataError
 from visnet_model.export.images import check_images, find_images, join_tables
 
 Jpeg = Callable[..., bytes]
@@ -68,7 +68,10 @@ def test_links_to_files_count_and_links_to_folders_are_named(tmp_path: Path, jpe
     found = find_images([tmp_path / "b"])
     assert names(found.table) == [f"{tmp_path}/b/{i}.jpg" for i in (1, 2, 3)]
     (round_,) = found.unusable
-    assert str(round_) == f"{tmp_path}/b/round: a link to a folder: not followed; give it itself"
+    assert (
+        str(round_)
+        == f"{tmp_path}/b/round: a link to a folder, not followed; give it as an argument"
+    )
     usable, unusable = check_images(found.table, silent)
     assert usable.tolist() == [True, True, False]
     assert "3.jpg: unreadable: No such file or directory; " in str(unusable[0])
@@ -78,14 +81,14 @@ def test_links_to_files_count_and_links_to_folders_are_named(tmp_path: Path, jpe
     ("make", "error"),
     [
         (lambda folder: folder / "nowhere", "nowhere: no such file or folder"),
-        (lambda folder: folder, "no image in this folder \\(1 other files\\)"),
+        (lambda folder: folder, "no images in this folder \\(1 other files\\)"),
     ],
 )
 def test_nothing_to_embed_is_an_error(
     tmp_path: Path, make: Callable[[Path], Path], error: str
 ) -> None:
     (tmp_path / "notes.txt").write_text("no image")
-    with pytest.raises(DataError, match=error):
+    with pytest.raises(DatasetError, match=error):
         find_images([make(tmp_path)])
 
 

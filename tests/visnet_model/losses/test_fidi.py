@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from torch import Tensor
 
 from visnet_model.losses.classification import SmoothedCrossEntropy
 from visnet_model.losses.fidi import FidiLoss
-from visnet_model.losses.ranks import Everyone
+from visnet_model.losses.ranks import GlobalBatch
 
 torch.set_num_threads(1)
+
+Normalisation: TypeAlias = Literal["unit", "none"]
 
 
 def slow_fidi(
@@ -54,7 +57,7 @@ def gradient(loss: FidiLoss, embeddings: Tensor, pids: Tensor) -> tuple[Tensor, 
 @pytest.mark.parametrize("normalisation", ["unit", "none"])
 @pytest.mark.parametrize(("n", "channels", "identities"), [(2, 1, 2), (9, 3, 3), (24, 64, 6)])
 def test_equals_the_double_loop(
-    n: int, channels: int, identities: int, normalisation: str, dtype: torch.dtype
+    n: int, channels: int, identities: int, normalisation: Normalisation, dtype: torch.dtype
 ) -> None:
     embeddings, pids = batch(n, channels, identities)
     embeddings = embeddings.to(dtype)  # the reference sees the same rounded numbers
@@ -84,7 +87,7 @@ def test_equals_the_double_loop_for_any_arguments(
 
 
 @pytest.mark.parametrize("normalisation", ["unit", "none"])
-def test_gradient_is_the_slope_of_the_formula(normalisation: str) -> None:
+def test_gradient_is_the_slope_of_the_formula(normalisation: Normalisation) -> None:
     embeddings, pids = batch(7, 5, 3)
     loss = FidiLoss(normalisation=normalisation)
     assert torch.autograd.gradcheck(lambda e: loss(e, pids), embeddings.requires_grad_())
@@ -115,7 +118,7 @@ PIDS = {
 @pytest.mark.parametrize("normalisation", ["unit", "none"])
 @pytest.mark.parametrize("kind", ["random", "duplicates", "zero", "near duplicates", "huge"])
 @pytest.mark.parametrize("case", PIDS)
-def test_stays_finite(case: str, kind: str, normalisation: str) -> None:
+def test_stays_finite(case: str, kind: str, normalisation: Normalisation) -> None:
     pids = torch.tensor(PIDS[case])
     embeddings = batch(len(pids), 16, 1)[0].float()
     if kind in ("duplicates", "near duplicates"):
@@ -151,7 +154,7 @@ def test_known_values() -> None:
 
 @pytest.mark.parametrize("normalisation", ["unit", "none"])
 @pytest.mark.parametrize("ranks", [2, 4])
-def test_ranks_average_to_one_process(ranks: int, normalisation: str) -> None:
+def test_ranks_average_to_one_process(ranks: int, normalisation: Normalisation) -> None:
     embeddings, pids = batch(12, 6, 4)
     loss = FidiLoss(normalisation=normalisation)
     value, grad = gradient(loss, embeddings, pids)
@@ -159,7 +162,7 @@ def test_ranks_average_to_one_process(ranks: int, normalisation: str) -> None:
     each = len(pids) // ranks
     for first in range(0, len(pids), each):
         own = embeddings[first : first + each].clone().requires_grad_()
-        part = loss(own, pids[first : first + each], Everyone(embeddings, pids, first))
+        part = loss(own, pids[first : first + each], GlobalBatch(embeddings, pids, first))
         values.append(part.detach())
         grads.append(torch.autograd.grad(part, own)[0] / ranks)  # as DDP averages
     torch.testing.assert_close(torch.stack(values).mean(), value)
@@ -258,6 +261,6 @@ def separation(embeddings: Tensor, pids: Tensor) -> float:
         {"normalisation": "batch"},
     ],
 )
-def test_senseless_arguments_are_refused(arguments: dict[str, float]) -> None:
+def test_senseless_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="FIDI"):
         FidiLoss(**arguments)

@@ -17,7 +17,7 @@ import torchvision
 from safetensors.torch import save_file
 from torch import Tensor
 
-from visnet_model.errors import WeightsError
+from visnet_aug.errors import WeightsError
 from visnet_model.network.backbone import Backbone
 from visnet_model.network.weights import load_backbone
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from visnet_model.network.moments import channel_moments
+from visnet_model.network.fusion import channel_moments
 
 torch.set_num_threads(1)
 
@@ -48,10 +48,10 @@ def test_a_large_mean_cancels_nothing() -> None:
 def test_autocast_changes_nothing(inside: torch.dtype) -> None:
     stage = draw_map(torch.channels_last).to(inside)
     expected = channel_moments(stage)
-    (wanted,) = torch.autograd.grad(sum(moment.sum() for moment in expected), stage)
+    (wanted,) = torch.autograd.grad([moment.sum() for moment in expected], stage)
     with torch.autocast("cpu", torch.bfloat16):
         found = channel_moments(stage)
-        (gradient,) = torch.autograd.grad(sum(moment.sum() for moment in found), stage)
+        (gradient,) = torch.autograd.grad([moment.sum() for moment in found], stage)
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
     torch.testing.assert_close(gradient, wanted, rtol=0, atol=0)
     assert found[1].dtype == torch.float32

@@ -112,7 +112,8 @@ def test_head_scores_each_location_by_itself() -> None:
 def test_semantic_loss_reaches_the_fused_map() -> None:
     fused = torch.randn(2, 16, 8, 4, requires_grad=True)
     logits = SemanticHead(16)(fused)
-    F.cross_entropy(logits, pseudo_labels(fused), label_smoothing=0.1).backward()
+    loss = F.cross_entropy(logits, pseudo_labels(fused), label_smoothing=0.1)
+    torch.autograd.backward(loss)
     assert fused.grad is not None
     assert fused.grad.abs().sum() > 0
 

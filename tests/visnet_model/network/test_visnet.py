@@ -20,6 +20,7 @@ def randomise_statistics(network: nn.Module, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
+            assert norm.running_mean is not None and norm.running_var is not None
             norm.running_mean.normal_(0.0, 0.2, generator=generator)
             norm.running_var.uniform_(0.5, 2.0, generator=generator)
 

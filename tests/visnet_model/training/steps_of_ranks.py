@@ -7,9 +7,11 @@ only the losses and gradients can tell how many processes there are.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from visnet_model.config import TrainConfig
@@ -20,12 +22,18 @@ from visnet_model.data.table import identity_labels, read_tables
 from visnet_model.training.distributed import join
 from visnet_model.training.trainer import Step, Trainer
 
+
+def _stay(module: nn.Module, mode: bool = True) -> nn.Module:
+    """Replace ``train``: the module stays in eval mode."""
+    return module
+
+
 manifest, out = map(Path, sys.argv[1:])
 torch.set_num_threads(1)
 config = TrainConfig.model_validate(
     {
         "network": {"backbone": "resnet18", "dropout": 0.0},
-        "data": {"height": 32, "width": 32, "identities": 4, "images": 2},
+        "data": {"height": 32, "width": 32, "identities": 4, "num_instances": 2},
         "losses": {"weighting": "fixed", "weights": {"identity": 1.0, "fidi": 20.0}},
         "optimisation": {"steps": 2, "precision": "fp32"},
     }
@@ -36,7 +44,7 @@ with join(torch.device("cpu")) as ranks:
     loader = TrainingLoader(
         MemoryImages.load(table, 32, 32),
         labels,
-        PKSampler(labels, table.sources, identities=4, images=2),
+        PKSampler(labels, table.sources, identities=4, num_instances=2),
         config.data.augmentation,
         rank=ranks.rank,
         world=ranks.world,
@@ -45,7 +53,7 @@ with join(torch.device("cpu")) as ranks:
     for module in trainer.network.modules():
         if isinstance(module, _BatchNorm):
             module.eval()
-            module.train = lambda mode=True, module=module: module  # type: ignore[method-assign]
+            module.train = partial(_stay, module)  # type: ignore[assignment, method-assign]
     steps: list[Step] = []
     trainer.run_epoch(steps.append, lambda: False)
     result = {

@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from visnet_model.losses.total import NonFiniteLossError
 from visnet_model.training.curves import draw_curves
 from visnet_model.training.log import (
     INTERVAL,
@@ -19,6 +18,7 @@ from visnet_model.training.log import (
     TensorBoardFile,
     read_metrics,
 )
+from visnet_model.training.objective import NonFiniteLossError
 from visnet_model.training.trainer import Step
 
 
@@ -83,15 +83,15 @@ def test_checking_finds_what_is_pending_and_keeps_it() -> None:
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_a_loss_that_is_not_finite_stops_with_step_parts_and_samples(bad: float) -> None:
+def test_a_loss_that_is_not_finite_stops_with_step_values_and_images(bad: float) -> None:
     log = StepLog([], lambda index: f"image{index}.jpg")
     for number in range(1, INTERVAL):
         log.add(step(number, fidi=bad if number == 4 else 0.3))
     with pytest.raises(NonFiniteLossError) as caught:
         log.add(step(INTERVAL))
     assert caught.value.step == 4
-    assert caught.value.samples == ("image4.jpg", "image5.jpg")
-    assert set(caught.value.parts) == {"identity", "fidi", "gradient_norm"}
+    assert caught.value.images == ("image4.jpg", "image5.jpg")
+    assert set(caught.value.values) == {"identity", "fidi", "gradient_norm"}
 
 
 def test_a_gradient_that_is_not_finite_stops_as_a_loss_does() -> None:

@@ -3,25 +3,30 @@ from __future__ import annotations
 import json
 import shutil
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 import torchvision
 
-from visnet_aug.errors import OutputError
+from visnet_aug.errors import DatasetError, OutputError
 from visnet_aug.manifest import read_manifest, write_manifest
+from visnet_model.checkpoint import load_network, read_checkpoint
 from visnet_model.config import TrainConfig, load_config
-from visnet_model.errors import CheckpointError, DataError, TrainingError
+from visnet_model.data.keeping import Keeping
+from visnet_model.errors import CheckpointError, TrainingError
 from visnet_model.training import run as conductor
-from visnet_model.training.checkpoint import load_network, read_checkpoint
 from visnet_model.training.distributed import Ranks
 from visnet_model.training.log import Record, read_metrics
-from visnet_model.training.run import Interrupted, Run, new_run, resumed_run, train
+from visnet_model.training.run import (
+    Interrupted,
+    Observer,
+    new_run,
+    resumed_run,
+    run_training,
+)
 from visnet_model.training.trainer import Trainer
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
@@ -29,23 +34,13 @@ ALONE = Ranks(0, 1, torch.device("cpu"))
 Config = Callable[..., TrainConfig]
 
 
-class Watcher:
-    """Keeps what it is told, and may do something after a step."""
+class Watcher(Observer):
+    """Keeps the evaluations and remarks, and may do something after a step."""
 
     def __init__(self, after_step: Callable[[Trainer], None] = lambda trainer: None) -> None:
         self.after_step = after_step
         self.records: list[Record] = []
-
-    @property
-    def stage(self) -> Any:
-        @contextmanager
-        def quiet(name: str) -> Iterator[Callable[[int, int], None]]:
-            yield lambda done, total: None
-
-        return quiet
-
-    def began(self, trainer: Trainer, tables: Mapping[str, Any], run: Run) -> None:
-        pass
+        self.notes: list[str] = []
 
     def stepped(self, trainer: Trainer, record: Record | None) -> None:
         self.after_step(trainer)
@@ -54,14 +49,15 @@ class Watcher:
         self.records.append(record)
 
     def noted(self, text: str) -> None:
-        raise AssertionError(text)
+        self.notes.append(text)
 
 
 def test_a_run_leaves_what_its_readers_need(
     small_manifest: Path, config: Config, tmp_path: Path
 ) -> None:
     out, watcher = tmp_path / "run", Watcher()
-    trainer = train(new_run(config(), small_manifest, out), ALONE, watcher)
+    trained = run_training(new_run(config(), small_manifest, out), ALONE, watcher)
+    assert watcher.notes == []
     assert {path.name for path in out.iterdir()} == {
         "config.yaml", "environment.json", "metrics.jsonl", "tensorboard",
         "last.pt", "best.pt", "curves.png",
@@ -75,7 +71,8 @@ def test_a_run_leaves_what_its_readers_need(
     assert [{**record, "kind": "evaluation"} for record in watcher.records] == evaluations
     last, best = load_network(out / "last.pt"), load_network(out / "best.pt")
     assert (last.epoch, last.step, last.pids) == (3, 6, (1, 2, 3, 4, 5))
-    assert list(last.results) == watcher.records == trainer.results
+    assert list(last.results) == watcher.records == list(trained.results)
+    assert (trained.out, trained.step, trained.checkpoint) == (out, 6, out / "last.pt")
     assert best.results[-1]["mAP"] == max(record["mAP"] for record in watcher.records)
 
 
@@ -85,7 +82,7 @@ def test_ctrl_c_saves_and_the_rest_ends_as_if_it_had_never_come(
 ) -> None:
     """A real signal, in an epoch and at the end of one; all that is kept is the same."""
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    train(new_run(config(), small_manifest, whole), ALONE, Watcher())
+    run_training(new_run(config(), small_manifest, whole), ALONE, Watcher())
 
     def strike(trainer: Trainer) -> None:
         if trainer.step == stop_at:
@@ -93,10 +90,10 @@ def test_ctrl_c_saves_and_the_rest_ends_as_if_it_had_never_come(
 
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(Interrupted):
-        train(new_run(config(), small_manifest, cut), ALONE, Watcher(strike))
+        run_training(new_run(config(), small_manifest, cut), ALONE, Watcher(strike))
     assert signal.getsignal(signal.SIGINT) is handler
     assert read_checkpoint(cut / "last.pt")["step"] == stop_at
-    train(resumed_run(cut), ALONE, Watcher())
+    run_training(resumed_run(cut), ALONE, Watcher())
 
     one, other = (read_checkpoint(out / "last.pt") for out in (whole, cut))
     assert one["results"] == other["results"]
@@ -121,9 +118,9 @@ def test_a_killed_run_goes_on_from_its_last_epoch(
             raise Killed
 
     with pytest.raises(Killed):
-        train(new_run(config(), small_manifest, out), ALONE, Watcher(kill))
+        run_training(new_run(config(), small_manifest, out), ALONE, Watcher(kill))
     assert read_checkpoint(out / "last.pt")["step"] == 2
-    train(resumed_run(out), ALONE, Watcher())
+    run_training(resumed_run(out), ALONE, Watcher())
     steps = [r["step"] for r in read_metrics(out / "metrics.jsonl") if r["kind"] == "evaluation"]
     assert steps == [2, 4, 6]
 
@@ -143,9 +140,9 @@ def test_a_run_killed_in_its_first_epoch_can_be_resumed(
 
     settings = config(network={"backbone": "resnet18", "init": str(weights)})
     with pytest.raises(Killed):
-        train(new_run(settings, small_manifest, out), ALONE, Watcher(kill))
+        run_training(new_run(settings, small_manifest, out), ALONE, Watcher(kill))
     weights.unlink()
-    assert train(resumed_run(out), ALONE, Watcher()).step == 6
+    assert run_training(resumed_run(out), ALONE, Watcher()).step == 6
 
 
 def test_an_evaluation_that_fails_loses_no_training(
@@ -159,11 +156,11 @@ def test_an_evaluation_that_fails_loses_no_training(
 
     with monkeypatch.context() as broken, pytest.raises(OSError):
         broken.setattr(conductor, "evaluate_network", fail)
-        train(new_run(config(), small_manifest, out), ALONE, watcher)
+        run_training(new_run(config(), small_manifest, out), ALONE, watcher)
     assert read_checkpoint(out / "last.pt")["step"] == 2
-    train(resumed_run(out), ALONE, watcher)
+    run_training(resumed_run(out), ALONE, watcher)
     assert [record["step"] for record in watcher.records] == [2, 4, 6]
-    train(resumed_run(out), ALONE, watcher)
+    run_training(resumed_run(out), ALONE, watcher)
     assert len(watcher.records) == 3, "a finished run has nothing left to do"
 
 
@@ -178,7 +175,7 @@ def test_a_manifest_that_changes_meanwhile_is_not_taken_for_the_one_trained_on(
         manifest.write_bytes(small_manifest.read_bytes().replace(b"0001_c1", b"0001_c9"))
 
     out = tmp_path / "run"
-    train(new_run(config(), manifest, out), ALONE, Watcher(rebuild))
+    run_training(new_run(config(), manifest, out), ALONE, Watcher(rebuild))
     with pytest.raises(CheckpointError, match="its checksum differs"):
         resumed_run(out)
 
@@ -188,9 +185,10 @@ def test_images_from_files_train_the_same(
 ) -> None:
     settings = config(optimisation={"epochs": 1, "precision": "fp32"})
     states = []
-    for keeping in ("memory", "files"):
+    keepings: tuple[Keeping, ...] = ("memory", "files")
+    for keeping in keepings:
         out = tmp_path / keeping
-        train(new_run(settings, small_manifest, out, keeping), ALONE, Watcher())  # type: ignore[arg-type]
+        run_training(new_run(settings, small_manifest, out, keeping), ALONE, Watcher())
         states.append(read_checkpoint(out / "last.pt")["network"])
     assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
 
@@ -205,7 +203,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(
 
     out = tmp_path / "run"
     with pytest.raises(TrainingError) as caught:
-        train(new_run(config(), small_manifest, out), ALONE, Watcher(poison))
+        run_training(new_run(config(), small_manifest, out), ALONE, Watcher(poison))
     message = str(caught.value)
     for part in ("not finite at step 4", "identity nan", "bounding_box_train/", str(out)):
         assert part in message
@@ -214,7 +212,9 @@ def test_a_loss_that_is_not_finite_ends_the_run(
 
 def test_evaluating_at_the_end_only(small_manifest: Path, config: Config, tmp_path: Path) -> None:
     watcher = Watcher()
-    train(new_run(config(evaluation={"every": 0}), small_manifest, tmp_path / "r"), ALONE, watcher)
+    run_training(
+        new_run(config(evaluation={"every": 0}), small_manifest, tmp_path / "r"), ALONE, watcher
+    )
     assert [record["step"] for record in watcher.records] == [6]
 
 
@@ -228,8 +228,8 @@ def test_what_cannot_be_trained_on_is_refused(
     ):
         path = tmp_path / f"{name}.csv"
         write_manifest(path, kept)
-        with pytest.raises(DataError, match=message):
-            train(new_run(config(), path, tmp_path / name), ALONE, Watcher())
+        with pytest.raises(DatasetError, match=message):
+            run_training(new_run(config(), path, tmp_path / name), ALONE, Watcher())
         assert not (tmp_path / name).exists()
 
 
@@ -242,8 +242,8 @@ def test_a_probe_is_refused(small_manifest: Path, config: Config, tmp_path: Path
     )  # fmt: skip
     path = tmp_path / "manifest.csv"
     write_manifest(path, [*read_manifest(small_manifest), probed])
-    with pytest.raises(DataError, match="a probe, made of test images"):
-        train(new_run(config(), path, tmp_path / "run"), ALONE, Watcher())
+    with pytest.raises(DatasetError, match="a probe, which consists of test images"):
+        run_training(new_run(config(), path, tmp_path / "run"), ALONE, Watcher())
 
 
 def test_folders_that_hold_something_are_left_alone(
@@ -255,7 +255,7 @@ def test_folders_that_hold_something_are_left_alone(
     (tmp_path / "run" / "last.pt").touch()
     with pytest.raises(OutputError, match="not an empty folder"):
         new_run(config(), small_manifest, tmp_path / "other")
-    with pytest.raises(OutputError, match="holds a run already; go on with it by --resume"):
+    with pytest.raises(OutputError, match="has a run already; resume it with --resume"):
         new_run(config(), small_manifest, tmp_path / "run")
 
 
@@ -266,10 +266,12 @@ def test_a_run_goes_on_with_its_own_manifest_only(
     shutil.copytree(small_manifest.parent, moved)
     out = tmp_path / "run"
     one = config(optimisation={"steps": 2, "precision": "fp32"})
-    train(new_run(one, moved / "manifest.csv", out), ALONE, Watcher())
+    run_training(new_run(one, moved / "manifest.csv", out), ALONE, Watcher())
 
     shutil.move(moved, tmp_path / "elsewhere")
-    with pytest.raises(CheckpointError, match="is not there; say where it is by --manifest"):
+    with pytest.raises(
+        CheckpointError, match="does not exist any more; use --manifest to say where it is"
+    ):
         resumed_run(out)
     manifest = tmp_path / "elsewhere" / "manifest.csv"
     assert resumed_run(out, manifest).manifest == manifest
@@ -286,11 +288,10 @@ def test_without_matplotlib_and_tensorboard_the_run_says_so(
     def missing(*_: object) -> None:
         raise ImportError
 
-    notes: list[str] = []
     watcher = Watcher()
-    watcher.noted = notes.append  # type: ignore[method-assign]
     monkeypatch.setattr(conductor, "draw_curves", missing)
     monkeypatch.setattr(conductor, "TensorBoardFile", missing)
     short = config(optimisation={"steps": 1, "precision": "fp32"})
-    train(new_run(short, small_manifest, tmp_path / "run"), ALONE, watcher)
-    assert ["TensorBoard" in notes[0], "matplotlib" in notes[1], len(notes)] == [True, True, 2]
+    run_training(new_run(short, small_manifest, tmp_path / "run"), ALONE, watcher)
+    first, second = watcher.notes
+    assert "TensorBoard" in first and "matplotlib" in second

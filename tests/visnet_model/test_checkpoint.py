@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from visnet_aug.errors import OutputError
+from visnet_model.checkpoint import load_network, read_checkpoint, write_checkpoint
 from visnet_model.config import TrainConfig
 from visnet_model.errors import CheckpointError
 from visnet_model.network.visnet import VisNet
-from visnet_model.training.checkpoint import load_network, read_checkpoint, write_checkpoint
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def _changed(state: dict[str, Any], **values: object) -> dict[str, Any]:
         ),
         (lambda state: {"state_dict": {}}, "not a checkpoint of visnet-train"),
         (lambda state: {**state, "format": "visnet-checkpoint-9"}, "not a checkpoint of"),
-        (lambda state: state["network"], "give it as --init"),
+        (lambda state: state["network"], "use it with --init"),
         (lambda state: {"format": "visnet-checkpoint-1"}, "damaged: versions: Field required"),
         (lambda state: _changed(state, pids=["2"]), "damaged: pids.0: Input should be a valid int"),
         (lambda state: _changed(state, epoch=-1), "damaged: epoch: Input should be greater"),
@@ -140,3 +140,19 @@ def test_a_checkpoint_holds_plain_types_only(state: dict[str, Any], tmp_path: Pa
 
     walk({name: value for name, value in kept.items() if name != "network"})
     assert seen <= {dict, list, tuple, str, int, float, bool, type(None), torch.Tensor}
+
+
+def test_a_checkpoint_of_the_time_before_num_instances_can_be_read(
+    state: dict[str, Any], tmp_path: Path
+) -> None:
+    state["config"]["data"]["images"] = 5
+    del state["config"]["data"]["num_instances"]
+    write_checkpoint(tmp_path / "last.pt", state)
+    assert load_network(str(tmp_path / "last.pt")).config.data.num_instances == 5
+
+
+def test_a_setting_of_another_version_is_named(state: dict[str, Any], tmp_path: Path) -> None:
+    state["config"]["data"]["colour"] = 5
+    write_checkpoint(tmp_path / "last.pt", state)
+    with pytest.raises(CheckpointError, match=r"config\.data\.colour: Extra inputs"):
+        load_network(tmp_path / "last.pt")

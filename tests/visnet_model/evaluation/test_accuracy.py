@@ -12,21 +12,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from visnet_aug.errors import DatasetError
 from visnet_model.data.images import MemoryImages
-from visnet_model.data.table import read_tables
-from visnet_model.errors import DataError, TrainingError
+from visnet_model.data.table import ImageTable, read_tables
+from visnet_model.errors import TrainingError
+from visnet_model.evaluation.accuracy import CURVE, EvaluationOptions, evaluate_network
 from visnet_model.evaluation.distances import EuclideanDistances
-from visnet_model.evaluation.evaluate import CURVE, EvaluationOptions, evaluate_network
-from visnet_model.evaluation.ranking import evaluate_ranking
+from visnet_model.evaluation.ranking import evaluate_distances
 from visnet_model.evaluation.rerank import rerank
 
 
-def load(manifest: Path) -> tuple[dict, dict]:
+def load(manifest: Path) -> tuple[dict[str, ImageTable], dict[str, MemoryImages]]:
     tables = read_tables(manifest)
     return tables, {split: MemoryImages.load(table, 64, 32) for split, table in tables.items()}
 
 
-def test_ranks_colours_as_one_sees_them(colours: Path, sees_colours: nn.Module):
+def test_ranks_colours_as_one_sees_them(colours: Path, sees_colours: nn.Module) -> None:
     result = evaluate_network(sees_colours, *load(colours))
     assert result.ranking.mAP == pytest.approx((1 + 1 + 1 / 2) / 3)
     assert result.ranking.cmc[1] == pytest.approx(2 / 3)
@@ -36,7 +37,7 @@ def test_ranks_colours_as_one_sees_them(colours: Path, sees_colours: nn.Module):
     assert result.reranked is None
 
 
-def test_does_not_embed_junk(colours: Path, sees_colours: nn.Module):
+def test_does_not_embed_junk(colours: Path, sees_colours: nn.Module) -> None:
     tables, images = load(colours)
     result = evaluate_network(sees_colours, tables, images)
     assert result.junk == 1
@@ -45,11 +46,11 @@ def test_does_not_embed_junk(colours: Path, sees_colours: nn.Module):
     assert names == [path for path in tables["gallery"].paths.tolist() if "-1" not in path]
 
 
-def test_reranks_when_asked(colours: Path, sees_colours: nn.Module):
+def test_reranks_when_asked(colours: Path, sees_colours: nn.Module) -> None:
     result = evaluate_network(sees_colours, *load(colours), EvaluationOptions(rerank=True))
     query, gallery = result.query, result.gallery
     everyone = np.concatenate([query.embeddings, gallery.embeddings])
-    expected = evaluate_ranking(
+    expected = evaluate_distances(
         rerank(EuclideanDistances(everyone, everyone), 3),
         query.table.pids,
         gallery.table.pids,
@@ -61,7 +62,7 @@ def test_reranks_when_asked(colours: Path, sees_colours: nn.Module):
     assert result.ranking.mAP == pytest.approx(5 / 6)
 
 
-def test_names_its_stages(colours: Path, sees_colours: nn.Module):
+def test_names_its_stages(colours: Path, sees_colours: nn.Module) -> None:
     told: list[tuple[str, int, int]] = []
 
     @contextmanager
@@ -80,22 +81,22 @@ def test_names_its_stages(colours: Path, sees_colours: nn.Module):
 @pytest.mark.parametrize("split", ["query", "gallery"])
 def test_refuses_a_manifest_without_a_side(
     split: str, write_colours: Callable[..., Path], tmp_path: Path, sees_colours: nn.Module
-):
-    with pytest.raises(DataError, match=f"no images of split {split}, which evaluation needs"):
+) -> None:
+    with pytest.raises(DatasetError, match=f"no images of split {split}, which evaluation needs"):
         evaluate_network(sees_colours, *load(write_colours(tmp_path, without=split)))
 
 
-def test_refuses_a_gallery_of_junk(colours: Path, sees_colours: nn.Module):
+def test_refuses_a_gallery_of_junk(colours: Path, sees_colours: nn.Module) -> None:
     tables, images = load(colours)
     junk = replace(tables["gallery"], pids=np.full(6, -1))
-    with pytest.raises(DataError, match="no images of split gallery"):
+    with pytest.raises(DatasetError, match="no images of split gallery"):
         evaluate_network(sees_colours, {**tables, "gallery": junk}, images)
 
 
-def test_refuses_queries_without_any_match(colours: Path, sees_colours: nn.Module):
+def test_refuses_queries_without_any_match(colours: Path, sees_colours: nn.Module) -> None:
     tables, images = load(colours)
     strangers = replace(tables["query"], pids=tables["query"].pids + 100)
-    with pytest.raises(DataError, match=r"none of 3 queries has .* are of one dataset"):
+    with pytest.raises(DatasetError, match=r"none of 3 queries has .* are of one dataset"):
         evaluate_network(sees_colours, {**tables, "query": strangers}, images)
 
 
@@ -111,6 +112,8 @@ class Diverged(nn.Module):
 
 
 @pytest.mark.parametrize(("value", "norm"), [(float("nan"), "nan"), (0.0, "0")])
-def test_refuses_embeddings_that_are_no_unit_vectors(value: float, norm: str, colours: Path):
+def test_refuses_embeddings_that_are_no_unit_vectors(
+    value: float, norm: str, colours: Path
+) -> None:
     with pytest.raises(TrainingError, match=f"query/1_c1.png: its embedding has norm {norm} "):
         evaluate_network(Diverged(value), *load(colours))

@@ -1,8 +1,8 @@
-"""How large VisNet is and what an image costs: the paper's Table III beside our own numbers.
+"""Parameters and FLOPs of VisNet, and the paper's Table III next to ours.
 
-FLOPs are those of ``thop.profile`` (package ``ultralytics-thop``), which counts a multiplication
-with its addition as one. The paper's 4.601 G hold for inference that also computes the identity
-logits, at full resolution in the fusion. Ours computes the embedding alone, and takes the fusion's
+FLOPs are counted by ``thop.profile`` (package ``ultralytics-thop``), which counts a multiplication
+with its addition as one. The paper's 4.601 G are for inference that also computes identity logits,
+with the fusion at full resolution. Our inference only computes the embedding, and uses the fusion's
 short cut; both are reported.
 """
 
@@ -10,15 +10,22 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
 
+from visnet_model.checkpoint import load_network
+from visnet_model.errors import MissingPackageError
 from visnet_model.network.visnet import VisNet
 
 INPUT_SIZE = (256, 128)
 """Height and width of the paper's input."""
+
+PAPER_IDENTITIES = 751
+"""Number of Market-1501's training identities."""
 
 PARTS = MappingProxyType(
     {
@@ -29,7 +36,7 @@ PARTS = MappingProxyType(
         "neck": "BN neck",
     }
 )
-"""Attributes of `VisNet` in the order of Table III, with what the table calls them."""
+"""Attributes of `VisNet` in the order of Table III, with their names in the table."""
 
 PAPER_PARAMETERS = MappingProxyType(
     {
@@ -51,22 +58,22 @@ PAPER_SHARES = MappingProxyType(
         "neck": "0.01%",
     }
 )
-"""Table III as printed; its two largest are a little off what its own counts give."""
+"""Table III as printed; the two largest differ slightly from its own counts."""
 
 PAPER_FLOPS = "4.601 G"
-"""Table II as printed: 4,601,915,392 cut off, not rounded."""
+"""Table II as printed: 4,601,915,392, truncated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Complexity:
-    """Parameters, and FLOPs per image of 256×128 in eval mode.
+    """Parameters, and FLOPs for an image of 256×128 in eval mode.
 
     Attributes:
-        parameters: Per part, in the order of `PARTS`; frozen ones are counted.
-        flops_paper: What the paper counts: embedding and identity logits, without the short cut.
+        parameters: Parameters of each part, in the order of `PARTS`, including frozen ones.
+        flops_paper: As in the paper: embedding and identity logits, without the short cut.
         flops_semantic: The same with the semantic head.
         flops_short_cut: As ``flops_paper``, with the short cut.
-        flops_inference: What inference runs here: the embedding alone, with the short cut.
+        flops_inference: Inference here: only the embedding, with the short cut.
     """
 
     parameters: dict[str, int]
@@ -81,8 +88,54 @@ class Complexity:
         return sum(self.parameters.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The cost of a network.
+
+    Attributes:
+        parameters: Number of all parameters, including those only used in training, as in the
+            paper.
+        flops: FLOPs of embedding an image, or ``None`` if thop is not installed.
+    """
+
+    parameters: int
+    flops: int | None
+
+
+def compare_with_paper(checkpoint: str | Path | None = None) -> str:
+    """Return the paper's Table III next to our numbers, as text.
+
+    Args:
+        checkpoint: Checkpoint of ``visnet-train``; the paper's network by default.
+
+    Raises:
+        MissingPackageError: thop is not installed.
+        CheckpointError: The checkpoint cannot be used.
+    """
+    if find_spec("thop") is None:
+        raise MissingPackageError(
+            "FLOPs are counted by thop, which is not installed: pip install ultralytics-thop"
+        )
+    network = VisNet(PAPER_IDENTITIES) if checkpoint is None else load_network(checkpoint).network
+    return complexity_table(measure_complexity(network))
+
+
+def measure_cost(network: VisNet, size: tuple[int, int], *, flip: bool = False) -> Cost:
+    """Count the parameters of a network and, if thop is installed, the FLOPs of an embedding.
+
+    Args:
+        network: It is not changed.
+        size: Height and width of the images.
+        flip: Whether the mirrored image is embedded, too.
+    """
+    flops = None
+    if find_spec("thop") is not None:
+        flops = (1 + flip) * count_flops(network, short_cut=True, size=size)
+    return Cost(count_parameters(network), flops)
+
+
 def measure_complexity(network: VisNet) -> Complexity:
-    """Count a network's parameters and FLOPs; the network itself stays as it is."""
+    """Count the parameters and FLOPs of a network, which is not changed."""
     parameters = {part: count_parameters(getattr(network, part)) for part in PARTS}
     return Complexity(
         parameters=parameters,
@@ -94,7 +147,7 @@ def measure_complexity(network: VisNet) -> Complexity:
 
 
 def count_parameters(module: nn.Module) -> int:
-    """Return the number of a module's parameters, frozen ones included."""
+    """Return the number of parameters of a module, including frozen ones."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
@@ -106,19 +159,16 @@ def count_flops(
     semantic: bool = False,
     size: tuple[int, int] = INPUT_SIZE,
 ) -> int:
-    """Count what one image costs in eval mode.
+    """Count the FLOPs for one image in eval mode, by ``thop.profile``.
 
     Args:
-        network: Left as it is: a copy on the CPU is counted.
-        short_cut: Whether the fusion takes its short cut.
-        logits: Whether identity logits are computed beside the embedding.
-        semantic: Whether the semantic head runs too.
+        network: It is not changed: a copy on the CPU is counted.
+        short_cut: Whether the fusion uses its short cut.
+        logits: Whether to compute identity logits, too.
+        semantic: Whether to run the semantic head, too.
         size: Height and width of the image.
-
-    Returns:
-        FLOPs by ``thop.profile``.
     """
-    import thop  # type: ignore[import-untyped]  # here, because only this needs it
+    import thop  # optional package
 
     counted = copy.deepcopy(network).cpu().float().eval()
     counted.fusion.short_cut = short_cut
@@ -128,7 +178,7 @@ def count_flops(
 
 
 def complexity_table(complexity: Complexity) -> str:
-    """Set the paper's Table III, and its FLOPs, beside our numbers as text."""
+    """Return the paper's Table III and its FLOPs next to our numbers, as text."""
     lines = [_line("parameters", "paper", "share", "ours", "share")]
     for part, name in PARTS.items():
         count = complexity.parameters[part]
@@ -142,7 +192,7 @@ def complexity_table(complexity: Complexity) -> str:
         _line("FLOPs, as in the paper", PAPER_FLOPS, "", f"{complexity.flops_paper:,}"),
         _line("  with the semantic head", "", "", f"{complexity.flops_semantic:,}"),
         _line("  with the short cut", "", "", f"{complexity.flops_short_cut:,}"),
-        _line("  that, embedding only", "", "", f"{complexity.flops_inference:,}"),
+        _line("  and only the embedding", "", "", f"{complexity.flops_inference:,}"),
     ]
     return "\n".join(lines)
 
@@ -152,7 +202,7 @@ def _line(name: str, paper: str, paper_share: str, ours: str, share: str = "") -
 
 
 class _Inference(nn.Module):
-    """Eval mode with a choice of what is computed beside the embedding."""
+    """Inference with a choice of outputs besides the embedding."""
 
     def __init__(self, network: VisNet, logits: bool, semantic: bool) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Images to embeddings, a batch at a time."""
+"""Images to embeddings, batch by batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeAlias
 
@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from visnet_aug.progress import Advance
 from visnet_model.data.augment import normalise
 from visnet_model.data.images import ImageSource
-from visnet_model.errors import ModelError
+from visnet_model.errors import DeviceMemoryError, TrainingError
 from visnet_model.precision import Precision, autocast
 
 Embeddings: TypeAlias = npt.NDArray[np.float32]
@@ -22,8 +23,11 @@ Indices: TypeAlias = npt.NDArray[np.int64]
 
 BATCH_SIZE = 64
 
+NORM_TOLERANCE = 1e-3
+"""Maximum difference of an embedding's norm from 1."""
 
-def embed(
+
+def embed_images(
     network: nn.Module,
     images: ImageSource,
     *,
@@ -32,26 +36,26 @@ def embed(
     batch_size: int = BATCH_SIZE,
     flip: bool = False,
     precision: Precision = "fp32",
-    progress: Callable[[int, int], object] | None = None,
+    progress: Advance | None = None,
 ) -> Embeddings:
-    """Embed images, each resized and normalised only.
+    """Embed images, which are only resized and normalised.
 
     Args:
-        network: VisNet, or any module that gives N×D in eval mode; on ``device``. Its mode is put
-            back afterwards.
-        images: Where the images come from.
-        device: Where the network is.
-        indices: Which images of the source, in which order; all of them by default.
-        batch_size: Images embedded at once.
-        flip: Average each embedding with that of the mirrored image.
-        precision: What the network computes in; unit norm is computed in fp32 for all.
-        progress: Called with the images done and their total after each batch.
+        network: VisNet, or any module that returns N×D in eval mode; on ``device``. It is left in
+            the mode that it was in.
+        images: The images.
+        device: The network's device.
+        indices: Rows of the images to embed, in this order; all by default.
+        batch_size: Number of images embedded at once.
+        flip: Whether to average each embedding with that of the mirrored image.
+        precision: What the network computes in; the norm is always computed in fp32.
+        progress: Called with the number of images embedded and the total after each batch.
 
     Returns:
         float32 N×D of unit norm, in the order of ``indices``.
 
     Raises:
-        ModelError: The device's memory does not hold a batch.
+        DeviceMemoryError: The device does not have enough memory for a batch.
     """
     chosen = np.arange(len(images)) if indices is None else indices
     device = torch.device(device)
@@ -64,15 +68,35 @@ def embed(
                 with autocast(device, precision):
                     embeddings = _embed_batch(network, batch.to(device), flip)
             except torch.OutOfMemoryError as error:
-                raise ModelError(
+                raise DeviceMemoryError(
                     f"{device}: not enough memory for a batch of {batch_size} images; "
-                    "take a smaller --batch-size"
+                    "use a smaller --batch-size"
                 ) from error
             parts.append(embeddings.cpu().numpy())
             done += len(batch)
             if progress is not None:
                 progress(done, len(chosen))
     return np.concatenate(parts) if parts else np.empty((0, 0), np.float32)
+
+
+def check_unit_norm(embeddings: Embeddings, names: Sequence[str] | npt.NDArray[np.str_]) -> None:
+    """Refuse the embeddings of a network whose training diverged.
+
+    Args:
+        embeddings: N×D.
+        names: N names of the images.
+
+    Raises:
+        TrainingError: The norm of an embedding is not 1: it is NaN, infinite or zero.
+    """
+    norms = np.linalg.norm(embeddings, axis=1)
+    broken = np.flatnonzero(~(np.abs(norms - 1) <= NORM_TOLERANCE))  # comparisons with NaN fail
+    if broken.size:
+        raise TrainingError(
+            f"{names[int(broken[0])]}: its embedding has norm {norms[broken[0]]:.4g} instead of 1, "
+            f"like {broken.size:,} of {len(norms):,}: the network's training diverged; use an "
+            "earlier checkpoint"
+        )
 
 
 def _embed_batch(network: nn.Module, images: Tensor, flip: bool) -> Tensor:
@@ -86,7 +110,7 @@ def _embed_batch(network: nn.Module, images: Tensor, flip: bool) -> Tensor:
 
 @contextmanager
 def _evaluating(network: nn.Module) -> Iterator[None]:
-    """Put a network into eval mode, and back into the mode it was in."""
+    """Put a network into eval mode, and back into its mode afterwards."""
     training = network.training
     network.eval()
     try:

@@ -6,7 +6,7 @@ import pytest
 import thop
 import torch
 
-from visnet_model.network.complexity import (
+from visnet_model.evaluation.complexity import (
     PAPER_PARAMETERS,
     Complexity,
     complexity_table,
