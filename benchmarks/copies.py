@@ -10,7 +10,6 @@ which other processes disturb less than they disturb the clock on the wall.
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
 from collections import defaultdict
@@ -27,12 +26,11 @@ load_albumentations(torch=False)  # before what imports it, too: processes start
 
 from visnet_aug.backgrounds.composite import composite  # noqa: E402
 from visnet_aug.backgrounds.registry import make_family  # noqa: E402
-from visnet_aug.builder.encode import encode  # noqa: E402
-from visnet_aug.builder.output import MANIFEST, RECIPE  # noqa: E402
-from visnet_aug.builder.passthrough import pass_through  # noqa: E402
-from visnet_aug.builder.render import draw_params  # noqa: E402
+from visnet_aug.builder.folder import MANIFEST, RECIPE  # noqa: E402
+from visnet_aug.builder.render import draw_params, encode  # noqa: E402
+from visnet_aug.builder.worker import pass_through  # noqa: E402
 from visnet_aug.datasets.images import decode_known  # noqa: E402
-from visnet_aug.files import write_file  # noqa: E402
+from visnet_aug.files import sha256_of, write_file  # noqa: E402
 from visnet_aug.manifest import ManifestRow, read_manifest  # noqa: E402
 from visnet_aug.masks.store import read_mask  # noqa: E402
 from visnet_aug.recipe import Recipe, load_recipe  # noqa: E402
@@ -104,7 +102,7 @@ def make(
         family, target = families[row.family], out / f"{number}.jpg"
         clock.start()
         source = (aug / row.source).read_bytes()
-        hashlib.sha256(source).hexdigest()
+        sha256_of(source)
         clock.lap("read and check the source")
         mask = read_mask(aug / str(row.mask))
         clock.lap("read the mask")
@@ -120,11 +118,11 @@ def make(
         rewritten = composite(image, background, mask, recipe.backgrounds.feather)
         clock.lap("put the person back")
         data = encode(rewritten, recipe.encoding, source)
-        hashlib.sha256(data).hexdigest()
+        sha256_of(data)
         clock.lap("encode")
         write_file(target, data)
         clock.lap("write")
-        if hashlib.sha256(data).hexdigest() != row.sha256:
+        if sha256_of(data) != row.sha256:
             raise SystemExit(f"{row.path}: made by other versions; build the set again")
     return clock.seconds, variants.seconds
 
@@ -146,7 +144,7 @@ def keep(aug: Path, rows: list[ManifestRow], out: Path) -> Mapping[str, float]:
         source = aug / row.path
         clock.start()
         data = source.read_bytes()
-        hashlib.sha256(data).hexdigest()
+        sha256_of(data)
         clock.lap("read and check the source")
         pass_through(source, data, out / f"kept-{number}.jpg", "copy")
         clock.lap("write")

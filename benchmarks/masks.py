@@ -24,12 +24,12 @@ import numpy as np
 import torch
 
 from pipelines.segmenter.sources import read_masked_crops, split_by_identity
-from visnet_aug.builder.build import Options, make_masks
-from visnet_aug.builder.observer import Advance, Silent
+from visnet_aug.builder.build import Observer, make_masks
 from visnet_aug.masks.segmenter import BATCH, PersonSegmenter
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.weights import describe_weights, load_segmenter
 from visnet_aug.processes import default_workers
+from visnet_aug.progress import Advance
 from visnet_aug.recipe import Recipe
 
 ROUNDS = 9
@@ -87,7 +87,7 @@ def print_speed(segmenter: PersonSegmenter, images: list[np.ndarray]) -> None:
     print(f"          {statistics.median(bare):.0f} images/s forward alone; ratio {ratio:.2f}")
 
 
-class Clock(Silent):
+class Clock(Observer):
     """Notes when the mask stage begins, and whenever masks are done."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ def print_stage(src: Path, weights: str) -> None:
     clock = Clock()
     with tempfile.TemporaryDirectory(prefix="visnet-masks-") as out:
         recipe = Recipe().replace(weights=weights)
-        make_masks(src, Path(out), recipe, Options(device="cpu"), observer=clock)
+        make_masks(src, Path(out), recipe=recipe, device="cpu", observer=clock)
     (first, some), (last, all_) = clock.done[0], clock.done[-1]
     print(f"a build   {all_ / (last - clock.begun):.0f} images/s from file to mask")
     if some < all_:

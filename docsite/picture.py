@@ -20,7 +20,7 @@ from visnet_aug.backgrounds.settings import BackgroundSettings, draw_variant
 from visnet_aug.datasets.drawn import draw_sample
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.weights import load_segmenter
-from visnet_aug.preview.sheet import outline
+from visnet_aug.previews.sheet import outline
 
 PEOPLE = ((12, 1, 3), (5, 3, 4), (31, 5, 8))
 """Identity, camera and seed of each row."""

@@ -13,10 +13,8 @@ import pytest
 from fake_segmenters import Ellipses
 from PIL import Image
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory, SegmenterSource
-from visnet_aug.builder.probe import Probe
-from visnet_aug.builder.product import AUGMENTED_SET
+from visnet_aug.builder.build import build, build_probe
+from visnet_aug.masks.compute import SegmenterFactory, SegmenterSource
 from visnet_aug.recipe import Recipe
 
 SPLITS = {
@@ -102,9 +100,8 @@ def build_each(market: Path, ellipses: SegmenterFactory) -> BuildEach:
 
     def build_each(recipes: Mapping[str, Recipe], root: Path) -> dict[str, Path]:
         for name, recipe in recipes.items():
-            product = Probe() if name == "probe" else AUGMENTED_SET
-            options = Options(workers=1)
-            build(market, root / name, recipe, options, product=product, segmenter_factory=ellipses)
+            make = build_probe if name == "probe" else build
+            make(market, root / name, recipe=recipe, workers=1, segmenter=ellipses)
         return {name: root / name for name in recipes}
 
     return build_each

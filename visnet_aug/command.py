@@ -1,6 +1,6 @@
-"""What all commands share: errors to exit codes, epilogs that stay as they are written.
+"""What all commands share: errors to exit codes, epilogs that keep their line breaks.
 
-Beside the errors only click is imported: help must come at once.
+Only click and the errors are imported, so that help comes at once.
 """
 
 from __future__ import annotations
@@ -12,30 +12,35 @@ import click
 
 from visnet_aug.errors import RecipeError, VisnetError
 
-INTERRUPTED: Final = 130
-"""Exit code after Ctrl-C, as shells have it."""
+CHECK_FAILED: Final = 1
+"""Exit code of a check that found something wrong."""
 
-RESUMED: Final = "interrupted; the same command goes on where it stopped"
-"""What a `Resumable` command says after Ctrl-C."""
+INTERRUPTED: Final = 130
+"""Exit code after Ctrl-C, the same as in shells."""
+
+RESUMED: Final = "interrupted; run the same command again to resume"
+"""What a `Resumable` command prints after Ctrl-C."""
 
 CONTEXT: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 """Settings of every command."""
 
 
 def as_it_is(title: str, *lines: str) -> str:
-    """Make a part of an epilog whose lines click does not fill (the backspace tells it so)."""
+    """Return a part of an epilog whose lines click does not fill, because of the backspace."""
     return "\n".join(("\b", title, *(f"  {line}" for line in lines)))
 
 
-def exit_codes(*errors: type[VisnetError], one: str = "", interrupted: str = "interrupted") -> str:
-    """Make the part of an epilog that lists exit codes, in the errors' own words.
+def exit_codes(
+    *errors: type[VisnetError], check_failed: str = "", interrupted: str = "interrupted"
+) -> str:
+    """Return the part of an epilog that lists exit codes, in the errors' own words.
 
     Args:
-        errors: What the command can end with, beside the `RecipeError` that any command can.
-        one: What 1 means, if the command uses it.
+        errors: Errors of the command, besides the `RecipeError` that every command has.
+        check_failed: What 1 means, if the command is a check.
         interrupted: What 130 means.
     """
-    meanings = {0: "done"} | ({1: one} if one else {})
+    meanings = {0: "done"} | ({CHECK_FAILED: check_failed} if check_failed else {})
     kinds: list[type[VisnetError]] = [RecipeError, *errors]
     for error in sorted(kinds, key=lambda error: error.exit_code):
         meaning = (error.__doc__ or "").partition("\n")[0].rstrip(".")
@@ -45,16 +50,16 @@ def exit_codes(*errors: type[VisnetError], one: str = "", interrupted: str = "in
 
 
 def completion(name: str) -> str:
-    """Make the part of an epilog that says how to get shell completion."""
+    """Return the part of an epilog that explains shell completion."""
     variable = f"_{name.upper().replace('-', '_')}_COMPLETE"
     return as_it_is(
-        "Completion in bash (zsh_source, fish_source: likewise):",
+        "Completion in bash (for zsh and fish: zsh_source, fish_source):",
         f'eval "$({variable}=bash_source {name})"',
     )
 
 
 class Resumable(click.Command):
-    """A command that goes on where it was interrupted, and says so."""
+    """A command that can be resumed after an interrupt, and says so."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
@@ -66,7 +71,7 @@ class Resumable(click.Command):
 
 
 def run(command: click.Command, name: str) -> NoReturn:
-    """Run a command as a console script: one line an error, and its exit code.
+    """Run a command as a console script: one line per error, and its exit code.
 
     Args:
         command: What to run.
@@ -85,7 +90,7 @@ def run(command: click.Command, name: str) -> NoReturn:
 
 
 def _complain(name: str, text: str, code: int) -> int:
-    """Print an error, each of its lines with the program's name, and pass its exit code on."""
+    """Print an error, each line with the program's name, and return its exit code."""
     for line in text.splitlines():
         click.echo(f"{name}: error: {line}", err=True)
     return code

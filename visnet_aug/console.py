@@ -1,4 +1,4 @@
-"""What people see of a command: progress bars on a terminal, plain lines elsewhere, tables."""
+"""What commands print: progress bars on a terminal, plain lines elsewhere, tables."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from rich.console import Console
 from rich.table import Table
 
 from visnet_aug import progress
+from visnet_aug.builder.build import Observer
 from visnet_aug.datasets.counts import PUBLISHED, SplitCounts, count_splits, is_published
 
 if TYPE_CHECKING:
     from visnet_aug.builder.build import BuildResult, DryRun
-    from visnet_aug.builder.observer import Advance
     from visnet_aug.builder.plan import Plan
     from visnet_aug.builder.rows import BuildSummary
     from visnet_aug.datasets.record import Dataset
     from visnet_aug.doctor import Finding
     from visnet_aug.masks.compute import MaskSummary
+    from visnet_aug.progress import Advance
 
 
 _COUNTS = ("images", "identities", "cameras", "junk", "distractors")
 """What is shown of a split that was read."""
 
 
-class ConsoleObserver:
-    """Shows a build's stages as they go, and its findings on the output."""
+class ConsoleObserver(Observer):
+    """Shows a build's stages while they run, and what it found."""
 
     def __init__(self) -> None:
         self._out = Console(highlight=False)
@@ -39,7 +40,7 @@ class ConsoleObserver:
         return progress.stage(name)
 
     def read(self, dataset: Dataset) -> None:
-        """Show what was read, beside the published counts if it is Market-1501."""
+        """Show what was read, with the published counts if it is Market-1501."""
         if dataset.recognised:
             self._say(f"layout {dataset.layout}, recognised by {dataset.recognised}")
         for note in dataset.notes:
@@ -57,14 +58,14 @@ class ConsoleObserver:
     def built(self, result: BuildResult, out: object) -> None:
         """Show the summary of a build or probe."""
         if result.was_there:
-            self._say(f"{out}: finished already; nothing to do (visnet-aug verify looks at it)")
+            self._say(f"{out}: already finished; nothing to do (visnet-aug verify checks it)")
         self._out.print(_summary_table(result.summary))
         self._out.print(_counts_table("family", "copies", result.summary.families))
         if result.masks is not None:
             self.masked(result.masks)
             self._out.print(_times_table(result.seconds))
         if result.found and result.made:
-            self._say(f"{result.found:,} files of an earlier run, {result.made:,} of this")
+            self._say(f"{result.found:,} images from an earlier run, {result.made:,} from this one")
 
     def masked(self, masks: MaskSummary) -> None:
         """Show what the mask stage found."""
@@ -78,7 +79,7 @@ class ConsoleObserver:
         if masks.rejected:
             self._out.print(_counts_table("no mask because", "images", masks.rejected))
         for damage, count in masks.damaged.items():
-            self._say(f"made again: {count:,} × {damage}")
+            self._say(f"computed again: {count:,} × {damage}")
 
     def would_build(self, result: DryRun) -> None:
         """Show what a build would make."""
@@ -92,7 +93,7 @@ class ConsoleObserver:
         self._say(f"{result.plan.total:,} images would be made; nothing was written")
 
     def _say(self, text: str) -> None:
-        """Print a line, which the terminal may wrap but a file keeps whole."""
+        """Print a line, which a terminal may wrap and a file does not."""
         self._out.print(text, soft_wrap=True, markup=False)
 
 
@@ -108,7 +109,7 @@ def show_findings(findings: Sequence[Finding]) -> bool:
 
 
 def _dataset_table(dataset: Dataset) -> Table:
-    """Lay out each split's counts, beside the published ones where Market-1501 differs."""
+    """Lay out each split's counts, with the published ones where Market-1501 differs."""
     table = _table("read", *_COUNTS)
     published = PUBLISHED if is_published(dataset) else {}
     found = count_splits(dataset)

@@ -1,7 +1,6 @@
-"""What this machine would run a build with, and what is wrong with it.
+"""Check an installation: versions, devices, segmenter weights, and what is wrong with them.
 
-Nothing that is examined can break the examination: libraries are imported in processes of their
-own, so that one that crashes is a finding like another.
+Libraries are imported in child processes, so that one that crashes is a finding like any other.
 """
 
 from __future__ import annotations
@@ -13,44 +12,38 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 import visnet_aug
 from visnet_aug.masks.weights import describe_weights, silence_ultralytics
-from visnet_aug.opencv_wheels import (
-    Wheel,
-    describe_wheels,
-    find_wheels,
-    judge_wheels,
-    mend_command,
-)
 from visnet_aug.processes import default_workers
 
 MODULES: Final = MappingProxyType(
     {
         "numpy": "numpy",
-        "cv2": "opencv",
+        "cv2": "opencv-python-headless",
         "PIL": "pillow",
         "torch": "torch",
         "torchvision": "torchvision",
         "albumentations": "albumentations",
-        "ultralytics": "ultralytics",
+        "ultralytics": "ultralytics-opencv-headless",
     }
 )
-"""Modules that a build imports, each before those that it can break, and their distributions."""
+"""Modules that a build imports, each before those it can break, and the distribution required."""
 
 CPU_FLAGS: Final = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "bf16")
-"""Instruction sets that decide how fast masks are found, as Linux names them."""
+"""Instruction sets that decide how fast networks run, as Linux names them."""
 
 _IMPORT_LIMIT_S = 300.0
 
 _TORCH_FACTS = """
 import json, torch
+from visnet_aug.hardware import computes_in_bf16
 print(json.dumps({
-    "bf16": bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()),
+    "bf16": computes_in_bf16(torch.device("cpu")),
     "cuda": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
 }))
 """
@@ -61,9 +54,9 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        name: What was looked at.
+        name: What was checked.
         value: What was found.
-        problem: What is wrong and how to mend it, in one line, or ``None``.
+        problem: What is wrong and how to fix it, in one line, or ``None``.
     """
 
     name: str
@@ -77,31 +70,29 @@ class Finding:
 
 
 def run_doctor(weights: str = "builtin") -> list[Finding]:
-    """Look at everything a build needs; takes a few seconds, installs nothing.
+    """Check everything a build needs. Takes a few seconds and installs nothing.
 
     Args:
-        weights: The segmenter weights to look at, as for ``--weights``.
+        weights: The segmenter weights to check, as for ``--weights``.
     """
     silence_ultralytics()
     with ThreadPoolExecutor() as pool:
         importing = pool.submit(find_broken, tuple(MODULES))
         torch = pool.submit(_run, _TORCH_FACTS)
-        wheels = pool.submit(find_wheels)
-    broken = importing.result()
-    opencv = examine_opencv(wheels.result(), broken.get("cv2"))
+    installed, broken = packages_distributions(), importing.result()
     return [
         Finding("python", f"{sys.version.split()[0]} ({sys.executable})"),
         Finding("visnet", visnet_aug.__version__),
-        *(opencv if name == "cv2" else examine_library(name, broken) for name in MODULES),
+        *(examine_library(module, installed.get(module, ()), broken) for module in MODULES),
         *_examine_devices(torch.result()),
         _examine_weights(weights),
     ]
 
 
 def find_broken(modules: Sequence[str]) -> dict[str, str]:
-    """Import modules in a process of their own; return what the broken ones said.
+    """Import modules in a child process; return the last line of the error of each broken one.
 
-    All are tried together, which is fast; only if that fails is each one tried alone.
+    All are imported together, which is fast. Only if that fails is each one imported alone.
     """
     if _run(f"import {', '.join(modules)}").error is None:
         return {}
@@ -109,45 +100,50 @@ def find_broken(modules: Sequence[str]) -> dict[str, str]:
     return {module: error for module, error in alone.items() if error is not None}
 
 
-def examine_opencv(wheels: Sequence[Wheel], broken: str | None) -> Finding:
-    """Judge OpenCV by its wheels' files and by whether it can be imported."""
-    problem = judge_wheels(wheels) or (broken and f"import cv2 fails ({broken})")
-    if problem:
-        problem = f"{problem}; run: {mend_command(wheels)}"
-    return Finding("opencv", describe_wheels(wheels), problem or None)
+def examine_library(module: str, names: Sequence[str], broken: Mapping[str, str]) -> Finding:
+    """Check a library: installed, importable, and not overwritten by another distribution.
 
-
-def examine_library(module: str, broken: Mapping[str, str]) -> Finding:
-    """Judge a library by its version and by whether it can be imported.
+    pip lets several distributions install one module (``opencv-python`` and
+    ``opencv-python-headless`` both install ``cv2``), each over the files of the one before.
 
     Args:
         module: One of `MODULES`.
-        broken: What `find_broken` found.
+        names: The installed distributions that contain it.
+        broken: What `find_broken` returned.
     """
-    name = MODULES[module]
-    try:
-        found = version(name)
-    except PackageNotFoundError:
-        command = f"{sys.executable} -m pip install {name}"
-        return Finding(name, "not installed", f"{name} is not installed; run: {command}")
-    if module not in broken:
-        return Finding(name, found)
-    first = next(iter(broken))
-    remedy = f"run: {sys.executable} -m pip install --force-reinstall --no-deps {name}=={found}"
-    if first != module:
-        remedy = f"mend {MODULES[first]} first"
-    return Finding(name, found, f"import {module} fails ({broken[module]}); {remedy}")
+    required = MODULES[module]
+    pip = f"{sys.executable} -m pip"
+    found = {name: version(name) for name in sorted(set(names))}
+    if not found:
+        return Finding(required, "not installed", f"not installed; run: {pip} install {required}")
+    listed = " and ".join(f"{name} {release}" for name, release in found.items())
+    value = found[required] if list(found) == [required] else listed
+    problem = None
+    if len(set(found.values())) > 1:
+        problem = f"{listed} install the same module {module} in different versions"
+    if module in broken:
+        problem = f"import {module} fails ({broken[module]})"
+        first = next(iter(broken))
+        if first != module:
+            return Finding(required, value, f"{problem}; fix {MODULES[first]} first")
+    if problem is None:
+        return Finding(required, value)
+    wanted = required if required in found else next(iter(found))
+    install = f"{pip} install --force-reinstall --no-deps {wanted}=={found[wanted]}"
+    if len(found) > 1:
+        install = f"{pip} uninstall -y {' '.join(found)} && {install}"
+    return Finding(required, value, f"{problem}; run: {install}")
 
 
 def _examine_devices(torch: _Outcome) -> list[Finding]:
     flags = _cpu_flags()
     cpu = f"{default_workers()} usable cores" + (f", {' '.join(flags)}" if flags else "")
-    if torch.error is not None:  # the finding for torch says why
-        return [Finding("cpu", cpu), Finding("gpu", "unknown: torch cannot be asked")]
+    if torch.error is not None:  # the finding for torch has the reason
+        return [Finding("cpu", cpu), Finding("gpu", "unknown: torch cannot be imported")]
     facts = json.loads(torch.output)
-    computes = "bf16" if facts["bf16"] else "fp32: no bf16 on this processor"
+    computes = "bf16" if facts["bf16"] else "fp32, because this processor has no bf16 arithmetic"
     return [
-        Finding("cpu", f"{cpu}; finds masks in {computes}"),
+        Finding("cpu", f"{cpu}; networks run in {computes}"),
         Finding("gpu", ", ".join(facts["cuda"]) or "none that torch can use"),
     ]
 
@@ -170,14 +166,14 @@ def _examine_weights(spec: str) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """What a Python process said: its output, and why it failed if it did."""
+    """The output of a Python process, and why it failed if it did."""
 
     output: str
     error: str | None
 
 
 def _run(code: str) -> _Outcome:
-    """Run Python code in a process of its own, apart from the current folder."""
+    """Run Python code in a child process that imports nothing from the current folder."""
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-c", code],

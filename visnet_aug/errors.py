@@ -1,15 +1,15 @@
 """Every error a user can cause, each with its documented exit code.
 
-The command line prints ``str(error)`` on one line and leaves with ``error.exit_code``; a
-traceback therefore always means a bug of ours. Every ``--help`` lists its command's codes,
-in the words of the first lines below. Three are
-not of these classes alone: 1 is also ``doctor``'s when it found something wrong, 2 is also click's
-for unusable arguments, and 130 is an interrupt.
+The command line prints ``str(error)`` on one line and exits with ``error.exit_code``; a traceback
+therefore always means a bug of ours. Every ``--help`` lists its command's codes, in the words of
+the first lines below. A code means one thing: 1 is no error's, but what a check (``doctor``,
+``verify``, ``replay``) returns when it found something wrong; click uses 2 as `RecipeError` does,
+for unusable arguments; 130 is an interrupt. Errors of ``visnet_model`` have the codes from 10.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class VisnetError(Exception):
     """Base of all errors shown to users: one line that says what, where and what to do."""
 
-    exit_code = 1
+    exit_code: ClassVar[int]
 
 
 class RecipeError(VisnetError):
@@ -66,7 +66,7 @@ class ManifestError(VisnetError):
 
 
 class WorkerError(VisnetError):
-    """A worker process died: killed by the system for want of memory, or crashed."""
+    """A worker process died: killed by the system because memory ran out, or crashed."""
 
     exit_code = 8
 

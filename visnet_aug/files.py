@@ -1,12 +1,13 @@
-"""Files that are there whole or not at all: a temporary name, then a rename.
+"""Files that are complete or absent (a temporary name, then a rename), and their checksums.
 
 Tables are written ``durable``: they are on the disk before they get their name, so that not even
-a power cut leaves an empty one. Images are not: that would cost more than rendering them, and
-whoever goes on with a build checks their bytes anyway.
+a power cut leaves an empty one. Images are not: that would cost more than rendering them, and a
+build that is resumed checks their bytes anyway.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,7 +17,26 @@ from typing import BinaryIO
 from visnet_aug.errors import OutputError
 
 PART_SUFFIX = ".part"
-"""What a file's or folder's name has while it is written; a killed run leaves it behind."""
+"""Suffix of a file or folder while it is written; a killed run leaves it behind."""
+
+
+def sha256_of(data: bytes) -> str:
+    """Return the SHA-256 of some bytes as 64 hex digits.
+
+    >>> sha256_of(b"")[:8]
+    'e3b0c442'
+    """
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hex digits, without holding them in memory.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def part_of(path: Path) -> Path:
@@ -33,8 +53,8 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object], *, durable: bo
         durable: Wait until the content is on the disk before renaming.
 
     Raises:
-        OutputError: It cannot be written; what was there before still is, and nothing beside it.
-            So it is whatever else ``write`` raises.
+        OutputError: It cannot be written; what was there before is unchanged, and no temporary
+            file is left. The same holds for whatever else ``write`` raises.
     """
     part = part_of(path)
     try:
@@ -58,7 +78,7 @@ def write_file(path: Path, data: bytes, *, durable: bool = False) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it; one that is there is left as it is.
+    """Make a folder and its parents; an existing one is left as it is.
 
     Raises:
         OutputError: It cannot be made.
@@ -82,11 +102,11 @@ def remove_file(path: Path) -> None:
 
 
 def cannot(what: str, path: Path, error: OSError) -> OutputError:
-    """Make the error for what the system refused to do with a path.
+    """Return the error for an operation on a path that the system refused.
 
     Args:
-        what: What could not be done to it: ``written``, ``read``, ``removed``, ...
+        what: What could not be done: ``written``, ``read``, ``removed``, ...
         path: The file or folder.
-        error: The system's answer, whose reason is told.
+        error: The system's error, whose reason becomes part of the message.
     """
     return OutputError(f"{path}: cannot be {what} ({error.strerror or error})")

@@ -27,6 +27,12 @@ from visnet_aug.files import write_file
 ManifestSplit = Literal["train", "val", "query", "gallery", "probe-query", "probe-gallery"]
 Kind = Literal["original", "augmented"]
 
+JUNK_PID: Final = -1
+"""Identity of gallery images that evaluation ignores (Market-1501 writes ``-1``)."""
+
+DISTRACTOR_PID: Final = 0
+"""Identity of gallery images of nobody in the query set (Market-1501 writes ``0000``)."""
+
 PROBE_SPLITS: Final[tuple[ManifestSplit, ...]] = ("probe-query", "probe-gallery")
 """Test images with rewritten backgrounds: to measure with, never to train on."""
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from visnet_aug.errors import RecipeError
+from visnet_aug.recipes import find_recipe, list_recipes
 
 SECTIONS = ("build", "train")
 """Top-level keys of a pipeline file."""
@@ -30,7 +31,7 @@ def load_section(path: Path, section: str, model: type[Model]) -> Model:
     """Read one section of a pipeline file.
 
     Args:
-        path: The file.
+        path: The file, or the name of a packaged recipe.
         section: One of `SECTIONS`.
         model: What the section holds.
 
@@ -38,11 +39,13 @@ def load_section(path: Path, section: str, model: type[Model]) -> Model:
         RecipeError: The file cannot be read, is no YAML, or has keys or values that the model does
             not. Every problem has its own line: file, line, path of the key, what is wrong.
     """
+    path = find_recipe(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise RecipeError(f"cannot read recipe {path}: {reason}") from error
+        names = f"; packaged recipes: {', '.join(list_recipes())}" if not path.suffix else ""
+        raise RecipeError(f"cannot read recipe {path}: {reason}{names}") from error
     return parse_section(text, section, model, str(path))
 
 

@@ -1,4 +1,4 @@
-"""Worker processes: what each does first, and how chunks of work are spread over some of them."""
+"""Worker processes: how they start and end, and how work is spread over them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Final, TypeVar
 from visnet_aug.errors import WorkerError
 
 WORKER_DIED: Final = (
-    "a worker process died, most often for want of memory; run the same command again, with fewer "
-    "--workers if it happens again"
+    "a worker process died, most often because memory ran out; run the same command again, with "
+    "fewer --workers if it happens again"
 )
 
 _Chunk = TypeVar("_Chunk")
@@ -25,9 +25,9 @@ _Result = TypeVar("_Result")
 
 
 def follow_main() -> None:
-    """Ignore Ctrl-C, and end this process when the main one is gone, however it went.
+    """Ignore Ctrl-C, and end this process when the main one is gone, however it ended.
 
-    Ctrl-C reaches every process of the terminal: the main one alone decides what it means.
+    Ctrl-C reaches every process of the terminal, but only the main one handles it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_leave_with_main, daemon=True).start()
@@ -46,20 +46,21 @@ def spread(
     workers: int,
     preload: str | None = None,
 ) -> Generator[_Result]:
-    """Do work on chunks in processes that ignore Ctrl-C and end with this one.
+    """Apply a function to chunks in processes that ignore Ctrl-C and end with this one.
 
-    Who may leave before the last result closes the generator: chunks under way are finished then.
+    A caller that may stop before the last result closes the generator, which finishes the chunks
+    in progress.
 
     Args:
         work: A function that can be pickled.
         chunks: Each one message to a worker, worth some 10 ms of work or more.
-        workers: Number of processes; 1 for none but this one.
-        preload: Module that workers are forked with, where the system can fork; OpenCV has one
-            thread in each. ``None`` starts them afresh and without OpenCV: there is one server to
-            fork from in a process, and what comes later wants it with its own modules.
+        workers: Number of processes; 1 uses this process alone.
+        preload: Module that workers are forked with, where the system can fork; OpenCV uses one
+            thread in each. ``None`` starts new processes without OpenCV: a process can have only
+            one server to fork from, which later work needs with its own modules.
 
     Yields:
-        What came of each chunk, in order.
+        The result of each chunk, in order.
 
     Raises:
         WorkerError: A worker process died.
@@ -84,10 +85,10 @@ def spread(
 def worker_context(preload: str) -> multiprocessing.context.BaseContext:
     """Choose how worker processes start: forked from a server process where the system can fork.
 
-    The server is started, and not waited for.
+    The server is started in the background.
 
     Args:
-        preload: Module that the server imports before it forks, if it does not run yet.
+        preload: Module that the server imports before it forks, unless it is running already.
     """
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
@@ -102,17 +103,17 @@ def worker_context(preload: str) -> multiprocessing.context.BaseContext:
 
 @contextmanager
 def deaf_from_birth() -> Iterator[None]:
-    """Start processes inside that Ctrl-C does not reach before they come to ignore it.
+    """Block Ctrl-C in processes that are started inside, until they ignore it themselves.
 
-    They inherit a blocked signal. This process hears it when the context is left, or at once if it
-    has other threads.
+    They inherit a blocked signal. This process receives it when the context is left, or at once if
+    it has other threads.
     """
     if not hasattr(signal, "pthread_sigmask"):  # on Windows
         yield
         return
     from multiprocessing import resource_tracker  # there is none on Windows
 
-    resource_tracker.ensure_running()  # when it has to be started, it unblocks the signal
+    resource_tracker.ensure_running()  # starting it would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -121,7 +122,7 @@ def deaf_from_birth() -> Iterator[None]:
 
 
 def _start() -> None:
-    """Prepare a worker process, which leaves Ctrl-C to the main one and ends with it."""
+    """Prepare a worker process: it ignores Ctrl-C and ends with the main one."""
     follow_main()
     import cv2
 

@@ -1,6 +1,6 @@
-"""The progress of one stage: a bar on a terminal, one line elsewhere.
+"""Progress of long work: the types that both tools use, and how the console shows a stage.
 
-Progress goes to the error stream, so that what a command finds can be piped.
+Progress goes to the error stream, so that a command's results can be piped.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from rich.progress import (
 from rich.text import Text
 
 Advance: TypeAlias = Callable[[int, int], None]
-"""Called with what is done and the total."""
+"""Called with the number of items done and the total."""
 
 Stage: TypeAlias = Callable[[str], AbstractContextManager[Advance]]
-"""Shows the progress of a stage of that name, as `stage` does."""
+"""Starts a stage with a name and gives what reports its progress: `stage`, `silent`."""
 
 
 class _RateColumn(ProgressColumn):
@@ -38,14 +38,20 @@ class _RateColumn(ProgressColumn):
 
 
 @contextmanager
+def silent(name: str) -> Iterator[Advance]:
+    """Show nothing of a stage."""
+    yield lambda done, total: None
+
+
+@contextmanager
 def stage(name: str) -> Iterator[Advance]:
-    """Show a stage: a bar with rate and time left, and when it is done one line with its time.
+    """Show a stage: a bar with rate and time left on a terminal, one line when it is done.
 
     Args:
-        name: What is being done, a word or two.
+        name: What is being done, in one or two words.
 
     Yields:
-        What to call, as often as wanted, with the number done and the total.
+        A function to call with the number done and the total, as often as you like.
     """
     console = Console(stderr=True, highlight=False)
     start = time.perf_counter()

@@ -1,11 +1,11 @@
-"""Images in tar shards, read as if a tar were a folder.
+"""Reads images in tar shards as if a tar were a folder.
 
-A set too large for single files is written as shards, as the WebDataset library reads them. In
-its manifest an image's path goes on inside of a tar: ``shards/train-000003.tar/0002_c1s1_05.jpg``.
-Whoever reads images of a built set reads them here, wherever they lie.
+A set that is too large for single files is written as shards for the WebDataset library. In its
+manifest, an image's path leads into a tar: ``shards/train-000003.tar/0002_c1s1_05.jpg``. Everything
+that reads images of a built set reads them here, whether they are in shards or not.
 
-A tar is read by an index of its members, made once per process. Nothing is ever extracted, so that
-a member's name is a key and nothing else; only plain files count, whatever else a tar may hold.
+A tar is read by an index of its members, which each process makes once. Nothing is ever extracted,
+so that a member's name is only a key; anything but plain files is ignored.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from typing import BinaryIO, Final, NamedTuple
 SUFFIX: Final = ".tar"
 
 TABLE_SUFFIX: Final = ".csv"
-"""Instead of a tar's own: a manifest of what is in it, with paths relative to where it lies."""
+"""Suffix of a shard's manifest, whose paths are relative to the shard's folder."""
 
 
 class Member(NamedTuple):
-    """Where the bytes of a plain file lie in a tar."""
+    """Where the bytes of a plain file are in a tar."""
 
     offset: int
     size: int
 
 
 def read_bytes(root: Path, path: str) -> bytes:
-    """Read an image, or anything else that a built set's path may name.
+    """Read an image, or any other file that a path in a built set names.
 
     Args:
         root: The set's folder.
@@ -48,7 +48,7 @@ def read_bytes(root: Path, path: str) -> bytes:
     name = path[len(shard) + 1 :]
     try:
         file = (root / shard).open("rb")
-    except IsADirectoryError:  # somebody's folder of this name
+    except IsADirectoryError:  # a folder with this name
         return (root / path).read_bytes()
     with file:
         member = _index_of(file).get(name)
@@ -65,7 +65,7 @@ def read_index(shard: Path) -> Mapping[str, Member]:
     """Return the plain files in a tar by name, in the tar's order.
 
     Raises:
-        OSError: It cannot be read, is no tar, or has a name twice.
+        OSError: It cannot be read, is not a tar, or has a name twice.
     """
     with shard.open("rb") as file:
         return _index_of(file)
@@ -88,7 +88,7 @@ def table_of(file: str) -> str | None:
 
 
 _indexing = Lock()
-"""Threads that want the same index wait for one of them to make it."""
+"""Makes threads that want the same index wait until one of them has made it."""
 
 
 def _index_of(file: BinaryIO) -> Mapping[str, Member]:
@@ -99,12 +99,12 @@ def _index_of(file: BinaryIO) -> Mapping[str, Member]:
 
 @cache
 def _index(name: str, *stamp: int) -> Mapping[str, Member]:
-    """Index a tar; ``stamp`` tells it from another one that had its name before."""
+    """Index a tar; ``stamp`` distinguishes it from an earlier tar with the same name."""
     members: dict[str, Member] = {}
     try:
         with tarfile.open(name, "r:") as tar:
             while (found := tar.next()) is not None:
-                if found.size < 0 or tar.offset <= found.offset:  # which could go on for ever
+                if found.size < 0 or tar.offset <= found.offset:  # which could loop forever
                     raise _damaged(Path(name), f"{found.name} ends before it begins")
                 if not found.isreg() or found.issparse():
                     continue

@@ -18,6 +18,8 @@ class ModelError(VisnetError):
     do.
     """
 
+    exit_code = 1
+
 
 class DataError(ModelError):
     """A manifest or its images cannot be used for what was asked."""

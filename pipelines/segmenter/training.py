@@ -23,6 +23,7 @@ from pipelines.segmenter.composites import Sources, compose
 from pipelines.segmenter.judging import judge
 from pipelines.segmenter.loss import PersonLoss
 from pipelines.segmenter.sources import MaskedCrops
+from visnet_aug.hardware import computes_in_bf16
 
 log = logging.getLogger("train_person_segmenter")
 WARM_UP_STEPS = 300
@@ -159,6 +160,7 @@ class _Run:
         ]
         self._optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate)
         self._loss = PersonLoss(network)
+        self._bf16 = computes_in_bf16(torch.device("cpu"))
         self.step = 0
         if (out / "last.pt").exists():
             self._load(torch.load(out / "last.pt", weights_only=True))
@@ -171,7 +173,7 @@ class _Run:
         if images.shape[-2:] != size:
             images = F.interpolate(images, size, mode="bilinear")
         self._network.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
             predictions = self._network(images.to(memory_format=torch.channels_last))
         generator = torch.Generator().manual_seed(self._settings.seed << 32 | self.step)
         parts = self._loss(predictions, batch, generator)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory
+from visnet_aug.builder.build import build
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe
 
 PAGE = (Path(__file__).parents[2] / "docs" / "manifest.md").read_text(encoding="utf-8")
@@ -23,7 +23,7 @@ LIBRARIES = [re.search(r"(pandas|polars|visnet_aug)", snippet) for snippet in SN
 def aug(market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build a small set."""
     out = tmp_path_factory.mktemp("built") / "aug"
-    build(market, out, Recipe(), Options(workers=1), segmenter_factory=ellipses)
+    build(market, out, recipe=Recipe(), workers=1, segmenter=ellipses)
     return out
 
 

@@ -4,52 +4,61 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import visnet_aug
+import visnet_model
 
 ROOT = Path(visnet_aug.__file__).parent
 
-ARROWS = {
-    "errors": set(),
-    "opencv_wheels": set(),
+FLOOR = {
     "command": {"errors"},
+    "errors": set(),
+    "files": {"errors"},
+    "hardware": {"errors"},
+    "imports": set(),
+    "manifest": {"errors", "files"},
+    "pipeline_file": {"errors", "recipes"},
     "processes": {"errors"},
     "progress": set(),
-    "pipeline_file": {"errors"},
-    "files": {"errors"},
-    "imports": set(),
+    "recipes": set(),
     "shards": set(),
-    "manifest": {"errors", "files"},
-    "datasets": {"errors", "files", "processes"},
+}
+"""What both tools stand on; it knows nothing of what stands on it."""
+
+ARROWS = {
+    **FLOOR,
+    "datasets": {"errors", "files", "processes", "progress", "manifest"},
     "backgrounds": {"errors", "imports"},
-    "masks": {"errors", "files", "datasets"},
+    "masks": {"errors", "files", "hardware", "progress", "datasets"},
     "recipe": {"pipeline_file", "datasets", "masks", "backgrounds"},
-    "build": {
-        "processes", "errors", "files", "imports", "shards", "manifest", "datasets", "masks",
-        "backgrounds", "recipe",
+    "builder": {
+        "processes", "progress", "errors", "files", "imports", "shards", "manifest", "datasets",
+        "masks", "backgrounds", "recipe",
+    },
+    "verification": {
+        "processes", "progress", "errors", "files", "shards", "manifest", "datasets", "masks",
+        "recipe", "builder",
+    },
+    "reproduction": {
+        "errors", "files", "shards", "manifest", "datasets", "masks", "backgrounds", "recipe",
+        "builder",
     },
     "report": {
         "processes", "progress", "errors", "files", "shards", "manifest", "datasets", "masks",
-        "recipe", "build", "verify",
+        "recipe", "builder", "verification",
     },
-    "preview": {"errors", "files", "datasets", "masks", "backgrounds", "recipe", "build"},
-    "doctor": {"processes", "masks", "opencv_wheels"},
-    "verify": {
-        "processes", "errors", "files", "shards", "manifest", "datasets", "masks", "recipe",
-        "build",
-    },
-    "replay": {
-        "errors", "files", "shards", "manifest", "datasets", "masks", "backgrounds", "recipe",
-        "build",
-    },
-    "console": {"progress", "build", "datasets", "doctor", "masks"},
+    "previews": {"errors", "files", "datasets", "masks", "backgrounds", "recipe", "builder"},
+    "doctor": {"processes", "hardware", "masks"},
+    "console": {"progress", "builder", "datasets", "doctor", "masks"},
     "cli": {
-        "command", "progress", "recipe", "build", "report", "preview", "verify", "replay",
-        "datasets", "backgrounds", "doctor", "console", "errors",
+        "command", "progress", "recipe", "recipes", "builder", "report", "previews", "verification",
+        "reproduction", "datasets", "backgrounds", "doctor", "console", "errors",
     },
 }  # fmt: skip
 """What each room may import, beside itself."""
@@ -83,11 +92,14 @@ def test_arrows_between_rooms_run_one_way() -> None:
     assert not any(strays.values()), strays
 
 
+NETWORK_ROOMS = ("masks/segmenter.py", "masks/weights.py", "hardware.py")
+
+
 @pytest.mark.parametrize("package", ["torch", "ultralytics"])
 def test_networks_are_imported_by_the_mask_room_alone(package: str) -> None:
     for _, path, tree in sources():
         names = {name.split(".")[0] for node in ast.walk(tree) for name in imported(node)}
-        assert package not in names or path in ("masks/segmenter.py", "masks/weights.py"), path
+        assert package not in names or path in NETWORK_ROOMS, path
 
 
 LIGHT = {
@@ -113,8 +125,48 @@ def test_global_generators_are_not_used() -> None:
                 assert node.attr in ("Generator", "default_rng", "SeedSequence"), path
 
 
-def test_every_file_fits_a_room() -> None:
-    lengths = {
-        str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in ROOT.rglob("*.py")
+@pytest.mark.parametrize(
+    "package", [visnet_aug, visnet_model], ids=lambda package: package.__name__
+)
+def test_no_modules_import_each_other_in_a_circle(package: ModuleType) -> None:
+    """Imports inside functions and for type checkers count, too."""
+    files = modules(Path(str(package.__file__)).parent)
+    graph = {name: set(modules_imported(path, files)) for name, path in files.items()}
+    try:
+        tuple(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle: {' <- '.join(error.args[1])}")
+
+
+def modules(root: Path) -> dict[str, Path]:
+    """Return a package's files by the names of their modules; a package has its folder's."""
+    files = {
+        ".".join(path.relative_to(root.parent).with_suffix("").parts): path
+        for path in sorted(root.rglob("*.py"))
     }
-    assert max(lengths.values()) <= 400, max(lengths, key=lambda path: lengths[path])
+    return {name.removesuffix(".__init__"): path for name, path in files.items()}
+
+
+def modules_imported(path: Path, files: Mapping[str, Path]) -> Iterator[str]:
+    """Yield the modules of a package that one of its files imports, except the package itself."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        for name in imported(node):
+            module = name if name in files else name.rpartition(".")[0]
+            if "." in module and module in files and files[module] != path:
+                yield module
+
+
+BUILDER = (
+    "build", "make", "ray", "local", "worker", "tables", "description", "engine", "packing", "rows",
+    "render", "probe", "plan", "identity", "folder", "lock", "journal",
+)  # fmt: skip
+"""The rooms of the builder: each imports only rooms that stand further back in this list."""
+
+
+def test_arrows_inside_the_builder_run_one_way() -> None:
+    assert {path.stem for path in (ROOT / "builder").glob("*.py")} == {"__init__", *BUILDER}
+    files = modules(ROOT)
+    for number, room in enumerate(BUILDER):
+        names = modules_imported(ROOT / "builder" / f"{room}.py", files)
+        used = {name.rpartition(".")[2] for name in names if name.startswith("visnet_aug.builder.")}
+        assert used <= set(BUILDER[number + 1 :]), room

@@ -1,8 +1,8 @@
-"""Where a build's work is done: by this machine's processes (``local.py``) or on a Ray cluster.
+"""What does a build's work: this machine's processes (``local.py``) or a Ray cluster (``ray.py``).
 
-The conductor says what is to be done and notes what is. An engine does it in processes of its
-own, which read images and write files themselves and hand back a line for each. Whatever engine,
-the bytes are the same: files follow from their items alone, masks from their batches.
+An engine works in processes of its own, which read images and write files themselves and return
+one record for each; the main process keeps the books. The bytes are the same with every engine:
+files follow from their items alone, masks from their batches.
 """
 
 from __future__ import annotations
@@ -11,23 +11,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from visnet_aug.builder.journal import WrittenFile
 from visnet_aug.builder.packing import Shard, images_in
-from visnet_aug.builder.passthrough import Passthrough
 from visnet_aug.builder.plan import Planned
 from visnet_aug.recipe import Recipe
 
 if TYPE_CHECKING:
-    from visnet_aug.builder.masking import SegmenterSource
+    from visnet_aug.masks.compute import SegmenterSource
     from visnet_aug.masks.store import MaskEntry
     from visnet_aug.masks.worker import MaskBatch
 
 Item: TypeAlias = Planned | Shard
+"""One item of work, which makes one file."""
 
-PRELOAD: Final = "visnet_aug.builder.preload"
-"""What worker processes of this machine are forked with."""
+Passthrough: TypeAlias = Literal["clone", "hardlink", "symlink"]
+"""How untouched images get into the output: as files of their own, or as links to the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Context:
     Attributes:
         recipe: What is built.
         out: The output folder, which holds the masks.
-        passthrough: How untouched images get there.
+        passthrough: How untouched images get into it.
     """
 
     recipe: Recipe
@@ -46,30 +46,29 @@ class Context:
 
 
 class Engine(AbstractContextManager["Engine"], Protocol):
-    """Does the work of one build; entered before the first of it and left after the last.
+    """Does the work of one build; entered before its first call and left after its last.
 
-    Whatever ends a call early, an interrupt included, what was being worked on is finished and
-    reported first. What would take long may be dropped instead: it is then not reported, and made
-    again by the next run.
+    Whatever ends a call early, an interrupt included, work in progress is finished and reported
+    first. Work that would take long may be dropped instead: it is not reported, and the next run
+    does it again.
     """
 
     def describe(self) -> str:
-        """Say in a few words what does the work."""
+        """Describe in a few words what does the work."""
 
     def make_masks(
         self,
         batches: Sequence[MaskBatch],
         segmenter: SegmenterSource,
         out: Path,
-        *,
         ready: Callable[[], None],
         finished: Callable[[Sequence[MaskEntry]], None],
     ) -> None:
         """Compute batches of masks and write them.
 
         Args:
-            batches: At least one; computed in any order, each as a whole.
-            segmenter: Loaded where the work is done.
+            batches: One or more; computed in any order, each as a whole.
+            segmenter: Loaded by the workers.
             out: The output folder.
             ready: Called once the segmenter is loaded, before anything is written.
             finished: Called with the entries of a batch, in this thread.
@@ -109,7 +108,7 @@ EngineFactory: TypeAlias = Callable[[int | None], Engine]
 
 
 def chunks(items: Iterable[Item], images: int) -> Iterator[list[Item]]:
-    """Cut items into chunks of so many images; a shard is one by itself, if it isn't tiny."""
+    """Cut items into chunks of ``images`` images; a large shard is a chunk of its own."""
     chunk: list[Item] = []
     count = 0
     for item in items:

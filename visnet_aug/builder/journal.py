@@ -1,8 +1,9 @@
-"""What a running build has begun and finished, one JSON line each, so that a killed one goes on.
+"""The journal of a running build: what was begun and finished, so that a killed build can resume.
 
-The first line says which build it is. Then come ``begun`` lines (paths given to a worker) and one
-line per finished file. A kill can tear the last line; everything up to it is used and the rest
-made again. The journal is removed when the manifest, which says the same and more, is written.
+Each entry is a line of JSON. The first line says which build it is. Then come ``begun`` lines
+(paths given to a worker) and one line per finished file. A kill can tear the last line; everything
+before it is used, and the rest is made again. The journal is removed when the manifest, which has
+the same information and more, is written.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Written:
         sha256: Hex digest of its bytes.
         width: Pixels.
         height: Pixels.
-        params: What was drawn for a copy's background; ``None`` for what is passed through.
+        params: What was drawn for a copy's background; ``None`` for an untouched image.
     """
 
     path: str
@@ -47,7 +48,7 @@ class WrittenShard:
     Attributes:
         path: The tar, relative to the output, with ``/``.
         sha256: Hex digest of its bytes.
-        images: What is in it; their paths lead into the tar.
+        images: Its images, with paths into the tar.
     """
 
     path: str
@@ -59,7 +60,7 @@ WrittenFile: TypeAlias = Written | WrittenShard
 
 
 def images_of(files: Iterable[WrittenFile]) -> Iterator[Written]:
-    """Yield the images that files are or hold."""
+    """Yield the images that files are or contain."""
     for file in files:
         if isinstance(file, WrittenShard):
             yield from file.images
@@ -68,20 +69,20 @@ def images_of(files: Iterable[WrittenFile]) -> Iterator[Written]:
 
 
 def shard_checksums(files: Iterable[WrittenFile]) -> dict[str, str]:
-    """Return the checksums of those files that are shards, by path and in its order."""
+    """Return the checksums of the files that are shards, sorted by path."""
     shards = {file.path: file.sha256 for file in files if isinstance(file, WrittenShard)}
     return dict(sorted(shards.items()))
 
 
 @dataclass(frozen=True, slots=True)
 class JournalContent:
-    """What a journal says.
+    """What a journal contains.
 
     Attributes:
         identity: Which build it belongs to; ``None`` if even the first line is torn.
         begun: Every path that was given to a worker, finished or not.
         written: The finished files by path.
-        size: Bytes up to the end of the last sound line.
+        size: Bytes up to the end of the last undamaged line.
     """
 
     identity: Mapping[str, Any] | None
@@ -96,7 +97,7 @@ def journal_path(root: Path) -> Path:
 
 
 def read_journal(path: Path) -> JournalContent:
-    """Read a journal up to its first unsound line.
+    """Read a journal up to its first damaged line.
 
     Raises:
         OutputError: The file cannot be read.
@@ -133,19 +134,19 @@ class Journal:
         Args:
             path: Its file; the folder must exist.
             identity: Which build it belongs to.
-            keep: Bytes of an earlier run's lines to go on from (``JournalContent.size``); 0 starts
-                a new journal.
+            keep: Bytes of an earlier run's lines to keep (``JournalContent.size``); 0 starts a new
+                journal.
 
         Raises:
             OutputError: The file cannot be written.
         """
         if not keep:
             first = _lines([{"identity": identity}])
-            write_file(path, first)  # whole or not at all: a journal always says whose it is
+            write_file(path, first)  # in one step: a journal always says whose it is
             keep = len(first)
         self._path, self._size = path, keep
         try:
-            # Unbuffered: what cannot be written must not wait to fail once more on closing.
+            # Unbuffered: a failed write must not be tried again on closing.
             self._file = path.open("r+b", buffering=0)
             self._file.truncate(keep)
             self._file.seek(keep)
@@ -174,7 +175,7 @@ class Journal:
     def _append(self, entries: Iterable[Mapping[str, Any] | WrittenFile]) -> None:
         data = memoryview(_lines(entries))
         try:
-            while data:  # a disk that fills up takes a part first
+            while data:  # a disk that fills up accepts a part
                 data = data[self._file.write(data) :]
             self._size = self._file.tell()
         except OSError as error:
@@ -195,7 +196,7 @@ def _fields(entry: WrittenFile) -> dict[str, Any]:
     return {field.name: getattr(entry, field.name) for field in fields(entry)}
 
 
-# Built once; and `asdict` would copy all that is in a record first.
+# Built once. `asdict` would copy every record first.
 _ENCODER = json.JSONEncoder(separators=(",", ":"), default=_fields)
 
 

@@ -1,45 +1,62 @@
-"""The engine of one machine: processes that make files and masks.
+"""The engine of one machine: processes that make files, and processes that compute masks.
 
-Those that make files are forked from a server process that has imported the rendering code once.
-They get chunks of items (a few kilobytes), read images and masks themselves, write the files
-themselves, and hand back a line for each. Those that make masks are in ``mask_processes.py``.
+Processes that make files are forked from a server process that has imported the rendering code
+once. They get chunks of items (a few kilobytes), read images and masks, write the files, and
+return a record for each.
+
+Processes that compute masks share one loaded network. Importing torch and loading a network takes
+two seconds and 350 MB. One process does it and is then forked, before torch has started any
+thread: the others start at once and share its memory. Each runs the network in one thread, which
+is faster than one process with a thread for each processor, and gives the same mask bits on any
+number of processors. A process has one batch at a time, a quarter of a second's work, and gets the
+next one before the masks of the last are noted. Where processes cannot be forked, each loads a
+network of its own. A GPU is used by one process, with threads for reading and writing.
 """
 
 from __future__ import annotations
 
+import os
+import signal
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from itertools import islice
 from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for_messages
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
-from visnet_aug.builder.engine import PRELOAD, Context, Engine, Item, chunks
+from visnet_aug.builder.engine import Context, Engine, Item, chunks
 from visnet_aug.builder.journal import WrittenFile
 from visnet_aug.builder.lock import share
-from visnet_aug.builder.mask_processes import run_batches
-from visnet_aug.builder.tars import StoppedError
-from visnet_aug.errors import WorkerError
+from visnet_aug.builder.packing import StoppedError
+from visnet_aug.errors import VisnetError, WorkerError
 from visnet_aug.processes import WORKER_DIED, default_workers, follow_main, worker_context
 
 if TYPE_CHECKING:
-    from visnet_aug.builder.masking import SegmenterSource
     from visnet_aug.builder.worker import Worker
+    from visnet_aug.masks.compute import SegmenterSource
+    from visnet_aug.masks.segmenter import Segmenter
     from visnet_aug.masks.store import MaskEntry
     from visnet_aug.masks.worker import MaskBatch
 
+PRELOAD: Final = "visnet_aug.builder.worker"
+"""Module that worker processes are forked with."""
+
 CHUNK = 32
-"""Images per message, or more: 10 ms of work or more, against 0.2 ms for the message."""
+"""Minimum images per message: 10 ms of work or more, against 0.2 ms for the message."""
 
 AHEAD = 4
-"""Chunks per worker that are handed out at once: enough that none waits, few enough that an
-interrupt is over soon."""
+"""Chunks per worker that are handed out at once: enough that no worker waits, few enough that an
+interrupt ends soon."""
+
+_CAN_FORK: Final = hasattr(os, "fork")
 
 
 class LocalEngine(Engine):
-    """Works in processes of this machine, and starts them when there is something to do."""
+    """Works in processes of this machine, which it starts when there is work."""
 
     def __init__(self, workers: int | None = None) -> None:
         """Prepare for work.
@@ -50,12 +67,12 @@ class LocalEngine(Engine):
         self._workers = workers or default_workers()
 
     def __enter__(self) -> LocalEngine:
-        """Have the rendering code imported while the dataset is read."""
+        """Start importing the rendering code, while the dataset is read."""
         worker_context(PRELOAD)
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave nothing behind: processes end with the work that they were started for."""
+        """Do nothing: processes end with the work that they were started for."""
 
     def describe(self) -> str:
         """Say how many processes there are."""
@@ -66,12 +83,11 @@ class LocalEngine(Engine):
         batches: Sequence[MaskBatch],
         segmenter: SegmenterSource,
         out: Path,
-        *,
         ready: Callable[[], None],
         finished: Callable[[Sequence[MaskEntry]], None],
     ) -> None:
         """Compute batches of masks in processes that share one network."""
-        run_batches(batches, segmenter.load, out, self._workers, ready=ready, finished=finished)
+        run_batches(batches, segmenter.load, out, self._workers, ready, finished)
 
     def make_files(
         self,
@@ -81,7 +97,7 @@ class LocalEngine(Engine):
         begun: Callable[[Sequence[Item]], None],
         finished: Callable[[Sequence[WrittenFile]], None],
     ) -> None:
-        """Make files in a pool of processes; interrupted, they leave the rest of their chunks."""
+        """Make files in a pool of processes, which an interrupt ends after the current images."""
         rest = chunks(items, CHUNK)
         pending: set[Future[list[WrittenFile]]] = set()
         processes = worker_context(PRELOAD)
@@ -100,7 +116,7 @@ class LocalEngine(Engine):
         except BrokenProcessPool as error:
             raise WorkerError(WORKER_DIED) from error
         finally:
-            stopper.close()  # tells the workers to leave the rest of their chunks
+            stopper.close()  # tells the workers to drop the rest of their chunks
             pool.shutdown(cancel_futures=True)
             stop.close()
             for future in pending:
@@ -111,14 +127,13 @@ class LocalEngine(Engine):
 _worker: Worker | None = None
 _stop: Connection | None = None
 _lock: IO[bytes] | None = None
-"""This process's worker, how it learns that it is to stop, and its share of the folder's lock;
-only ever set in worker processes."""
+"""This process's worker, what tells it to stop, and its share of the folder's lock; set in worker
+processes only."""
 
 
 def _start(context: Context, stop: Connection) -> None:
     """Prepare a worker process."""
     follow_main()
-    import visnet_aug.builder.preload  # noqa: F401  (forked processes have it already)
     from visnet_aug.builder.worker import Worker
 
     global _worker, _stop, _lock
@@ -126,7 +141,7 @@ def _start(context: Context, stop: Connection) -> None:
 
 
 def _make(items: Sequence[Item]) -> list[WrittenFile]:
-    """Make files one after the other; fewer than asked for if the run is at its end."""
+    """Make files one after the other; fewer than asked for if the run is ending."""
     assert _worker is not None, "the pool calls _start first"
     assert _stop is not None
     written: list[WrittenFile] = []
@@ -136,3 +151,140 @@ def _make(items: Sequence[Item]) -> list[WrittenFile]:
                 break
             written += _worker.make(item)
     return written
+
+
+def run_batches(
+    batches: Sequence[MaskBatch],
+    load: Callable[[], Segmenter],
+    out: Path,
+    workers: int,
+    ready: Callable[[], None],
+    finished: Callable[[Sequence[MaskEntry]], None],
+) -> None:
+    """Compute batches of masks; see `Engine.make_masks`.
+
+    Args:
+        batches: What to compute.
+        load: Loads the segmenter; can be pickled.
+        out: The output folder.
+        workers: Maximum number of processes; there are never more than batches.
+        ready: Called when the segmenter is loaded.
+        finished: Called with the entries of each batch.
+
+    Raises:
+        VisnetError: What a worker raised.
+        WorkerError: A worker died.
+    """
+    context: Any = worker_context(PRELOAD)
+    pipes = [context.Pipe() for _ in range(min(workers, len(batches)))]
+    ours, theirs = [ours for ours, _ in pipes], [theirs for _, theirs in pipes]
+    teams = [theirs] if _CAN_FORK else [[connection] for connection in theirs]
+    processes: list[Any] = []
+    loaded: list[Connection] = []
+    try:
+        for team in teams:
+            process = context.Process(target=_serve, args=(team, load, out), daemon=True)
+            process.start()
+            processes.append(process)
+        for connection in theirs:
+            connection.close()
+        loaded += [connection for connection in ours if _receive(connection)]
+        ready()
+        _hand_out(batches, loaded, finished)
+    finally:
+        for connection in (*ours, *theirs):  # ends whoever still waits for a message
+            connection.close()
+        for process in processes:
+            if not loaded:
+                process.terminate()  # it may be importing torch, for which nobody waits now
+            process.join()
+
+
+def _hand_out(
+    batches: Sequence[MaskBatch],
+    connections: Sequence[Connection],
+    finished: Callable[[Sequence[MaskEntry]], None],
+) -> None:
+    """Give each process a batch, and the next one whenever it has answered."""
+    rest = iter(batches)
+    busy: set[Connection] = set()
+
+    def give(connection: Connection) -> None:
+        for batch in islice(rest, 1):
+            busy.add(connection)
+            with suppress(ConnectionError):  # a dead process will not answer either
+                connection.send(batch)
+
+    try:
+        for connection in connections:
+            give(connection)
+        while busy:
+            for connection in cast(list[Connection], wait_for_messages(busy)):
+                busy.remove(connection)
+                entries = _receive(connection)
+                give(connection)
+                finished(entries)
+    finally:
+        for connection in busy:
+            with suppress(VisnetError):  # only the first error is raised
+                finished(_receive(connection))
+
+
+def _receive(connection: Connection) -> Any:
+    """Receive an answer, or raise the error that was sent instead."""
+    try:
+        answer = connection.recv()
+    except (EOFError, OSError) as error:
+        raise WorkerError(WORKER_DIED) from error
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+def _serve(team: Sequence[Connection], load: Callable[[], Segmenter], out: Path) -> None:
+    """Load the segmenter, and serve each connection of the team in a process of its own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lock = share(out)  # forked processes keep it open, too, as long as they live
+    with suppress(ConnectionError):  # the main process is gone
+        try:
+            segmenter = load()
+        except Exception as error:  # noqa: BLE001 (whatever it is, the main process raises it)
+            team[0].send(error)
+            return
+        used = team if segmenter.on_cpu else team[:1]
+        for connection in team:
+            connection.send(connection in used)
+        for connection in used[1:]:
+            if os.fork() == 0:
+                try:
+                    _answer(connection, team, segmenter, out)
+                finally:
+                    os._exit(0)  # without the clean-up of the process that it was forked from
+        _answer(team[0], team, segmenter, out)
+        for _ in used[1:]:  # the main process waits for this one, and thus for all
+            os.wait()
+    if lock is not None:
+        lock.close()
+
+
+def _answer(
+    connection: Connection, team: Sequence[Connection], segmenter: Segmenter, out: Path
+) -> None:
+    """Compute batches until the main process closes its end of the connection."""
+    from visnet_aug.masks.worker import MaskWorker
+
+    for other in team:  # a connection breaks when its last duplicate is closed
+        if other is not connection:
+            other.close()
+    follow_main()
+    worker = MaskWorker(segmenter, out)
+    with suppress(EOFError, ConnectionError):  # no more is wanted, or the main process is gone
+        while True:
+            batch = connection.recv()
+            answer: list[MaskEntry] | Exception
+            try:
+                answer = worker.mask(batch)
+            except Exception as error:  # noqa: BLE001 (whatever it is, the main process raises it)
+                answer = error
+                answer.add_note(traceback.format_exc())
+            connection.send(answer)

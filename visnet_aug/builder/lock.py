@@ -1,9 +1,9 @@
-"""One build at a time in a folder, by a lock that a dead process doesn't hold.
+"""Locks an output folder, so that only one build works in it.
 
-The system's own lock (``flock``) on a small file: the system takes it back when its holder ends,
-however it ends. Workers share it, so that a folder whose build was killed is free only when the
+The lock is the system's own (``flock``) on a small file: the system releases it when its holder
+ends, however it ends. Workers share it, so that the folder of a killed build is free only when the
 last process that could still write into it is gone, which takes a moment. The file says who holds
-it, for the message to others, and is removed afterwards.
+it, for the error message, and is removed afterwards.
 
 Machines that share a folder over NFS see each other's locks, unless it is mounted with
 ``local_lock`` or ``nolock``. Where the file system has no locks at all, there is no protection.
@@ -33,32 +33,32 @@ except ImportError:  # Windows
 NAME: Final = "lock"
 
 PATIENCE: Final = 10.0
-"""Seconds that the workers of a killed build have to leave; they need a fraction of one."""
+"""Seconds to wait for the workers of a killed build to end; they need a fraction of one."""
 
 _NO_LOCKS: Final = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @contextmanager
 def hold(root: Path) -> Iterator[None]:
-    """Hold an output folder's lock; the folder is made if need be.
+    """Hold an output folder's lock; the folder is made if necessary.
 
     Raises:
-        OutputError: Another process works in it, or it cannot be written.
+        OutputError: Another process is working in it, or it cannot be written.
     """
     file = _acquire(root)
     try:
         yield
     finally:
-        remove_file(lock_path(root))  # before letting go, so that nobody else's is removed
+        remove_file(lock_path(root))  # before the release, so that no other holder's is removed
         file.close()
 
 
 def share(root: Path) -> IO[bytes] | None:
-    """Keep a folder from being free as long as this process lives and keeps the result.
+    """Keep a folder locked as long as this process lives and keeps the result.
 
-    For workers of the process that holds it. ``None`` where there is nothing to share.
+    For workers of the process that holds the lock. ``None`` where there is no lock to share.
     """
-    with suppress(OSError):  # no lock file, or no locks here: then nobody else has one either
+    with suppress(OSError):  # no lock file, or a file system without locks
         file = lock_path(root).open("rb")
         if _try_lock(file, exclusive=False):
             return file
@@ -72,7 +72,7 @@ def lock_path(root: Path) -> Path:
 
 
 def _acquire(root: Path) -> IO[bytes]:
-    """Get the lock, waiting a little for the workers of a dead process."""
+    """Get the lock; wait a little for the workers of a dead process."""
     path = lock_path(root)
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -83,24 +83,24 @@ def _acquire(root: Path) -> IO[bytes]:
                 return file
             holder = _read_holder(file)
             file.close()
-        except FileNotFoundError:  # whoever held it has just removed it, and perhaps the folder
+        except FileNotFoundError:  # its holder has just removed it, and perhaps the folder
             continue
         except OSError as error:
             raise cannot("written", path, error) from error
         if _is_running(holder) or time.monotonic() > deadline:
             raise OutputError(
-                f"{root}: {_describe(holder)} is at work in it; wait for it or end it, or choose "
+                f"{root}: {_describe(holder)} is working in it; wait for it or end it, or choose "
                 "another --out"
             )
         time.sleep(0.02)
 
 
 def _take(file: IO[bytes], path: Path) -> bool:
-    """Try to lock an open file: alone first, then so that workers can share it."""
+    """Try to lock an open file: exclusively at first, then so that workers can share it."""
     if not _try_lock(file, exclusive=True):
         return False
     if not os.path.samestat(path.stat(), os.fstat(file.fileno())):
-        file.close()  # its holder removed it, and another one is there
+        file.close()  # its holder removed it, and a new one was made
         raise FileNotFoundError
     file.truncate(0)
     file.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
@@ -108,7 +108,7 @@ def _take(file: IO[bytes], path: Path) -> bool:
 
 
 def _try_lock(file: IO[bytes], *, exclusive: bool) -> bool:
-    """Lock a file unless somebody else has; where nothing can be locked, act as if it were."""
+    """Lock a file unless another process has; without file locks, pretend to."""
     if fcntl is None:
         return True
     try:
@@ -123,12 +123,12 @@ def _read_holder(file: IO[bytes]) -> dict[str, Any]:
     try:
         holder = json.loads(file.read())
         return {"pid": int(holder["pid"]), "host": str(holder["host"])}
-    except (ValueError, KeyError, TypeError):  # it is being written at this moment
+    except (ValueError, KeyError, TypeError):  # it is just being written
         return {}
 
 
 def _is_running(holder: dict[str, Any]) -> bool:
-    """Tell whether the process that took the lock lives, as far as can be known from here."""
+    """Tell whether the process that took the lock lives, as far as this machine can know."""
     if not holder:
         return False
     if holder["host"] != socket.gethostname():
@@ -137,7 +137,7 @@ def _is_running(holder: dict[str, Any]) -> bool:
         os.kill(holder["pid"], 0)
     except ProcessLookupError:
         return False
-    except OSError:  # there, but somebody else's
+    except OSError:  # it lives, but belongs to another user
         return True
     return True
 

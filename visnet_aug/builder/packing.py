@@ -1,23 +1,28 @@
-"""Which image of a plan goes into which tar shard, and the tables beside shards.
+"""Tar shards: which image of a plan goes into which, and how one is written.
 
 A shard holds images of one split in an order drawn by the seed, so that reading shards one after
-the other reads the split shuffled. Each image has its record (``.json``) and its mask
-(``.mask.png``) beside it; ``tars.py`` writes them.
+the other reads the split shuffled. Each image is a sample of three files with one key, its stem:
+the image, its record (``.json``) and its mask (``.mask.png``, black where there is no usable one).
+Every sample has all three, because the WebDataset library, which reads and writes shards, expects
+all samples to be like the first.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from typing import Final, get_args
+from pathlib import Path
+from typing import Any, BinaryIO, Final, get_args
 
-from visnet_aug.builder.finished import stem_of
-from visnet_aug.builder.passthrough import Passthrough
 from visnet_aug.builder.plan import Plan, Planned, digest
-from visnet_aug.builder.rows import Facts, split_of
+from visnet_aug.builder.rows import Provenance, image_record, split_of, stem_of
 from visnet_aug.errors import PlanError, RecipeError
+from visnet_aug.files import replace_file
+from visnet_aug.imports import without_torch
 from visnet_aug.manifest import ManifestRow, ManifestSplit, format_manifest
 from visnet_aug.shards import SUFFIX, shard_of, table_of
 
@@ -25,6 +30,8 @@ FOLDER: Final = "shards"
 
 MASK_SUFFIX: Final = ".mask.png"
 RECORD_SUFFIX: Final = ".json"
+
+_OWNER: Final = "visnet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +41,17 @@ class PackedImage:
     Attributes:
         image: How it is made.
         path: Where it lies, relative to the output: a path into the shard.
-        facts: What else its row says.
+        provenance: Where it comes from.
     """
 
     image: Planned
     path: str
-    facts: Facts
+    provenance: Provenance
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A shard to write: one item of work that makes many images.
+    """A shard to write: one item of work with many images.
 
     Attributes:
         path: The tar, relative to the output.
@@ -60,28 +67,21 @@ def images_in(item: Planned | Shard) -> int:
     return len(item.members) if isinstance(item, Shard) else 1
 
 
-def check_shards(count: int | None, passthrough: Passthrough) -> None:
-    """Refuse at once what shards cannot do, if any are wanted.
+def check_installed() -> None:
+    """Refuse shards at once where the WebDataset library is missing.
 
     Raises:
-        RecipeError: Untouched images are to be links, or WebDataset is not installed.
+        RecipeError: It is not installed.
     """
-    if count is None:
-        return
-    if passthrough != "copy":
-        raise RecipeError(
-            f"--shards with --passthrough {passthrough}: a tar holds images, not links; leave one "
-            "of them out"
-        )
     if find_spec("webdataset") is None:
         raise RecipeError("--shards needs WebDataset; pip install 'visnet[shards]'")
 
 
 def check_count(count: int, plan: Plan) -> None:
-    """Refuse a number of shards that a plan's images cannot be shared out among.
+    """Refuse a number of shards that a plan's images cannot be divided into.
 
     Raises:
-        PlanError: There are more splits, or fewer images.
+        PlanError: There are more splits, or fewer images, than shards.
     """
     sizes = Counter(split_of(image) for image in plan.images)
     if not len(sizes) <= count <= sizes.total():
@@ -93,22 +93,22 @@ def check_count(count: int, plan: Plan) -> None:
 
 
 def pack(
-    plan: Plan, count: int, seed: int, find_facts: Callable[[Planned], Facts]
+    plan: Plan, count: int, seed: int, find_provenance: Callable[[Planned], Provenance]
 ) -> tuple[Shard, ...]:
     """Put a plan's images into shards.
 
-    Every split has one shard at least, and each further one goes to the split whose shards are
-    the largest. Within a split the shards differ by at most one image. Which image is where
-    follows from the seed and its name.
+    Every split has one shard or more; each further shard goes to the split whose shards are the
+    largest. Within a split, shards differ by at most one image. Which image is where follows from
+    the seed and the image's name.
 
     Args:
         plan: What is to be made.
         count: Number of shards.
         seed: The run's.
-        find_facts: Looks up what an image's row says beside.
+        find_provenance: Looks up where an image comes from.
 
     Raises:
-        PlanError: There are more splits, or fewer images.
+        PlanError: There are more splits, or fewer images, than shards.
     """
     check_count(count, plan)
     splits = _images_by_split(plan)
@@ -120,7 +120,7 @@ def pack(
             path = f"{FOLDER}/{split}-{number:06d}{SUFFIX}"
             start, stop = (len(images) * end // shares[split] for end in (number, number + 1))
             members = (
-                PackedImage(image, f"{path}/{_name(image.path)}", find_facts(image))
+                PackedImage(image, f"{path}/{_name(image.path)}", find_provenance(image))
                 for image in images[start:stop]
             )
             shards.append(Shard(path, tuple(members)))
@@ -136,7 +136,7 @@ def _images_by_split(plan: Plan) -> dict[ManifestSplit, list[Planned]]:
 
 
 def share_out(count: int, sizes: Mapping[ManifestSplit, int]) -> dict[ManifestSplit, int]:
-    """Share a number of shards out among splits of such sizes: to each one, to large ones more."""
+    """Divide a number of shards among splits by their sizes; every split gets one."""
     shares = dict.fromkeys(sizes, 1)
     for _ in range(count - len(sizes)):
         shares[max(sizes, key=lambda split: sizes[split] / shares[split])] += 1
@@ -150,7 +150,7 @@ def _name(path: str) -> str:
 
 
 def shard_tables(rows: Iterable[ManifestRow]) -> dict[str, bytes]:
-    """Make the tables beside shards, by path: each a manifest of what is in one of them.
+    """Return the tables beside shards, by path: each is the manifest of one shard.
 
     Args:
         rows: The whole set's.
@@ -164,7 +164,7 @@ def shard_tables(rows: Iterable[ManifestRow]) -> dict[str, bytes]:
 
 
 def _within(row: ManifestRow) -> ManifestRow:
-    """Return a row with paths relative to where its shard lies, where its mask is, too."""
+    """Return a row with paths relative to its shard's folder, its mask in the shard, too."""
     mask = companions(row.path)[1] if row.mask else None
     return replace(row, path=_beside(row.path), mask=mask and _beside(mask))
 
@@ -174,6 +174,78 @@ def _beside(path: str) -> str:
 
 
 def companions(path: str) -> tuple[str, str]:
-    """Return what lies beside an image in its shard: its record, its mask."""
+    """Return the paths of an image's record and mask in its shard."""
     key = f"{path.rpartition('/')[0]}/{stem_of(path)}"
     return f"{key}{RECORD_SUFFIX}", f"{key}{MASK_SUFFIX}"
+
+
+class StoppedError(Exception):
+    """The run ended before a shard was finished, which leaves nothing behind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """An image's files.
+
+    Attributes:
+        image: The image file's bytes.
+        row: Its row in the manifest.
+        mask: Bytes of its mask.
+    """
+
+    image: bytes
+    row: ManifestRow
+    mask: bytes
+
+
+def write_shard(path: Path, samples: Iterable[Sample]) -> str:
+    """Write a tar, sample by sample; the same samples give the same bytes.
+
+    Returns:
+        SHA-256 of its bytes, in hex.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    checksum = hashlib.sha256()
+
+    def write(file: BinaryIO) -> None:
+        checked = _Checked(file, checksum.update)
+        writer = _tar_writer()(checked, user=_OWNER, group=_OWNER, mtime=0, encoder=False)
+        with writer as tar:
+            for sample in samples:
+                tar.write(_files(sample))
+
+    replace_file(path, write)
+    return checksum.hexdigest()
+
+
+class _Checked:
+    """A file to write to, whose bytes pass through a checksum."""
+
+    def __init__(self, file: BinaryIO, update: Callable[[bytes], None]) -> None:
+        self._file = file
+        self._update = update
+
+    def write(self, data: bytes) -> int:
+        self._update(data)
+        return self._file.write(data)
+
+
+def _files(sample: Sample) -> dict[str, str | bytes]:
+    """Return a sample as WebDataset takes it: its key, and its files' bytes by suffix."""
+    path = sample.row.path
+    record = image_record(sample.row)
+    return {
+        "__key__": stem_of(path),
+        path.rpartition(".")[2]: sample.image,
+        RECORD_SUFFIX[1:]: json.dumps(record, separators=(",", ":")).encode(),
+        MASK_SUFFIX[1:]: sample.mask,
+    }
+
+
+def _tar_writer() -> Any:
+    """Import WebDataset without torch, which only its readers need (1 s and 200 MB a process)."""
+    with without_torch():
+        import webdataset
+    return webdataset.TarWriter

@@ -1,15 +1,18 @@
 """From a dataset and a recipe to the exact list of files to make: pure, no imaging.
 
-Every choice is drawn from hashes of the run's seed and of names, so a plan depends on nothing but
-its arguments: not on the order of files on disk, on workers, or on what an earlier run had done.
+Every choice is drawn from hashes of the run's seed and of names, so a plan depends on its arguments
+alone: not on the order of files on disk, on workers, or on what an earlier run did.
+
+There are two plans: an augmented set (here) and a probe (``probe.py``). Each is drafted before the
+masks are known; the draft says which images to mask, and makes the plan when they are.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -30,13 +33,13 @@ PUBLISHED_COPIES = 2
 """Copies of every maskable image in the published set."""
 
 VAL_FOLDER = "bounding_box_val"
-"""Where copies of split ``val`` go: beside the folders that training tools read, so that none of
-them takes them for training or test images."""
+"""Where copies of split ``val`` go: beside the folders that training tools read, so that no tool
+takes them for training or test images."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One augmented copy to make: all that decides its bytes, beside its source and mask.
+    """One copy to make: everything that decides its bytes, beside its source and mask.
 
     Attributes:
         source: The image whose background is rewritten.
@@ -44,7 +47,7 @@ class Task:
         family: Family of the background transform.
         variant: Variant within the family.
         intensity: Strength in 0..1.
-        seed: 64 bits from the run's seed and what names the copy; seeds whatever else is drawn.
+        seed: 64 bits from the run's seed and the copy's name; seeds everything else that is drawn.
         split: ``train``, in the published composition also ``val``; in a probe, its splits.
         path: Where the copy goes, relative to the output, with ``/``.
     """
@@ -84,7 +87,7 @@ class Plan:
         kept: What is passed through: query, gallery and, unless the composition leaves them out
             or it is a probe, training originals.
         tasks: The copies to make.
-        arithmetic: One line that says how the total comes about.
+        arithmetic: How the total comes about, in one line.
     """
 
     kept: tuple[Kept, ...]
@@ -98,8 +101,41 @@ class Plan:
 
     @property
     def images(self) -> tuple[Planned, ...]:
-        """Every image, what is kept first."""
+        """Every image, kept ones first."""
         return self.kept + self.tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What is decided before masks are known.
+
+    Attributes:
+        command: The command and the options that only it has, as plain JSON values.
+        dataset: The part of the source that is used.
+        to_mask: The images whose backgrounds are rewritten if they have a usable mask.
+        plan: Makes the plan from the names (`mask_name`) of the images with a usable mask; raises
+            `PlanError` where what is asked for cannot be made.
+    """
+
+    command: Mapping[str, Any]
+    dataset: Dataset
+    to_mask: tuple[ImageRecord, ...]
+    plan: Callable[[Collection[str]], Plan]
+
+
+def draft_set(dataset: Dataset, recipe: Recipe) -> Draft:
+    """Draft an augmented set: a whole dataset whose training images get copies; see `make_plan`.
+
+    Raises:
+        PlanError: The number of images cannot be made, whatever the masks.
+    """
+    _shares(dataset, len(dataset.split("train")), recipe)
+    return Draft(
+        command={"command": "build"},
+        dataset=dataset,
+        to_mask=dataset.split("train"),
+        plan=lambda maskable: make_plan(dataset, maskable, recipe),
+    )
 
 
 def make_plan(dataset: Dataset, maskable: Collection[str], recipe: Recipe) -> Plan:
@@ -151,15 +187,6 @@ def arrange(
         tasks=tuple(sorted(tasks, key=lambda task: task.path)),
         arithmetic=arithmetic,
     )
-
-
-def check_number(dataset: Dataset, recipe: Recipe) -> None:
-    """Refuse at once what cannot be made even if every training image has a usable mask.
-
-    Raises:
-        PlanError: As `make_plan`.
-    """
-    _shares(dataset, len(dataset.split("train")), recipe)
 
 
 def published_size(train: int) -> int:

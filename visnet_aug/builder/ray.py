@@ -1,13 +1,13 @@
 """The engine of a Ray cluster: the same tasks on many machines, over a shared file system.
 
-Files are made by tasks, masks by actors that keep the network loaded, on a GPU each where the
-cluster has some. Both read sources and write files under the same paths as the main process does,
-so that what comes back is a few kilobytes. A task or batch whose worker is lost is run again by
-Ray: files appear whole or not at all, and the same each time.
+Tasks make files. Actors compute masks: they keep the network loaded, each on a GPU where the
+cluster has GPUs. Both read sources and write files under the same paths as the main process, so
+that they return only a few kilobytes. Ray runs a task or batch again when its worker is lost: files
+appear in one step, and the same each time.
 
 A bounded number of tasks is handed out at once, so that neither the scheduler nor the memory of
-the main process grows with the dataset. An interrupt waits for what is being worked on, but not
-for long.
+the main process grows with the dataset. An interrupt waits for work in progress, but not for
+long.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ from visnet_aug.errors import EngineError, VisnetError, WorkerError
 from visnet_aug.processes import WORKER_DIED, default_workers
 
 if TYPE_CHECKING:
-    from visnet_aug.builder.masking import SegmenterSource
     from visnet_aug.builder.worker import Worker
+    from visnet_aug.masks.compute import SegmenterSource
+    from visnet_aug.masks.segmenter import Segmenter
     from visnet_aug.masks.store import MaskEntry
-    from visnet_aug.masks.worker import MaskBatch, MaskWorker, Segmenter
+    from visnet_aug.masks.worker import MaskBatch, MaskWorker
 
 CHUNK: Final = 128
 """Images per task: 50 ms of work or more, against 1 ms for the message."""
@@ -52,10 +53,10 @@ CONNECT: Final = 5.0
 """Seconds for a cluster to answer; Ray itself would try for minutes."""
 
 QUIET: Final = {"log_to_driver": False, "logging_level": logging.ERROR}
-"""How Ray is asked to leave the terminal alone."""
+"""Options that keep Ray's messages off the terminal."""
 
 OBJECT_STORE: Final = 128 * 2**20
-"""Bytes of Ray's object store where it is started for one build: hardly anything goes there."""
+"""Bytes of the object store of a Ray that is started for one build, which hardly uses it."""
 
 
 class RayEngine(Engine):
@@ -65,18 +66,18 @@ class RayEngine(Engine):
         """Prepare for work.
 
         Args:
-            workers: Tasks, and actors, that are at work at once; ``None`` for as many as the
-                cluster has processors, or GPUs for actors.
-            address: Of the cluster, as ``ray.init`` takes it: ``auto`` for the one that this
-                machine belongs to, or ``host:port``; ``None`` for that one, too, or else for a Ray
-                that is started here and ends with the build.
+            workers: Tasks, and actors, at work at once; ``None`` for one per processor of the
+                cluster, or one actor per GPU.
+            address: Of the cluster, as ``ray.init`` takes it: ``auto`` for the cluster that this
+                machine belongs to, or ``host:port``; ``None`` for that cluster or, if there is
+                none, for a Ray that is started here and ends with the build.
         """
         self._workers, self._address = workers, address
         self._ray: Any = None
         self._ours = False
 
     def __enter__(self) -> RayEngine:
-        """Connect; a program that is connected already stays so.
+        """Connect, unless the program is connected already.
 
         Raises:
             EngineError: Ray is not installed, no cluster answers, or it cannot be used.
@@ -100,10 +101,10 @@ class RayEngine(Engine):
         return f"Ray, {self._workers or self._count('CPU')} at work at once"
 
     def _connect(self) -> None:
-        """Join the cluster that is named, or else this machine's; where there is none, start one.
+        """Join the named cluster or this machine's; where there is none, start one.
 
-        A cluster that is there and cannot be joined, such as one of another version of Ray, is an
-        error: a Ray on this machine alone would not be what was asked for.
+        A cluster that cannot be joined, such as one of another version of Ray, is an error: a Ray
+        on this machine alone would not be what was asked for.
         """
         address = self._address or os.environ.get("RAY_ADDRESS")
         if self._address:
@@ -130,7 +131,7 @@ class RayEngine(Engine):
         except (OSError, RuntimeError, ValueError) as error:
             raise EngineError(
                 f"--engine ray: this machine's cluster cannot be joined ({_one_line(error)}); end "
-                "it (ray stop), or name another by --ray-address"
+                "it (ray stop), or name another with --ray-address"
             ) from error
 
     def _start(self) -> None:
@@ -143,10 +144,10 @@ class RayEngine(Engine):
                 include_dashboard=False,
                 **QUIET,
             )
-        except Exception as error:  # Ray raises this very class where a part does not start
+        except Exception as error:  # Ray raises this class itself where a part does not start
             raise EngineError(
                 f"--engine ray: Ray cannot be started here ({_one_line(error)}); start one "
-                "(ray start --head) and name it by --ray-address, or leave the option out"
+                "(ray start --head) and name it with --ray-address, or leave the option out"
             ) from error
 
     def make_masks(
@@ -154,11 +155,10 @@ class RayEngine(Engine):
         batches: Sequence[MaskBatch],
         segmenter: SegmenterSource,
         out: Path,
-        *,
         ready: Callable[[], None],
         finished: Callable[[Sequence[MaskEntry]], None],
     ) -> None:
-        """Compute batches of masks by actors; each has one or two at a time."""
+        """Compute batches of masks in actors; each has one or two at a time."""
         actors = self._start_actors(len(batches), segmenter, out)
         rest = deque(batches)
         loading = {actor.load.remote(): actor for actor in actors}
@@ -180,7 +180,7 @@ class RayEngine(Engine):
         finally:
             self._settle(busy, finished)
             for actor in actors:
-                self._ray.kill(actor)  # now, for its processor to be free for files
+                self._ray.kill(actor)  # at once, to free its processor for files
 
     def make_files(
         self,
@@ -190,7 +190,7 @@ class RayEngine(Engine):
         begun: Callable[[Sequence[Item]], None],
         finished: Callable[[Sequence[WrittenFile]], None],
     ) -> None:
-        """Make files by tasks."""
+        """Make files in tasks."""
         make = self._ray.remote(num_cpus=1, max_retries=RETRIES)(_make)
         shared = self._ray.put(replace(context, out=context.out.absolute()))
         room = self._workers or AHEAD * self._count("CPU")
@@ -210,7 +210,7 @@ class RayEngine(Engine):
             self._settle(busy, finished)
 
     def _start_actors(self, batches: int, segmenter: SegmenterSource, out: Path) -> list[Any]:
-        """Start an actor for each GPU or else processor, but not more than there are batches."""
+        """Start an actor per GPU or else per processor, but not more than batches."""
         gpus = self._count("GPU") if segmenter.device != "cpu" else 0
         options = {"num_cpus": 1, "num_gpus": min(gpus, 1)}
         actor = self._ray.remote(max_restarts=RETRIES, max_task_retries=RETRIES, **options)(_Masker)
@@ -241,7 +241,7 @@ class RayEngine(Engine):
             raise EngineError(f"Ray failed: {_first_line(error)}") from error
 
     def _settle(self, busy: Iterable[Any], finished: Callable[[Any], None]) -> None:
-        """Report what is finished in a moment, and have the rest dropped."""
+        """Report what finishes in a moment, and cancel the rest."""
         references = list(busy)
         if not references:
             return
@@ -252,11 +252,11 @@ class RayEngine(Engine):
             try:
                 finished(self._get(reference))
             except (VisnetError, self._ray.exceptions.RayError):
-                continue  # one error is told, the first
+                continue  # only the first error is raised
 
 
 class _Masker:
-    """An actor that computes masks; the network is loaded once, and again in another process."""
+    """An actor that computes masks with a network that it loads once."""
 
     def __init__(self, load: Callable[[], Segmenter], out: Path) -> None:
         self._load, self._out = load, out
@@ -264,28 +264,27 @@ class _Masker:
         self._worker: MaskWorker | None = None
 
     def load(self) -> None:
-        """Load the network; called before the first batch, so that its errors are told."""
+        """Load the network; called before the first batch, so that its errors are reported."""
         from visnet_aug.masks.worker import MaskWorker
 
         self._worker = MaskWorker(self._load(), self._out)
 
     def mask(self, batch: MaskBatch) -> list[MaskEntry]:
         """Compute a batch."""
-        if self._worker is None:  # restarted after its process was lost
+        if self._worker is None:  # restarted because its process was lost
             self.load()
         assert self._worker is not None
         return self._worker.mask(batch)
 
 
 _worker: tuple[Context, Worker, IO[bytes] | None] | None = None
-"""This process's worker, the build that it is for, and its share of the folder's lock."""
+"""The build that this process works for, its worker, and its share of the folder's lock."""
 
 
 def _make(context: Context, items: Sequence[Item]) -> list[WrittenFile]:
     """Make files one after the other, in a worker process of the cluster."""
     global _worker
     if _worker is None or _worker[0] != context:
-        import visnet_aug.builder.preload  # noqa: F401
         from visnet_aug.builder.worker import Worker
 
         _worker = context, Worker(context), share(context.out)

@@ -1,4 +1,4 @@
-"""The commands that judge what was built, ``verify`` and ``replay``."""
+"""The commands that check what was built: ``verify`` and ``replay``."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from pathlib import Path
 import click
 
 from visnet_aug.cli.options import WORKERS
-from visnet_aug.command import as_it_is, exit_codes
+from visnet_aug.command import CHECK_FAILED, as_it_is, exit_codes
 from visnet_aug.errors import DatasetError, ManifestError, OutputError, WorkerError
 
 _SOURCE = click.option(
     "--src",
     "source",
     type=click.Path(path_type=Path),
-    help="Folder of the source dataset: needed for sets without their originals (the published "
-    "composition), and read for nothing else.",
+    help="Folder of the source dataset: needed only for sets without their originals (the "
+    "published composition).",
 )
 
 
 @click.command(
-    short_help="Find out whether a build still says the truth.",
+    short_help="Check a build against its own tables.",
     epilog="\n\n".join(
         (
             as_it_is(
@@ -34,7 +34,7 @@ _SOURCE = click.option(
                 OutputError,
                 ManifestError,
                 WorkerError,
-                one="something is wrong; the report says what",
+                check_failed="something is wrong; the report says what",
             ),
         )
     ),
@@ -55,27 +55,29 @@ def verify(
 ) -> None:
     """Check the build or probe in OUT against its own tables; nothing is written.
 
-    Every row has its file with its checksum, size and pixels, every file its row; counts, copies
-    and families are as planned; nobody who is tested is trained on; masks are those that were
-    used; people are as in their sources. Near-duplicates between splits are reported, which is
-    not by itself wrong: 64-bit difference hashes that differ in at most 6 bits.
+    Every row has a file with its checksum, size and pixels, and every file has a row; counts,
+    copies and families are as planned; no test identity is in training; masks are those that were
+    used; people are as in their sources. Near-duplicates between splits (64-bit difference hashes
+    that differ in at most 6 bits) are reported, which is not an error in itself.
     """
     import json
 
     from visnet_aug import progress
-    from visnet_aug.verify.verify import verify as run
+    from visnet_aug.verification import verify as verification
 
-    verdict = run(out, source=source, quick=quick, workers=workers, stage=progress.stage)
+    verdict = verification.verify(
+        out, source=source, quick=quick, workers=workers, stage=progress.stage
+    )
     if as_json:
         click.echo(json.dumps(verdict.as_json(), indent=2))
     else:
         for line in verdict.lines():
             click.echo(line)
-    context.exit(0 if verdict.sound else 1)
+    context.exit(0 if verdict.sound else CHECK_FAILED)
 
 
 @click.command(
-    short_help="Make copies again from their records, or variations of them.",
+    short_help="Render copies again from their records, or variations of them.",
     epilog="\n\n".join(
         (
             as_it_is(
@@ -89,7 +91,7 @@ def verify(
                 DatasetError,
                 OutputError,
                 ManifestError,
-                one="the bytes do not agree with the file or its checksum",
+                check_failed="the bytes differ from the file or its checksum",
             ),
         )
     ),
@@ -97,7 +99,7 @@ def verify(
 @click.argument("out", type=click.Path(path_type=Path))
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
 @_SOURCE
-@click.option("--to", type=click.Path(path_type=Path), help="Folder to write what is made to.")
+@click.option("--to", type=click.Path(path_type=Path), help="Folder to write the images to.")
 @click.option("--family", metavar="NAME", help="Another family: a variation.")
 @click.option(
     "--intensity", metavar="S", type=click.FloatRange(0, 1), help="Another strength: a variation."
@@ -121,27 +123,20 @@ def replay(
 ) -> None:
     """Render copies of the build or probe in OUT again, from their records alone.
 
-    Says of each whether its bytes agree with the file and its checksum in the manifest. NAME is a
-    path in the manifest, a file's name or its stem, or a pattern of these; that of a source stands
-    for all of its copies.
+    Prints for each copy whether its bytes agree with the file and with its checksum in the
+    manifest. NAME is a path in the manifest, a file's name or its stem, or a pattern of these; a
+    source's name stands for all of its copies.
     """
     from visnet_aug.backgrounds.loading import load_albumentations
 
     load_albumentations(torch=False)
-    from visnet_aug.replay import Replayer, Variation, check_target
+    from visnet_aug import reproduction
 
-    variation = Variation(family, intensity, seed)
-    if to is not None:
-        check_target(out, to)
-    elif variation:
+    variation = reproduction.Variation(family, intensity, seed)
+    if variation and to is None:
         raise click.UsageError("--family, --intensity and --seed make variations: give --to, too.")
-    replayer = Replayer(out, source)
     agree = True
-    for row in replayer.find(names):
-        if variation and to is not None:
-            made = replayer.vary(row, variation, to)
-        else:
-            made = replayer.replay(row, to)
-        agree = agree and made.agrees
-        click.echo(made.line())
-    context.exit(0 if agree else 1)
+    for replayed in reproduction.replay(out, names, source=source, to=to, variation=variation):
+        agree = agree and replayed.agrees
+        click.echo(replayed.line())
+    context.exit(0 if agree else CHECK_FAILED)

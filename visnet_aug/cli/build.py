@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -34,10 +34,10 @@ from visnet_aug.errors import (
 )
 
 if TYPE_CHECKING:
-    from visnet_aug.builder.passthrough import Passthrough
+    from visnet_aug.builder.engine import Passthrough
 
 _MASKING = (DatasetError, WeightsError, OutputError, ManifestError, WorkerError, EngineError)
-"""What making masks can end with."""
+"""Errors that making masks can raise."""
 
 
 def _epilog(errors: Sequence[type[VisnetError]], *examples: str) -> str:
@@ -52,7 +52,7 @@ def _epilog(errors: Sequence[type[VisnetError]], *examples: str) -> str:
         (*_MASKING, PlanError),
         "visnet-aug build --src Market-1501 --out aug",
         "visnet-aug build --src Market-1501 --out aug --images 60000 --seed 7",
-        "visnet-aug build --src Market-1501 --out aug --recipe pipelines/market1501-published.yaml",
+        "visnet-aug build --src Market-1501 --out aug --recipe market1501-published",
         "visnet-aug build --src Market-1501 --out aug --dry-run",
         "visnet-aug build --src MSMT17_V1 --out aug",
         "visnet-aug build --src MSMT17_V1 --out aug --shards 64",
@@ -83,13 +83,13 @@ def _epilog(errors: Sequence[type[VisnetError]], *examples: str) -> str:
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Say what would be made; compute, download and write nothing.",
+    help="Show what would be made; compute, download and write nothing.",
 )
 @click.option(
     "--parquet",
     is_flag=True,
-    help="Write the manifest as manifest.parquet, too, its columns typed. A finished build gets it "
-    "at once: nothing else is made again.",
+    help="Also write manifest.parquet, the manifest with typed columns. A finished build gets it "
+    "without rebuilding anything.",
 )
 @FORCE
 def build(
@@ -110,29 +110,35 @@ def build(
 ) -> None:
     """Build an augmented set: find each person, rewrite the background, write a manifest.
 
-    Options override the recipe. Interrupted or killed, the same command goes on where it stopped
-    and ends with the same bytes. To mend masks by hand, run mask into the same folder first; for
-    masks mended after a build, run it again with --force.
+    Options override the recipe. If the build is interrupted or killed, the same command resumes it
+    and ends with the same bytes. To edit masks by hand, run mask into the same folder first; for
+    masks edited after a build, run it again with --force.
     """
-    from visnet_aug.builder import build as conductor
+    from visnet_aug.builder import build as building
     from visnet_aug.console import ConsoleObserver
 
-    recipe = make_recipe(recipe_file, changes)
-    options = conductor.Options(device, workers, on_error, passthrough, shards, force, parquet)
     observer = ConsoleObserver()
+    options: dict[str, Any] = {
+        "recipe": make_recipe(recipe_file, changes),
+        "device": device,
+        "workers": workers,
+        "on_error": on_error,
+        "passthrough": passthrough,
+        "shards": shards,
+        "force": force,
+        "observer": observer,
+    }
     engines = choose_engine(engine, ray_address)
     if dry_run:
-        observer.would_build(conductor.dry_run(source, out, recipe, options, observer=observer))
-        return
-    result = conductor.build(
-        source, out, recipe, options, engine_factory=engines, observer=observer
-    )
-    observer.built(result, out)
+        observer.would_build(building.dry_run(source, out, **options))
+    else:
+        result = building.build(source, out, parquet=parquet, engine=engines, **options)
+        observer.built(result, out)
 
 
 @click.command(
     cls=Resumable,
-    short_help="Make the masks alone, to be mended before a build.",
+    short_help="Compute the masks alone, to edit them before a build.",
     epilog=_epilog(_MASKING, "visnet-aug mask --src Market-1501 --out aug"),
 )
 @DATASET
@@ -153,27 +159,29 @@ def mask(
 ) -> None:
     """Find the person in every training image and write masks/ and masks.csv.
 
-    A build into the same folder then uses these masks. Mend one by painting in
-    masks/<image>.png: white is the person, all black means no copies. Delete it to have it made
-    again.
+    A build into the same folder then uses these masks. To edit one, paint in masks/<image>.png:
+    white is the person, all black means no copies. Delete it to compute it again.
     """
-    from visnet_aug.builder import build as conductor
+    from visnet_aug.builder.build import make_masks
     from visnet_aug.console import ConsoleObserver
 
-    recipe = make_recipe(recipe_file, changes)
-    options = conductor.Options(device, workers, on_error)
     observer = ConsoleObserver()
-    engines = choose_engine(engine, ray_address)
-    observer.masked(
-        conductor.make_masks(
-            source, out, recipe, options, engine_factory=engines, observer=observer
-        )
+    masks = make_masks(
+        source,
+        out,
+        recipe=make_recipe(recipe_file, changes),
+        device=device,
+        workers=workers,
+        on_error=on_error,
+        engine=choose_engine(engine, ray_address),
+        observer=observer,
     )
+    observer.masked(masks)
 
 
 @click.command(
     cls=Resumable,
-    short_help="Make test sets with other backgrounds, to measure how much they matter.",
+    short_help="Build test sets with other backgrounds, to measure how much backgrounds matter.",
     epilog=_epilog(
         (*_MASKING, PlanError),
         "visnet-aug probe --src Market-1501 --out probe",
@@ -192,7 +200,7 @@ def mask(
     metavar="N",
     type=click.IntRange(min=1),
     help="A smaller probe: N identities of the query, drawn by the seed, with all of their query "
-    "and gallery images, and as large a share of the distractors.  [default: everybody]",
+    "and gallery images, and the same share of the distractors.  [default: all identities]",
 )
 @SEED
 @WEIGHTS
@@ -220,28 +228,30 @@ def probe(
 ) -> None:
     """Write query and gallery as they are and, for each family, with rewritten backgrounds.
 
-    visnet-eval measures on these versions how much a network looks at backgrounds. They are
+    visnet-eval measures with these versions how much a network relies on backgrounds. They are
     test images: never train on them.
 
-    Of the recipe, the families, masks, encoding and seed are used. Junk is left out, because
-    evaluation ignores it; an image without a usable mask has no versions and stands in for
-    itself. Interrupted or killed, the same command goes on where it stopped.
+    The recipe's families, masks, encoding and seed are used. Junk is left out, because evaluation
+    ignores it; an image without a usable mask has no versions and is used untouched. If the
+    command is interrupted or killed, the same command resumes it.
     """
-    from visnet_aug.builder import build as conductor
-    from visnet_aug.builder.probe import Probe, probe_recipe
+    from visnet_aug.builder.build import build_probe
     from visnet_aug.console import ConsoleObserver
 
-    names = [name for given in families for name in given.split(",")]
-    recipe = probe_recipe(make_recipe(recipe_file, changes), names)
-    options = conductor.Options(device, workers, on_error, passthrough, shards, force)
     observer = ConsoleObserver()
-    result = conductor.build(
+    result = build_probe(
         source,
         out,
-        recipe,
-        options,
-        product=Probe(sample),
-        engine_factory=choose_engine(engine, ray_address),
+        recipe=make_recipe(recipe_file, changes),
+        families=tuple(name for given in families for name in given.split(",")),
+        sample=sample,
+        device=device,
+        workers=workers,
+        on_error=on_error,
+        passthrough=passthrough,
+        shards=shards,
+        force=force,
+        engine=choose_engine(engine, ray_address),
         observer=observer,
     )
     observer.built(result, out)

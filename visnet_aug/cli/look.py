@@ -18,7 +18,7 @@ from visnet_aug.errors import (
 
 
 @click.command(
-    short_help="Make a page to look at a build.",
+    short_help="Write a page that shows a build.",
     epilog="\n\n".join(
         (
             as_it_is(
@@ -36,15 +36,15 @@ from visnet_aug.errors import (
     "--sample",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Show N source images one by one, with all copies of each, spread over identities and "
-    "cameras: for sets too large for a browser. Counts stay the whole set's.  [default: all]",
+    help="Show only N source images, spread over identities and cameras, each with all of its "
+    "copies: for sets too large for a browser. Counts stay those of the whole set.  [default: all]",
 )
 @WORKERS
 def inspect(out: Path, open_it: bool, sample: int | None, workers: int | None) -> None:
     """Write OUT/report/index.html, a page about the build or probe in OUT.
 
-    It shows every image beside its source, with mask, record and the command that makes it again,
-    to be filtered and searched; contact sheets of all variants, from weak to strong; masks; what
+    It shows every image beside its source, with its mask, its record and the command that renders
+    it again, to filter and search; contact sheets of all variants, from weak to strong; masks; what
     was rejected, and why; distributions and image statistics; recipe, versions, timings and
     checksums. It needs no server and no network, and links to the images in OUT.
     """
@@ -85,7 +85,7 @@ def inspect(out: Path, open_it: bool, sample: int | None, workers: int | None) -
     help="File to write, as PNG; replaced if it is there.",
 )
 @click.option(
-    "--family", metavar="NAME", help="This one alone.  [default: all that the recipe enables]"
+    "--family", metavar="NAME", help="This family alone.  [default: all that the recipe enables]"
 )
 @click.option(
     "--intensity",
@@ -96,7 +96,7 @@ def inspect(out: Path, open_it: bool, sample: int | None, workers: int | None) -
 @click.option(
     "--grid",
     is_flag=True,
-    help="For each picture a table: a row for each family, or with --family for each of its "
+    help="A table for each picture: a row for each family, or with --family for each of its "
     "variants, from weak to strong.",
 )
 @RECIPE
@@ -113,11 +113,11 @@ def preview(
     device: str,
     **changes: object,
 ) -> None:
-    """Find the person in each IMAGE, and show it before backgrounds of each family.
+    """Find the person in each IMAGE, and show it with backgrounds of each family.
 
-    Any JPEGs or PNGs of people, of any size; nothing is built. Where a build would make no copies
-    of a picture, the sheet says why. In terminals that can show images, such as kitty, iTerm2 and
-    others with sixels, it is shown there, too: pip install 'visnet[terminal]'.
+    Takes JPEGs and PNGs of people, of any size; nothing is built. Where a build would make no
+    copies of a picture, the sheet says why. Terminals that can show images, such as kitty, iTerm2
+    and others with sixels, show it, too: pip install 'visnet[terminal]'.
     """
     from visnet_aug.backgrounds.loading import load_albumentations
 
@@ -126,8 +126,8 @@ def preview(
     if grid and intensity is not None:
         raise click.UsageError("--grid shows all intensities: leave --intensity out.")
     load_albumentations(torch=False)
-    from visnet_aug.preview.preview import preview as run
-    from visnet_aug.preview.terminal import show
+    from visnet_aug.previews.preview import preview as run
+    from visnet_aug.previews.terminal import show
 
     made = run(
         images,

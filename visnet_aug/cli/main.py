@@ -12,7 +12,8 @@ from visnet_aug.cli.audit import replay, verify
 from visnet_aug.cli.build import build, mask, probe
 from visnet_aug.cli.look import inspect, preview
 from visnet_aug.cli.options import WORKERS
-from visnet_aug.command import CONTEXT, as_it_is, completion, exit_codes, run
+from visnet_aug.cli.recipe import recipe
+from visnet_aug.command import CHECK_FAILED, CONTEXT, as_it_is, completion, exit_codes, run
 from visnet_aug.errors import (
     DatasetError,
     EngineError,
@@ -31,8 +32,8 @@ _EXIT_CODES = exit_codes(
     ManifestError,
     WorkerError,
     EngineError,
-    one="doctor or verify found something wrong, or replay other bytes",
-    interrupted="interrupted; build, probe and mask go on where they stopped if run again",
+    check_failed="doctor, verify or replay found something wrong",
+    interrupted="interrupted; build, probe and mask resume if run again",
 )
 
 
@@ -73,7 +74,7 @@ def cli(context: click.Context) -> None:
                 "visnet-aug draw --out drawn",
                 "visnet-aug draw --out drawn --like market1501",
             ),
-            exit_codes(OutputError, WorkerError, interrupted="interrupted; nothing is left of it"),
+            exit_codes(OutputError, WorkerError, interrupted="interrupted; nothing is left behind"),
         )
     ),
 )
@@ -111,12 +112,12 @@ def draw(
 ) -> None:
     """Draw a dataset of made-up pedestrians in Market-1501's layout, with their true masks.
 
-    It is there to try the other commands on; the same options give the same bytes.
+    Use it to try the other commands; the same options give the same bytes.
     """
-    from visnet_aug.console import ConsoleObserver
     from visnet_aug.datasets.drawn.dataset import draw_dataset
+    from visnet_aug.progress import stage
 
-    with ConsoleObserver().stage("draw") as advance:
+    with stage("draw") as advance:
         draw_dataset(
             out, identities=identities, like=like, seed=seed, workers=workers, progress=advance
         )
@@ -125,7 +126,7 @@ def draw(
 @cli.command(
     short_help="Check this installation.",
     epilog="\n\n".join(
-        (as_it_is("Example:", "visnet-aug doctor"), exit_codes(one="something is wrong"))
+        (as_it_is("Example:", "visnet-aug doctor"), exit_codes(check_failed="something is wrong"))
     ),
 )
 @click.option(
@@ -137,14 +138,14 @@ def draw(
 )
 @click.pass_context
 def doctor(context: click.Context, weights: str) -> None:
-    """Print versions, devices, which OpenCV it is, and the weights; say what is wrong."""
+    """Print versions, devices, the OpenCV in use and the weights; say what is wrong."""
     from visnet_aug.console import show_findings
     from visnet_aug.doctor import run_doctor
 
-    context.exit(0 if show_findings(run_doctor(weights)) else 1)
+    context.exit(0 if show_findings(run_doctor(weights)) else CHECK_FAILED)
 
 
-for command in (preview, build, mask, probe, inspect, verify, replay):
+for command in (recipe, preview, build, mask, probe, inspect, verify, replay):
     cli.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, and what is made of them."""
+"""Options that several commands share, and the values that follow from them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ SOURCE = click.option(
 LAYOUT = click.option(
     "--layout",
     metavar="NAME",
-    help=f"How the dataset is arranged: {', '.join(LAYOUTS)}. What auto recognises, and by what, "
-    "is told.  [default: auto]",
+    help=f"How the dataset is arranged: {', '.join(LAYOUTS)}. The command prints "
+    "what auto recognised, and by what.  [default: auto]",
 )
 TABLE = click.option(
     "--table",
@@ -47,13 +47,15 @@ OUT = click.option(
     "--out",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder to write: new, empty, with masks, or with what the same command has begun.",
+    help="Folder to write: new, empty, with masks, or with an unfinished run of the same command.",
 )
 RECIPE = click.option(
     "--recipe",
     "recipe_file",
     type=click.Path(path_type=Path),
-    help="Settings: a YAML file with a build: section.  [default: as pipelines/market1501.yaml]",
+    metavar="FILE|NAME",
+    help="Settings: a YAML file with a build: section, or a packaged recipe that visnet-aug recipe "
+    "--list names.  [default: market1501]",
 )
 WEIGHTS = click.option(
     "--weights",
@@ -101,22 +103,23 @@ SEED = click.option(
     "--seed",
     metavar="N",
     type=click.IntRange(0, 2**64 - 1),
-    help="Seed of all that is drawn at random.  [default: 0]",
+    help="Seed of everything that is drawn at random.  [default: 0]",
 )
 PASSTHROUGH = click.option(
     "--passthrough",
-    type=click.Choice(["copy", "hardlink", "symlink"]),
-    default="copy",
+    type=click.Choice(["clone", "hardlink", "symlink"]),
+    default="clone",
     show_default=True,
-    help="How untouched images get into --out. Through a link, an edit there changes the source.",
+    help="How untouched images get into --out: as files of their own, or as links. Editing a link "
+    "changes the source.",
 )
 SHARDS = click.option(
     "--shards",
     metavar="N",
     type=click.IntRange(min=1),
-    help="Write all images as N tar shards for WebDataset, each of one split and with a manifest "
-    "beside it, instead of as files; at least one for each split. visnet-train and all other "
-    "commands read them. Needs pip install 'visnet[shards]'.",
+    help="Write all images to N tar shards for WebDataset instead of to single files. Each shard "
+    "has one split and a manifest beside it; the minimum is one per split. visnet-train and all "
+    "other commands read them. Needs pip install 'visnet[shards]'.",
 )
 FORCE = click.option(
     "--force",
@@ -127,7 +130,7 @@ FORCE = click.option(
 
 
 def choose_engine(name: str, ray_address: str | None) -> EngineFactory:
-    """Return what starts the engine of that name."""
+    """Return what starts the engine with a name."""
     if name == "ray":
         from visnet_aug.builder.ray import RayEngine
 
@@ -140,7 +143,7 @@ def choose_engine(name: str, ray_address: str | None) -> EngineFactory:
 
 
 def make_recipe(path: Path | None, changes: dict[str, Any]) -> Recipe:
-    """Load a recipe, or take the default one, and change what options say."""
+    """Load a recipe, or take the default one, and apply the options."""
     from visnet_aug.recipe import Recipe, load_recipe
 
     recipe = load_recipe(path) if path else Recipe()
@@ -148,12 +151,12 @@ def make_recipe(path: Path | None, changes: dict[str, Any]) -> Recipe:
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[_Function], _Function]:
-    """Make one decorator of several options, which help shows in this order."""
+    """Combine several options into one decorator; help lists them in this order."""
     return lambda function: reduce(lambda made, add: add(made), reversed(options), function)
 
 
 DATASET = together(SOURCE, LAYOUT, TABLE, PATTERN, OUT, RECIPE)
-"""What to read, how, where to, and by which recipe."""
+"""Which dataset to read, where to write, and with which recipe."""
 
 ENGINES = together(WORKERS, ENGINE, RAY_ADDRESS)
-"""Who does the work."""
+"""What does the work."""

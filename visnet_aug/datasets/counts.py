@@ -8,13 +8,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from visnet_aug.datasets.record import (
-    DISTRACTOR_PID,
-    JUNK_PID,
-    Dataset,
-    ImageRecord,
-    Split,
-)
+from visnet_aug.datasets.record import Dataset, ImageRecord, Split
+from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
 
 
 @dataclass(frozen=True, slots=True)

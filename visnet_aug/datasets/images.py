@@ -14,7 +14,6 @@ obey it, so an image that carries one would mean two different pictures; it is t
 
 from __future__ import annotations
 
-import hashlib
 import io
 import stat
 import struct
@@ -30,6 +29,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.errors import DatasetError
+from visnet_aug.files import sha256_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,7 +159,7 @@ def inspect_bytes(data: bytes) -> UsableImage | UnusableImage:
         image = _decode(data)
     except _UnusableError as error:
         return error.outcome
-    return UsableImage(image.width, image.height, hashlib.sha256(data).hexdigest())
+    return UsableImage(image.width, image.height, sha256_of(data))
 
 
 def decode_rgb(data: bytes) -> NDArray[np.uint8]:
@@ -209,7 +209,7 @@ def read_again(record: ImageRecord) -> bytes:
         raise DatasetError(
             f"{record.path}: cannot be read any more ({error.strerror}); restore it, run again"
         ) from error
-    if hashlib.sha256(data).hexdigest() != record.sha256:
+    if sha256_of(data) != record.sha256:
         raise DatasetError(f"{record.path}: changed since the dataset was read; run again")
     return data
 

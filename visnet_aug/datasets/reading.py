@@ -18,27 +18,28 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 from visnet_aug.datasets.images import UnusableImage, UsableImage
 from visnet_aug.datasets.inspection import inspect_files
 from visnet_aug.datasets.layout import FOLDERS, Entry, Label, Layout, Listing
 from visnet_aug.datasets.record import (
-    DISTRACTOR_PID,
-    JUNK_PID,
     Dataset,
     ImageRecord,
     RejectedImage,
     Split,
 )
 from visnet_aug.errors import DatasetError, printable
+from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
+
+if TYPE_CHECKING:
+    from visnet_aug.progress import Advance
 
 OnError: TypeAlias = Literal["skip", "stop"]
-Progress: TypeAlias = Callable[[int, int], None]
 
 _ORDER: Final[Mapping[Split, int]] = {split: n for n, split in enumerate(get_args(Split))}
 _STEP: Final = 64
@@ -64,7 +65,7 @@ def read_layout(
     *,
     on_error: OnError = "skip",
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> Dataset:
     """Read every image of a dataset, decoding each one to be sure of it.
 
@@ -184,7 +185,7 @@ def _judge_label(entry: Entry, test_pids: set[int]) -> Label | UnusableImage:
 
 
 def _inspect(
-    root: Path, todo: Sequence[_Named], workers: int | None, progress: Progress | None
+    root: Path, todo: Sequence[_Named], workers: int | None, progress: Advance | None
 ) -> Generator[ImageRecord | UnusableImage]:
     """Yield each entry's outcome, in order."""
     paths = [f"{root}/{item.entry.origin}" for item in todo if isinstance(item.label, Label)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from visnet_aug.datasets import AUTO, LAYOUTS
 from visnet_aug.datasets.cuhk03np import CUHK03NP
 from visnet_aug.datasets.dukemtmcreid import DUKEMTMCREID
 from visnet_aug.datasets.layout import Layout, Recognisable, folders_near
@@ -23,42 +22,38 @@ RECOGNISABLE: Final[tuple[Recognisable, ...]] = (
     CUHK03NP,
     VERI776,
 )
-"""Layouts that a folder can be recognised by."""
+"""Layouts that can be recognised."""
 
 
 def find_layout(
     root: Path, name: str, table: str | None = None, pattern: str | None = None
-) -> tuple[Layout, str]:
-    """Find the layout of a folder.
+) -> Layout:
+    """Return the layout with a name.
 
     Args:
         root: The folder.
-        name: One of `LAYOUTS`.
+        name: Of the layout: not ``auto``, for which `recognise` is there.
         table: CSV file of the layout ``table``.
         pattern: Regular expression of the layout ``pattern``.
 
-    Returns:
-        The layout, and why it was taken for it; empty if it was told so.
-
     Raises:
-        DatasetError: There is no such layout, it cannot be recognised, or the table is missing.
+        DatasetError: There is no such layout, or the table is missing.
         RecipeError: The pattern cannot be used, or there is neither table nor pattern.
     """
-    if name == AUTO:
-        return recognise(root)
     if name == "table" and table:
-        return Table(find_table(table, root)), ""
+        return Table(find_table(table, root))
     if name == "pattern" and pattern:
         compile_pattern(pattern)
-        return Pattern(pattern), ""
+        return Pattern(pattern)
     if name in ("table", "pattern"):
         raise RecipeError(
             f"--layout {name} needs --{name} {'FILE' if name == 'table' else 'REGEX'}"
         )
     for layout in RECOGNISABLE:
         if layout.name == name:
-            return layout, ""
-    raise DatasetError(f"{name}: unknown layout; known are {', '.join(LAYOUTS)}")
+            return layout
+    known = ", ".join(("auto", *(layout.name for layout in RECOGNISABLE), "table", "pattern"))
+    raise DatasetError(f"{name}: unknown layout; known are {known}")
 
 
 def recognise(root: Path) -> tuple[Recognisable, str]:
@@ -68,15 +63,16 @@ def recognise(root: Path) -> tuple[Recognisable, str]:
         The layout, and what it was recognised by.
 
     Raises:
-        DatasetError: It is none, or it may be several; the message says what was looked for.
+        DatasetError: It has no known layout, or possibly several; the message says what was looked
+            for.
     """
     found = _recognised(root)
     if len(found) == 1:
         return found[0]
     if found:
-        may_be = " and of ".join(f"{layout.name} ({why})" for layout, why in found)
+        may_be = " and like ".join(f"{layout.name} ({why})" for layout, why in found)
         names = " or ".join(layout.name for layout, _ in found)
-        raise DatasetError(f"{root}: has the signs of {may_be}; say which by --layout {names}")
+        raise DatasetError(f"{root}: looks like {may_be}; choose one with --layout {names}")
     for folder in folders_near(root):
         if near := _recognised(folder):
             raise DatasetError(
@@ -84,7 +80,7 @@ def recognise(root: Path) -> tuple[Recognisable, str]:
             )
     wanted = "; ".join(f"{layout.name}: {layout.signs}" for layout in RECOGNISABLE)
     raise DatasetError(
-        f"{root}: no known layout in it. Looked for {wanted}. Anything else can be read by "
+        f"{root}: no known layout in it. Looked for {wanted}. Read anything else with "
         "--table FILE (CSV with path,pid,camid,split) or --pattern REGEX"
     )
 

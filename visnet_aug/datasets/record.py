@@ -9,12 +9,6 @@ from typing import Literal
 
 Split = Literal["train", "query", "gallery"]
 
-JUNK_PID = -1
-"""Gallery images that evaluation ignores (Market-1501 writes ``-1``)."""
-
-DISTRACTOR_PID = 0
-"""Gallery images of nobody in the query set, kept as distractors (Market-1501 writes ``0000``)."""
-
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:

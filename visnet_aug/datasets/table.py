@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Final, cast, get_args
 
 from visnet_aug.datasets.layout import SUFFIXES, Entry, Label, Listing, below, parse_number
-from visnet_aug.datasets.record import DISTRACTOR_PID, JUNK_PID, Split
+from visnet_aug.datasets.record import Split
 from visnet_aug.errors import DatasetError, printable
+from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
 
 REQUIRED: Final = ("path", "pid", "camid", "split")
 OPTIONAL: Final = ("sequence", "frame")

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from visnet_aug.hardware import choose_device, computes_in_bf16
 from visnet_aug.masks.person import Boxes, PersonMask, Probability, person_mask
 from visnet_aug.masks.settings import MaskSettings
 
@@ -68,7 +69,7 @@ class PersonSegmenter:
         import torch
 
         self.device = choose_device(device)
-        self.dtype = choose_dtype(self.device)
+        self.dtype = torch.bfloat16 if computes_in_bf16(self.device) else torch.float32
         self.input_size, self.classes, self._settings = input_size, list(classes), settings
         moved: Any = network.eval().to(self.device, self.dtype)
         self.network: Any = moved.to(memory_format=torch.channels_last)
@@ -163,38 +164,6 @@ def limit_threads(threads: int) -> None:
     import torch
 
     torch.set_num_threads(threads)
-
-
-def choose_device(device: str) -> torch.device:
-    """Return the torch device that ``device`` names; ``auto`` prefers a GPU.
-
-    Raises:
-        RecipeError: There is no such device here.
-    """
-    import torch
-
-    from visnet_aug.errors import RecipeError
-
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        chosen = torch.device(device)
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        first = str(error).splitlines()[0]
-        raise RecipeError(f"--device {device}: {first}; try auto, cpu, cuda or cuda:0") from error
-    return chosen
-
-
-def choose_dtype(device: torch.device) -> torch.dtype:
-    """Return bf16 where the device computes in it, else fp32."""
-    import torch
-
-    if device.type == "cuda":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return torch.bfloat16 if fast else torch.float32
 
 
 def _fit(image: Image, size: tuple[int, int]) -> Image:

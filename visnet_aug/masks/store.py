@@ -19,7 +19,6 @@ leaves nothing half-written. A PNG without a line is never trusted.
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import math
@@ -38,6 +37,7 @@ from visnet_aug.files import (
     make_folder,
     part_of,
     remove_file,
+    sha256_of,
     write_file,
 )
 from visnet_aug.masks.person import Mask, PersonMask, Reason, mask_area
@@ -109,7 +109,7 @@ def mask_key(image_sha256: str, segmenter_key: str, settings: MaskSettings) -> s
     # Keys of people's masks are older than the choice of classes, and stay as they were.
     chosen = settings.model_dump(exclude={"classes"} if settings.classes == PERSON else None)
     parts = [_METHOD, image_sha256, segmenter_key, chosen]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return sha256_of(json.dumps(parts, sort_keys=True).encode())
 
 
 def read_mask(path: Path) -> Mask:
@@ -163,7 +163,7 @@ def save_mask(out: Path, stem: str, image_sha256: str, key: str, found: PersonMa
         confidence=round(found.confidence, 6),
         verdict="accepted" if found.accepted else "rejected",
         reason=found.reason or "",
-        mask_sha256=_sha256(data),
+        mask_sha256=_mask_sha256(data),
     )
 
 
@@ -223,7 +223,7 @@ class MaskStore:
             data = b""
         except OSError as error:
             raise cannot("read", self.path(stem), error) from error
-        if _sha256(data) != entry.mask_sha256:
+        if _mask_sha256(data) != entry.mask_sha256:
             return self._judge_difference(entry, data, shape)
         return entry if entry.key == key or entry.edited else None
 
@@ -300,7 +300,7 @@ class MaskStore:
             confidence=entry.confidence,
             verdict="accepted" if mask.any() else "rejected",
             reason="edited",
-            mask_sha256=_sha256(data),
+            mask_sha256=_mask_sha256(data),
         )
         return self._note(edit)
 
@@ -363,6 +363,6 @@ def _is_sound(entry: MaskEntry) -> bool:
     )
 
 
-def _sha256(data: bytes) -> str:
-    """Return the hex digest; empty for no data, as in a line without a mask."""
-    return hashlib.sha256(data).hexdigest() if data else ""
+def _mask_sha256(data: bytes) -> str:
+    """Return the checksum of a mask's file; empty for none, as in a line without a mask."""
+    return sha256_of(data) if data else ""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -17,18 +17,10 @@ from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.masks.person import PersonMask
 from visnet_aug.masks.store import MaskEntry, mask_name, save_mask
 
+if TYPE_CHECKING:
+    from visnet_aug.masks.segmenter import Segmenter
+
 Image: TypeAlias = npt.NDArray[np.uint8]
-
-
-class Segmenter(Protocol):
-    """What finds the person in each image; ``PersonSegmenter`` is one."""
-
-    @property
-    def on_cpu(self) -> bool:
-        """Whether it computes on one processor, so that several processes can each have one."""
-
-    def segment(self, images: Sequence[Image]) -> list[PersonMask]:
-        """Return one mask per RGB uint8 H×W×3 image, each of its image's own size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +42,7 @@ class MaskWorker:
     def __init__(self, segmenter: Segmenter, out: Path) -> None:
         """Prepare for batches.
 
-        Beside a segmenter on a GPU, threads decode and store; on a processor, there are as many
+        With a segmenter on a GPU, threads decode and store; on processors, there are as many
         processes as wanted already.
         """
         cv2.setNumThreads(1)
@@ -60,7 +52,7 @@ class MaskWorker:
         )
 
     def mask(self, batch: MaskBatch) -> list[MaskEntry]:
-        """Compute a batch, and store the masks that are wanted of it.
+        """Compute a batch, and store those of its masks that are wanted.
 
         Raises:
             DatasetError: An image changed or vanished since the dataset was read.

@@ -229,14 +229,14 @@ def _svg(title: str, width: int, height: int, parts: Sequence[Markup]) -> Markup
     return Markup("").join([head.format(width, height, escape(title)), *parts, Markup("</svg>")])
 
 
-def _ticks(low: float, high: float, least: float) -> Iterator[float]:
-    """Yield round numbers from low to high, at most `_TICKS` and a few, ``least`` or more apart."""
+def _ticks(low: float, high: float, minimum: float) -> Iterator[float]:
+    """Yield about `_TICKS` round numbers from low to high, ``minimum`` or more apart."""
     if high <= low:
         yield low
         return
     step = 10.0 ** np.floor(np.log10((high - low) / _TICKS))
     step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (step * factor) <= _TICKS)
-    step = max(step, least)
+    step = max(step, minimum)
     yield from np.arange(np.ceil(low / step) * step, high + step / 1e6, step).tolist()
 
 

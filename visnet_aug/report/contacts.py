@@ -1,4 +1,4 @@
-"""Contact sheets: which few of all images the page shows first, and beside what."""
+"""Contact sheets: which few of all images the page shows first, and next to what."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from visnet_aug.datasets.rejected import RejectedRow
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.person import REASONS
 from visnet_aug.masks.store import MaskEntry
-from visnet_aug.report.material import Material
+from visnet_aug.report.finished import FinishedBuild
 from visnet_aug.report.sample import spread_sample, stratified_sample
 
 PER_VARIANT: Final = 12
@@ -28,10 +28,10 @@ MASK_REASONS: Final[Mapping[str, str]] = {
 """Why a mask is rejected, in words, in the order of the page."""
 
 _UNSHOWN: Final = ("variant", "intensity", "seed")
-"""Drawn parameters that the page says elsewhere, or that say nothing to the eye."""
+"""Drawn parameters that the page shows elsewhere, or that are not visible."""
 
 _UNITS: Final = {"degrees": "°", "pixels": " px", "levels": " levels", "factor": "×"}
-"""How the last word of a parameter's name is written behind its number."""
+"""Units by the last word of a parameter's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +117,18 @@ class Unusable:
     files: Sequence[RejectedRow]
 
 
-def choose_contacts(material: Material) -> Contacts:
+def choose_contacts(finished: FinishedBuild) -> Contacts:
     """Choose what all contact sheets show."""
-    return Contacts(families(material), people(material), masks(material), rejected_masks(material))
+    return Contacts(families(finished), people(finished), masks(finished), rejected_masks(finished))
 
 
-def families(material: Material) -> list[Family]:
+def families(finished: FinishedBuild) -> list[Family]:
     """Choose examples of every family and variant."""
-    copies = _grouped(material.copies, lambda row: row.family)
-    return [_family(name, copies[name]) for name in material.families if name in copies]
+    copies = _grouped(finished.copies, lambda row: row.family)
+    return [_family(name, copies[name]) for name in finished.families if name in copies]
 
 
-def people(material: Material) -> list[Sequence[ManifestRow]]:
+def people(finished: FinishedBuild) -> list[Sequence[ManifestRow]]:
     """Choose people who are seen before all families, each once.
 
     Copies of one image if some image has them all (in a probe), or else of one person before one
@@ -138,7 +138,7 @@ def people(material: Material) -> list[Sequence[ManifestRow]]:
         For each person copies of different families, in the families' order, the surest masks
         first.
     """
-    copies = [row for row in material.copies if row.pid > 0]
+    copies = [row for row in finished.copies if row.pid > 0]
     best: list[Sequence[ManifestRow]] = []
     levels: Sequence[Callable[[ManifestRow], Hashable]] = (
         lambda row: row.source,
@@ -146,7 +146,7 @@ def people(material: Material) -> list[Sequence[ManifestRow]]:
         lambda row: row.pid,
     )
     for level in levels:
-        shown = [_one_of_each(of_one, material) for of_one in _grouped(copies, level).values()]
+        shown = [_one_of_each(of_one, finished) for of_one in _grouped(copies, level).values()]
         most = max(map(len, shown), default=0)
         if most > len(best[0] if best else ()):
             best = [one for one in shown if len(one) == most]
@@ -158,10 +158,10 @@ def people(material: Material) -> list[Sequence[ManifestRow]]:
     return list(once.values())[:PEOPLE]
 
 
-def masks(material: Material) -> list[Group]:
+def masks(finished: FinishedBuild) -> list[Group]:
     """Choose masks that were used: a few of each camera, and the most extreme ones."""
-    entries = material.tables.entries
-    accepted = {name: row for name, row in material.masked.items() if entries[name].accepted}
+    entries = finished.tables.entries
+    accepted = {name: row for name, row in finished.masked.items() if entries[name].accepted}
     rows = list(accepted.values())
     entry_of = {row.path: entries[name] for name, row in accepted.items()}
 
@@ -171,7 +171,7 @@ def masks(material: Material) -> list[Group]:
 
     groups = [
         extreme("unsure", "Least certain", "lowest confidence first", lambda e: e.confidence),
-        extreme("smallest", "Smallest", "least of the image first", lambda e: e.area),
+        extreme("smallest", "Smallest", "smallest share of the image first", lambda e: e.area),
         extreme("largest", "Largest", "most of the image first", lambda e: -e.area),
     ]
     if edited := [row for row in rows if entry_of[row.path].edited]:
@@ -184,14 +184,14 @@ def masks(material: Material) -> list[Group]:
     return [group for group in groups if group.examples]
 
 
-def rejected_masks(material: Material) -> list[Group]:
+def rejected_masks(finished: FinishedBuild) -> list[Group]:
     """Choose images without a usable mask, by reason; those that are not in the set count, too."""
-    without = [row for row in material.tables.rejected or () if row.stage == "mask"]
+    without = [row for row in finished.tables.rejected or () if row.stage == "mask"]
     counts = {reason: len(rows) for reason, rows in _grouped(without, lambda r: r.reason).items()}
-    entries = material.tables.entries
+    entries = finished.tables.entries
     shown = _grouped(
-        [row for name, row in material.masked.items() if not entries[name].accepted],
-        lambda row: entry.reason if (entry := material.entry(row)) else "",
+        [row for name, row in finished.masked.items() if not entries[name].accepted],
+        lambda row: entry.reason if (entry := finished.entry(row)) else "",
     )
     return [
         Group(reason, reason.replace("_", " "), words, counts[reason],
@@ -201,15 +201,15 @@ def rejected_masks(material: Material) -> list[Group]:
     ]  # fmt: skip
 
 
-def unusable_files(material: Material) -> list[Unusable]:
+def unusable_files(finished: FinishedBuild) -> list[Unusable]:
     """Group the source's unusable files by reason, the commonest first."""
-    files = [row for row in material.tables.rejected or () if row.stage == "read"]
+    files = [row for row in finished.tables.rejected or () if row.stage == "read"]
     groups = sorted(_grouped(files, lambda row: row.reason).items(), key=lambda g: -len(g[1]))
     return [Unusable(reason, FILE_REMEDIES.get(reason, ""), of) for reason, of in groups]
 
 
 def describe_params(params: Mapping[str, Any]) -> str:
-    """Say drawn numbers in one line: ``angle 107°, length 13 px``."""
+    """Format drawn numbers in one line: ``angle 107°, length 13 px``."""
     words = []
     for name, value in params.items():
         if name in _UNSHOWN or isinstance(value, bool) or not isinstance(value, int | float):
@@ -243,12 +243,12 @@ def _family(name: str, rows: Sequence[ManifestRow]) -> Family:
     )
 
 
-def _one_of_each(rows: Iterable[ManifestRow], material: Material) -> list[ManifestRow]:
+def _one_of_each(rows: Iterable[ManifestRow], finished: FinishedBuild) -> list[ManifestRow]:
     """Of one person's copies, take the one with the surest mask of each family."""
     best: dict[str, ManifestRow] = {}
     for row in sorted(rows, key=lambda row: (-_confidence(row), row.path)):
         best.setdefault(str(row.family), row)
-    return [best[name] for name in material.families if name in best]
+    return [best[name] for name in finished.families if name in best]
 
 
 def _grouped(items: Iterable[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:

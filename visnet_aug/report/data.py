@@ -14,9 +14,9 @@ from typing import Any, Final
 from visnet_aug.manifest import ManifestRow
 from visnet_aug.masks.store import MaskEntry
 from visnet_aug.report import contacts
-from visnet_aug.report.material import Material
+from visnet_aug.report.finished import FinishedBuild
 from visnet_aug.report.measures import NAMES, Measures
-from visnet_aug.report.sprites import COLUMNS, PER_SHEET, Cell
+from visnet_aug.report.sprites import COLUMNS, PER_SHEET, Tile
 
 PER_CHUNK: Final = 1024
 """Images whose whole records are in one script, fetched when one of them is opened."""
@@ -32,33 +32,33 @@ def to_json(value: object) -> str:
 
 
 def images_script(
-    material: Material,
+    finished: FinishedBuild,
     sheets: contacts.Contacts,
-    cell: Cell,
+    tile: Tile,
     masks: Sequence[str],
     measures: Sequence[Measures | None],
 ) -> bytes:
-    """Write the script with all that the page needs to know of every image at once.
+    """Return the script with everything that the page needs of all images at once.
 
     Args:
-        material: The build.
+        finished: The build.
         sheets: What its contact sheets show.
-        cell: Size of a place in a sprite sheet.
+        tile: Size of a place in a sprite sheet.
         masks: The masks among the sprites, by path, in their order.
         measures: Of each image that is shown.
     """
     data = {
-        "out": str(material.root),
-        "keepsOriginals": material.keeps_originals,
-        "cell": [cell.width, cell.height],
+        "out": str(finished.root),
+        "keepsOriginals": finished.keeps_originals,
+        "cell": [tile.width, tile.height],
         "columns": COLUMNS,
         "perSheet": PER_SHEET,
         "perChunk": PER_CHUNK,
-        "families": material.families,
-        "styles": [material.style(family) for family in material.families],
+        "families": finished.families,
+        "styles": [finished.style(family) for family in finished.families],
         "maskReasons": contacts.MASK_REASONS,
-        "images": _columns(material, masks, measures),
-        **_sheets(material, sheets),
+        "images": _columns(finished, masks, measures),
+        **_sheets(finished, sheets),
     }
     return _call("images", data)
 
@@ -85,17 +85,17 @@ def _call(function: str, *arguments: object) -> bytes:
 
 
 def _columns(
-    material: Material, masks: Sequence[str], measures: Sequence[Measures | None]
+    finished: FinishedBuild, masks: Sequence[str], measures: Sequence[Measures | None]
 ) -> dict[str, Any]:
     """Describe all images, column by column; a word that many share is there once."""
-    rows = material.shown
-    entries = [material.entry(row) for row in rows]
+    rows = finished.shown
+    entries = [finished.entry(row) for row in rows]
     numbers = {path: number for number, path in enumerate(masks)}
 
     def source(row: ManifestRow) -> int | str:
         """Number of the source among the images, or its path where the set doesn't hold it."""
-        original = material.sources.get(row.source)
-        return row.source if original is None else material.places[original.path]
+        original = finished.sources.get(row.source)
+        return row.source if original is None else finished.places[original.path]
 
     def origin(row: ManifestRow) -> int | str:
         """Path of an original in the source dataset, where it is another one there."""
@@ -107,7 +107,7 @@ def _columns(
     return {
         "folder": _coded(row.path.rpartition("/")[0] for row in rows),
         "name": [row.path.rpartition("/")[2] for row in rows],
-        "linkable": [int(material.linkable(row)) for row in rows],
+        "linkable": [int(finished.linkable(row)) for row in rows],
         "split": _coded(row.split for row in rows),
         "pid": [row.pid for row in rows],
         "camera": [row.camid for row in rows],
@@ -144,11 +144,11 @@ def _verdict(entry: MaskEntry | None) -> str | None:
     return (entry.reason or "usable") if entry.accepted else f"none: {entry.reason}"
 
 
-def _sheets(material: Material, sheets: contacts.Contacts) -> dict[str, Any]:
+def _sheets(finished: FinishedBuild, sheets: contacts.Contacts) -> dict[str, Any]:
     """Describe the contact sheets by the numbers of their images."""
 
     def places(rows: Iterable[ManifestRow]) -> list[int]:
-        return [material.places[row.path] for row in rows]
+        return [finished.places[row.path] for row in rows]
 
     return {
         "familySheets": [

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from visnet_aug.report.charts import Bar, Counts, Mark, Series, bars, comparison, histogram
-from visnet_aug.report.material import Material
+from visnet_aug.report.finished import FinishedBuild
 from visnet_aug.report.measures import NAMES, Measures
 
 _BINS: Final = 40
@@ -77,44 +77,44 @@ class Changes:
     rows: Sequence[Change]
 
 
-def charts(material: Material) -> list[Chart]:
+def charts(finished: FinishedBuild) -> list[Chart]:
     """Draw what the tables say of the whole set."""
-    found = [_areas(material), _confidences(material), _identities(material), _cameras(material)]
-    found += [_families(material), _intensities(material)]
+    found = [_areas(finished), _confidences(finished), _identities(finished), _cameras(finished)]
+    found += [_families(finished), _intensities(finished)]
     return [chart for chart in found if chart is not None]
 
 
-def changes(material: Material, measures: Sequence[Measures | None]) -> Changes | None:
+def changes(finished: FinishedBuild, measures: Sequence[Measures | None]) -> Changes | None:
     """Compare copies with their sources, or with the test images where the set has no sources.
 
     Args:
-        material: The build.
+        finished: The build.
         measures: Of each image that is shown.
 
     Returns:
         The comparison, or ``None`` if there are no copies to be seen.
     """
     values = np.array([[np.nan] * len(NAMES) if of is None else of for of in measures])
-    copies = [material.places[row.path] for row in material.copies]
+    copies = [finished.places[row.path] for row in finished.copies]
     if not copies:
         return None
     highest = np.nanpercentile(values, _TAIL, axis=0)
     sources = {
-        material.places[row.path]: material.places[kept.path]
-        for row in material.copies
-        if (kept := material.sources.get(row.source)) is not None
+        finished.places[row.path]: finished.places[kept.path]
+        for row in finished.copies
+        if (kept := finished.sources.get(row.source)) is not None
     }
-    untouched = [place for place, row in enumerate(material.shown) if row.kind == "original"]
+    untouched = [place for place, row in enumerate(finished.shown) if row.kind == "original"]
 
     def compare(name: str, style: str, places: Sequence[int]) -> Change:
         before = [sources[place] for place in places if place in sources] or untouched
         return Change(name, style, _cells(name, style, values[before], values[places], highest))
 
     rows = [compare("all copies", "copies", copies)]
-    for family in material.families:
-        places = [material.places[row.path] for row in material.copies if row.family == family]
+    for family in finished.families:
+        places = [finished.places[row.path] for row in finished.copies if row.family == family]
         if places:
-            rows.append(compare(family, material.style(family), places))
+            rows.append(compare(family, finished.style(family), places))
     return Changes(
         "their sources" if sources else "the untouched test images",
         [(name, _EXPLAINED[name], float(top)) for name, top in zip(NAMES, highest, strict=True)],
@@ -135,26 +135,26 @@ def _cells(
     return cells
 
 
-def _areas(material: Material) -> Chart | None:
-    settings = material.tables.recipe.masks if material.tables.recipe else None
+def _areas(finished: FinishedBuild) -> Chart | None:
+    settings = finished.tables.recipe.masks if finished.tables.recipe else None
     marks = [Mark(settings.min_area, "min"), Mark(settings.max_area, "max")] if settings else []
     note = "Share of the image that the person covers."
-    return _verdicts(material, "Mask area", note, "area", marks)
+    return _verdicts(finished, "Mask area", note, "area", marks)
 
 
-def _confidences(material: Material) -> Chart | None:
-    settings = material.tables.recipe.masks if material.tables.recipe else None
+def _confidences(finished: FinishedBuild) -> Chart | None:
+    settings = finished.tables.recipe.masks if finished.tables.recipe else None
     marks = [Mark(settings.confidence, "min")] if settings else []
     note = "How sure the segmenter is that it found a person."
-    return _verdicts(material, "Mask confidence", note, "confidence", marks)
+    return _verdicts(finished, "Mask confidence", note, "confidence", marks)
 
 
 def _verdicts(
-    material: Material, title: str, note: str, name: str, marks: Sequence[Mark]
+    finished: FinishedBuild, title: str, note: str, name: str, marks: Sequence[Mark]
 ) -> Chart | None:
     """Draw a number of all masks, usable and rejected."""
-    used = material.tables.masked
-    entries = [entry for key, entry in material.tables.entries.items() if key in used]
+    used = finished.tables.masked
+    entries = [entry for key, entry in finished.tables.entries.items() if key in used]
     if not entries:
         return None
     edges = np.linspace(0, 1, _BINS + 1)
@@ -165,9 +165,9 @@ def _verdicts(
     return _chart(title, note, edges, series, of="masks", marks=marks)
 
 
-def _identities(material: Material) -> Chart | None:
+def _identities(finished: FinishedBuild) -> Chart | None:
     """Draw how many images the identities have, before and with copies."""
-    rows = [row for row in material.rows if row.pid > 0 and row.split not in ("query", "gallery")]
+    rows = [row for row in finished.rows if row.pid > 0 and row.split not in ("query", "gallery")]
     copies = Counter(row.pid for row in rows if row.kind == "augmented")
     numbers = [copies[pid] for pid in {row.pid for row in rows}]
     if not copies:
@@ -179,8 +179,8 @@ def _identities(material: Material) -> Chart | None:
     return _chart("Copies per identity", note, edges, series, of="identities", whole=True)
 
 
-def _cameras(material: Material) -> Chart | None:
-    rows = [row for row in material.rows if row.split not in ("query", "gallery")]
+def _cameras(finished: FinishedBuild) -> Chart | None:
+    rows = [row for row in finished.rows if row.split not in ("query", "gallery")]
     cameras = [row.camid for row in rows]
     if not cameras:
         return None
@@ -190,41 +190,41 @@ def _cameras(material: Material) -> Chart | None:
         for name, kind in (("originals", "original"), ("copies", "augmented"))
     ]
     note = "Images with which to train, by camera."
-    if material.tables.product == "probe":
+    if finished.tables.product == "probe":
         note = "Rewritten test images, by camera."
     return _chart(
         "Cameras", note, edges, [s for s in series if s.counts.any()], of="images", whole=True
     )
 
 
-def _families(material: Material) -> Chart | None:
-    copies = Counter((row.family, str(row.variant)) for row in material.rows if row.family)
+def _families(finished: FinishedBuild) -> Chart | None:
+    copies = Counter((row.family, str(row.variant)) for row in finished.rows if row.family)
     if not copies:
         return None
     rows = [
         Bar(
             family.replace("_", " "),
-            material.style(family),
+            finished.style(family),
             sorted((variant, count) for (of, variant), count in copies.items() if of == family),
         )
-        for family in material.families
+        for family in finished.families
     ]
     note = "Copies of each family; the parts are its variants."
     return Chart("Families", note, bars(f"Families. {note}", rows, of="copies"))
 
 
-def _intensities(material: Material) -> Chart | None:
-    copies = [row for row in material.rows if row.kind == "augmented"]
+def _intensities(finished: FinishedBuild) -> Chart | None:
+    copies = [row for row in finished.rows if row.kind == "augmented"]
     if not copies:
         return None
     edges = np.linspace(0, 1, _BINS + 1)
     series = [
         Series(
             family.replace("_", " "),
-            material.style(family),
+            finished.style(family),
             _count([row.intensity or 0 for row in copies if row.family == family], edges),
         )
-        for family in material.families
+        for family in finished.families
     ]
     note = "Strength that was drawn for each copy, from 0 to 1."
     return _chart("Intensity", note, edges, series, of="copies")

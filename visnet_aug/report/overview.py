@@ -1,4 +1,4 @@
-"""What was built, in numbers: counts against the plan and, for Market-1501, as published."""
+"""What was built, in numbers: counts, compared with the plan and the published Market-1501."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from visnet_aug.builder.finished import SOURCE_SPLITS
-from visnet_aug.builder.output import RECIPE
+from visnet_aug.builder.folder import RECIPE
 from visnet_aug.builder.plan import PUBLISHED_RATIO
-from visnet_aug.builder.rows import summarise
-from visnet_aug.builder.timings import Timings, read_timings
+from visnet_aug.builder.rows import SOURCE_SPLITS, summarise
+from visnet_aug.builder.tables import Timings, read_timings
 from visnet_aug.datasets.counts import PUBLISHED
 from visnet_aug.errors import OutputError
 from visnet_aug.masks.settings import PERSON
 from visnet_aug.recipe import Recipe
-from visnet_aug.report.material import Material
-from visnet_aug.verify.verdict import Problem
+from visnet_aug.report.finished import FinishedBuild
+from visnet_aug.verification.verdict import Problem
 
 PUBLISHED_TRAIN: Final = PUBLISHED_RATIO[0]
 PUBLISHED_TOTAL: Final = PUBLISHED_TRAIN + PUBLISHED["query"].images + PUBLISHED["gallery"].images
@@ -146,53 +145,53 @@ class Overview:
         return all(compared) if compared else None
 
 
-def overview(material: Material) -> Overview:
+def overview(finished: FinishedBuild) -> Overview:
     """Sum up a build."""
-    tables = material.tables
+    tables = finished.tables
     report: Mapping[str, Any] = tables.report or {}
     used = tables.masked
     accepted = sum(entry.accepted for name, entry in tables.entries.items() if name in used)
-    market = _is_market(material)
-    lines = list(_lines(material, report, market))
-    timings, untimed = _timings(material.root)
+    market = _is_market(finished)
+    lines = list(_lines(finished, report, market))
+    timings, untimed = _timings(finished.root)
     return Overview(
         product=tables.product,
         lines=lines,
         total=_total(lines, PUBLISHED_TOTAL if market else None),
         planned=report.get("images"),
-        copies=sum(row.kind == "augmented" for row in material.rows),
-        identities=len({row.pid for row in material.rows if row.pid > 0}),
-        cameras=len({row.camid for row in material.rows}),
-        parts=_parts(material),
+        copies=sum(row.kind == "augmented" for row in finished.rows),
+        identities=len({row.pid for row in finished.rows if row.pid > 0}),
+        cameras=len({row.camid for row in finished.rows}),
+        parts=_parts(finished),
         arithmetic=str(report.get("arithmetic", "")),
         classes=tables.recipe.masks.classes if tables.recipe else PERSON,
         masks=(accepted, len(used)),
-        keeps_originals=material.keeps_originals,
-        changes=_recipe_changes(material.tables.recipe),
-        recipe=_text(material.root / RECIPE),
+        keeps_originals=finished.keeps_originals,
+        changes=_recipe_changes(finished.tables.recipe),
+        recipe=_text(finished.root / RECIPE),
         facts=list(_facts(report)),
         versions=_versions(report),
-        checksums=list(_checksums(material, report)),
+        checksums=list(_checksums(finished, report)),
         timings=timings,
         untimed=untimed,
         problems=tables.problems,
     )
 
 
-def _is_market(material: Material) -> bool:
+def _is_market(finished: FinishedBuild) -> bool:
     """Tell whether the source was the whole of Market-1501, unusable files included."""
-    tables = material.tables
+    tables = finished.tables
     if tables.product == "probe":
         return False
-    images = Counter(row.split for row in material.sources.values())
+    images = Counter(row.split for row in finished.sources.values())
     images["train"] = len(tables.masked)
     images.update(row.split for row in tables.rejected or () if row.stage == "read")
     return images == {split: counts.images for split, counts in PUBLISHED.items()}
 
 
-def _lines(material: Material, report: Mapping[str, Any], market: bool) -> Iterator[SplitLine]:
+def _lines(finished: FinishedBuild, report: Mapping[str, Any], market: bool) -> Iterator[SplitLine]:
     splits = report.get("splits", {})
-    for split, counts in summarise(material.rows).splits.items():
+    for split, counts in summarise(finished.rows).splits.items():
         published = PUBLISHED[SOURCE_SPLITS[split]] if market and split != "val" else None
         images = (PUBLISHED_TRAIN if split == "train" else published.images) if published else None
         kept = published if published and counts.originals else None
@@ -213,9 +212,9 @@ def _total(lines: Sequence[SplitLine], published: int | None) -> Number:
     return Number(sum(line.images.value for line in lines), None if held_back else published)
 
 
-def _parts(material: Material) -> list[Part]:
+def _parts(finished: FinishedBuild) -> list[Part]:
     """Divide the set as its bar shows it: by split, and training images by kind."""
-    counts = Counter((row.split, row.kind) for row in material.rows)
+    counts = Counter((row.split, row.kind) for row in finished.rows)
     parts = []
     for (split, kind), count in counts.items():
         alone = sum(of == split for of, _ in counts) == 1
@@ -257,8 +256,10 @@ def _versions(report: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(version)) for name, version in versions.items()]
 
 
-def _checksums(material: Material, report: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
-    changed = {problem.text.partition(":")[0] for problem in material.tables.problems}
+def _checksums(
+    finished: FinishedBuild, report: Mapping[str, Any]
+) -> Iterator[tuple[str, str, bool]]:
+    changed = {problem.text.partition(":")[0] for problem in finished.tables.problems}
     for name, digest in report.get("sha256", {}).items():
         yield name, str(digest), name not in changed
 
@@ -271,7 +272,7 @@ def _timings(root: Path) -> tuple[Timings | None, str]:
 
 
 def _text(path: Path) -> str:
-    """Read a text to be shown, whatever state it is in."""
+    """Read a text to show, even a damaged one."""
     try:
         return path.read_bytes().decode(errors="replace")
     except OSError as error:

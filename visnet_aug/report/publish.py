@@ -1,8 +1,8 @@
-"""Puts a report where people look for it, so that they find a whole one at any time.
+"""Publishes a report in one step, so that there is a complete one at any time.
 
-``index.html`` names the folder of its own parts, ``page-<digest>``. A new report's parts are all
+``index.html`` names the folder of its own parts, ``page-<digest>``. All parts of a new report are
 there, under another digest, before ``index.html`` is replaced in one step; then the parts of the
-earlier report are removed. Of anything else in ``report/`` nothing is touched.
+earlier report are removed. Nothing else in ``report/`` is touched.
 """
 
 from __future__ import annotations
@@ -14,8 +14,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from visnet_aug.builder.output import REPORT_PAGE
-from visnet_aug.files import PART_SUFFIX, cannot, make_folder, remove_file, write_file
+from visnet_aug.builder.folder import REPORT_PAGE
+from visnet_aug.files import (
+    PART_SUFFIX,
+    cannot,
+    make_folder,
+    remove_file,
+    sha256_of_file,
+    write_file,
+)
 
 _FOLDER: Final = re.compile(r"page-([0-9a-f]{12}|new)")
 _PART: Final = r"(images|masks|records)-\d{4,}\.(jpg|png|js)|[a-z]+\.(js|css)"
@@ -24,10 +31,10 @@ _OURS: Final = re.compile(rf"({_PART})({re.escape(PART_SUFFIX)})?")
 
 @contextmanager
 def unpublished(folder: Path) -> Iterator[Path]:
-    """Give an empty folder for the parts of a report, which is gone afterwards.
+    """Give an empty folder for the parts of a report, and remove it afterwards.
 
     Args:
-        folder: Where reports go; made if need be.
+        folder: Where reports go; made if necessary.
 
     Raises:
         OutputError: It cannot be made or emptied.
@@ -42,10 +49,10 @@ def unpublished(folder: Path) -> Iterator[Path]:
 
 
 def publish(folder: Path, parts: Path) -> str:
-    """Move a report's parts to where its ``index.html`` will look for them.
+    """Move a report's parts to where its ``index.html`` looks for them.
 
     Returns:
-        The name of the folder that they are in now, which follows from what is in them.
+        The name of their new folder, which follows from their content.
 
     Raises:
         OutputError: A file cannot be read or moved.
@@ -54,12 +61,10 @@ def publish(folder: Path, parts: Path) -> str:
     digest = hashlib.sha256()
     try:
         for file in files:
-            digest.update(
-                f"{file.name}\n{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode()
-            )
+            digest.update(f"{file.name}\n{sha256_of_file(file)}\n".encode())
         target = folder / f"page-{digest.hexdigest()[:12]}"
         make_folder(target)
-        for file in files:  # one by one: the same report may be there already, and in use
+        for file in files:  # one by one: the same report may be there already, and open
             file.replace(target / file.name)
     except OSError as error:
         raise cannot("published", parts, error) from error
@@ -88,7 +93,7 @@ def publish_index(folder: Path, name: str, page: bytes) -> Path:
 
 
 def _remove_parts(parts: Path) -> None:
-    """Remove a report's parts, and their folder if nobody put anything else there."""
+    """Remove a report's parts, and their folder if nothing else is in it."""
     if parts.is_symlink() or not parts.is_dir():
         return
     for file in parts.iterdir():

@@ -34,16 +34,16 @@ ROWS: Final = 8
 PER_SHEET: Final = COLUMNS * ROWS
 
 _AREA: Final = 64 * 128
-"""Pixels of a place: a Market-1501 crop is shown as it is."""
+"""Pixels of a tile: a Market-1501 crop is shown at its own size."""
 
 _BLOCK: Final = 16
-"""Pixels that JPEG's chroma shares; places are multiples of it."""
+"""Pixels that share JPEG's chroma; tiles are multiples of it."""
 
 _LONGEST: Final = 3.0
-"""Aspect ratio of the longest place; images that are longer still are shown smaller."""
+"""Maximum aspect ratio of a tile; longer images are shown smaller."""
 
 _QUALITY: Final = [cv2.IMWRITE_JPEG_QUALITY, 70]
-"""1.7 kB a Market-1501 crop, and no difference to be seen beside the original's own."""
+"""1.7 kB per Market-1501 crop, with no visible difference from the original."""
 
 _COLOURS: Final = (0, 0, 0, *TINT, *OUTLINE)
 _OPACITIES: Final = bytes((0, 150, 255))
@@ -51,8 +51,8 @@ _OPACITIES: Final = bytes((0, 150, 255))
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
-    """The place of one picture in a sheet: width and height in pixels."""
+class Tile:
+    """The size of one picture's place in a sheet, in pixels."""
 
     width: int
     height: int
@@ -87,7 +87,7 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What came of a sheet.
+    """The result of drawing a sheet.
 
     Attributes:
         sheet: Which one it was.
@@ -100,11 +100,11 @@ class Drawn:
     unseen: Sequence[tuple[str, str]]
 
 
-def choose_cell(sizes: Iterable[tuple[int, int]]) -> Cell:
-    """Choose a place that suits most images: of the median aspect ratio."""
+def choose_tile(sizes: Iterable[tuple[int, int]]) -> Tile:
+    """Choose a tile that suits most images: of the median aspect ratio."""
     aspect = float(np.median([width / height for width, height in sizes] or [1]))
     aspect = min(max(aspect, 1 / _LONGEST), _LONGEST)
-    return Cell(_blocks(sqrt(_AREA * aspect)), _blocks(sqrt(_AREA / aspect)))
+    return Tile(_blocks(sqrt(_AREA * aspect)), _blocks(sqrt(_AREA / aspect)))
 
 
 def cut_sheets(
@@ -117,46 +117,46 @@ def cut_sheets(
     ]
 
 
-def draw_sheet(sheet: Sheet, root: Path, folder: Path, cell: Cell) -> Drawn:
+def draw_sheet(sheet: Sheet, root: Path, folder: Path, tile: Tile) -> Drawn:
     """Draw a sheet and write it.
 
     Args:
         sheet: What is to be on it.
         root: The set's folder.
         folder: Where the file goes.
-        cell: Size of the places.
+        tile: Size of the places.
 
     Raises:
         OutputError: It cannot be written.
     """
     draw = _draw_masks if sheet.masks else _draw_images
-    return draw(sheet, root, folder, cell)
+    return draw(sheet, root, folder, tile)
 
 
-def _draw_images(sheet: Sheet, root: Path, folder: Path, cell: Cell) -> Drawn:
-    page = _paper(sheet, cell, channels=3)
+def _draw_images(sheet: Sheet, root: Path, folder: Path, tile: Tile) -> Drawn:
+    page = _paper(sheet, tile, channels=3)
     measures: list[Measures | None] = []
     unseen = []
     for place, (path, size) in enumerate(zip(sheet.paths, sheet.sizes, strict=True)):
         try:
-            picture = _read_small(read_bytes(root, path), cell.fit(*size))
+            picture = _read_small(read_bytes(root, path), tile.fit(*size))
         except DECODER_ERRORS as error:
             measures.append(None)
             unseen.append((path, _reason(error)))
             continue
         measures.append(measure(picture))
-        _put(page, place, picture, cell)
+        _put(page, place, picture, tile)
     data = cv2.imencode(".jpg", cv2.cvtColor(page, cv2.COLOR_RGB2BGR), _QUALITY)[1]
     write_file(folder / sheet.name, data.tobytes())
     return Drawn(sheet, measures, unseen)
 
 
-def _draw_masks(sheet: Sheet, root: Path, folder: Path, cell: Cell) -> Drawn:
-    page = _paper(sheet, cell, channels=1)
+def _draw_masks(sheet: Sheet, root: Path, folder: Path, tile: Tile) -> Drawn:
+    page = _paper(sheet, tile, channels=1)
     unseen = []
     for place, (path, size) in enumerate(zip(sheet.paths, sheet.sizes, strict=True)):
         try:
-            _put(page, place, mark(_fit(read_mask(root / path), cell.fit(*size))), cell)
+            _put(page, place, mark(_fit(read_mask(root / path), tile.fit(*size))), tile)
         except OutputError as error:
             unseen.append((path, str(error)))
     image = Image.fromarray(page[..., 0], "P")
@@ -167,19 +167,19 @@ def _draw_masks(sheet: Sheet, root: Path, folder: Path, cell: Cell) -> Drawn:
     return Drawn(sheet, (), unseen)
 
 
-def _paper(sheet: Sheet, cell: Cell, channels: int) -> npt.NDArray[np.uint8]:
+def _paper(sheet: Sheet, tile: Tile, channels: int) -> npt.NDArray[np.uint8]:
     rows = -(-len(sheet.paths) // COLUMNS)
-    return np.zeros((rows * cell.height, COLUMNS * cell.width, channels), np.uint8)
+    return np.zeros((rows * tile.height, COLUMNS * tile.width, channels), np.uint8)
 
 
-def _put(page: npt.NDArray[np.uint8], place: int, picture: Picture, cell: Cell) -> None:
+def _put(page: npt.NDArray[np.uint8], place: int, picture: Picture, tile: Tile) -> None:
     height, width = picture.shape[:2]
     filled = cv2.copyMakeBorder(
-        picture, 0, cell.height - height, 0, cell.width - width, cv2.BORDER_REPLICATE
+        picture, 0, tile.height - height, 0, tile.width - width, cv2.BORDER_REPLICATE
     )
-    top, left = place // COLUMNS * cell.height, place % COLUMNS * cell.width
-    page[top : top + cell.height, left : left + cell.width] = filled.reshape(
-        cell.height, cell.width, -1
+    top, left = place // COLUMNS * tile.height, place % COLUMNS * tile.width
+    page[top : top + tile.height, left : left + tile.width] = filled.reshape(
+        tile.height, tile.width, -1
     )
 
 

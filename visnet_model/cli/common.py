@@ -5,14 +5,9 @@ Beside the errors only click is imported at the top: help must come at once.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from visnet_aug.command import as_it_is, completion
-
-if TYPE_CHECKING:
-    import torch
 
 
 def epilog(command: str, codes: str, *examples: str) -> str:
@@ -44,24 +39,3 @@ batch_size_option = click.option(
     show_default=True,
     help="Images embedded at once.",
 )
-
-
-def choose_device(name: str) -> torch.device:
-    """Turn ``--device`` into a device that is there.
-
-    Raises:
-        click.UsageError: There is no such device.
-    """
-    import torch
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise click.UsageError(f"--device {name}: {reason}") from error
-    if device.type == "cuda" and device.index is None:  # torch.cuda.set_device wants to know which
-        return torch.device("cuda", torch.cuda.current_device())
-    return device

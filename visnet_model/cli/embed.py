@@ -12,7 +12,6 @@ from visnet_aug.command import CONTEXT, as_it_is, exit_codes, run
 from visnet_aug.errors import ManifestError, OutputError
 from visnet_model.cli.common import (
     batch_size_option,
-    choose_device,
     device_option,
     epilog,
     precision_option,
@@ -116,6 +115,7 @@ def command(
     if splits and manifest is None:
         raise click.UsageError("--split is for --manifest.")
 
+    from visnet_aug.hardware import choose_device
     from visnet_model.export.checked import check_target
     from visnet_model.export.embeddings_file import write_embeddings
     from visnet_model.provenance import sha256_of

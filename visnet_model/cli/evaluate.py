@@ -12,7 +12,6 @@ from visnet_aug.command import CONTEXT, exit_codes, run
 from visnet_aug.errors import ManifestError, OutputError
 from visnet_model.cli.common import (
     batch_size_option,
-    choose_device,
     device_option,
     epilog,
     precision_option,
@@ -129,6 +128,7 @@ def evaluate(
         raise click.UsageError("Give --checkpoint, or --complexity.")
 
     from visnet_aug.files import make_folder, remove_file
+    from visnet_aug.hardware import choose_device
     from visnet_model.evaluation.evaluate import EvaluationOptions
     from visnet_model.evaluation.report import Subject
     from visnet_model.training.checkpoint import load_network

@@ -9,7 +9,7 @@ import click
 
 from visnet_aug.command import CONTEXT, INTERRUPTED, exit_codes, run
 from visnet_aug.errors import ManifestError, OutputError
-from visnet_model.cli.common import choose_device, device_option, epilog
+from visnet_model.cli.common import device_option, epilog
 from visnet_model.errors import CheckpointError, DataError, ModelError, TrainingError, WeightsError
 
 if TYPE_CHECKING:
@@ -88,8 +88,9 @@ def _size(
     "--config",
     "config_file",
     type=click.Path(path_type=Path),
-    help="Settings: a YAML file with a train: section; the options below override it.  "
-    "[default: as pipelines/market1501.yaml]",
+    metavar="FILE|NAME",
+    help="Settings: a YAML file with a train: section, or a packaged recipe that visnet-aug recipe "
+    "--list names; the options below override it.  [default: market1501]",
 )
 @click.option(
     "--backbone",
@@ -171,6 +172,7 @@ def train(
     The run's folder gets config.yaml, metrics.jsonl, TensorBoard's log, last.pt after every
     epoch, best.pt by mAP, and curves.png. Ctrl-C saves and leaves; --resume goes on.
     """
+    from visnet_aug.hardware import choose_device
     from visnet_model.training.console import ConsoleObserver
     from visnet_model.training.distributed import join
     from visnet_model.training.run import Interrupted, new_run, resumed_run

@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from visnet_aug.manifest import JUNK_PID
 from visnet_aug.progress import Advance, Stage
 from visnet_model.data.images import ImageSource
 from visnet_model.data.table import ImageTable
 from visnet_model.errors import DataError, TrainingError
 from visnet_model.evaluation.distances import NORM_TOLERANCE, Distances, EuclideanDistances
 from visnet_model.evaluation.embed import BATCH_SIZE, Embeddings, embed
-from visnet_model.evaluation.ranking import JUNK_PID, RANKS, Ranking, evaluate_ranking
+from visnet_model.evaluation.ranking import RANKS, Ranking, evaluate_ranking
 from visnet_model.evaluation.rerank import rerank
 from visnet_model.precision import Precision
 

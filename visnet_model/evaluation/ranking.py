@@ -19,10 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from visnet_aug.manifest import JUNK_PID
 from visnet_model.evaluation.distances import Array, Distances, blocks
-
-JUNK_PID = -1
-"""Identity of gallery images that count neither as right nor as wrong."""
 
 RANKS = (1, 5, 10, 20)
 """Where the paper reads the CMC curve."""

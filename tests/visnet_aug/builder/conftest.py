@@ -13,17 +13,15 @@ from pathlib import Path
 import pytest
 from fake_segmenters import Picky
 
-from visnet_aug.builder.masking import SegmenterFactory, SegmenterSource
+from visnet_aug.masks.compute import SegmenterFactory, SegmenterSource
 
 CRASH = """
 import importlib, os, signal, sys
 sys.path.insert(0, {tests!r})
 from fake_segmenters import Ellipses
-from pathlib import Path
-from visnet_aug.builder.build import Options, build
+from visnet_aug.builder.build import build, build_probe
 from visnet_aug.builder import local
-from visnet_aug.builder.masking import SegmenterSource
-from visnet_aug.builder.probe import Probe, probe_recipe
+from visnet_aug.masks.compute import SegmenterSource
 from visnet_aug.recipe import Recipe
 
 module, _, name = {point!r}.rpartition(":")
@@ -44,8 +42,8 @@ setattr(owner, name, killed)
 local.CHUNK = 2
 
 if __name__ == "__main__":
-    build(Path({source!r}), Path({out!r}), {arguments}, options=Options(workers=2),
-          segmenter_factory=lambda *_: SegmenterSource("ellipses", Ellipses))
+    {command}({source!r}, {out!r}, {arguments}, workers=2,
+              segmenter=lambda *_: SegmenterSource("ellipses", Ellipses))
 """
 
 
@@ -53,7 +51,7 @@ if __name__ == "__main__":
 def kill(market: Path, tmp_path: Path) -> Callable[..., None]:
     """Build from the small dataset and be killed as a function is called for the nth time."""
 
-    def kill(point: str, call: int, out: Path, arguments: str) -> None:
+    def kill(point: str, call: int, out: Path, command: str, arguments: str) -> None:
         tests = str(Path(__file__).parents[2])
         script = tmp_path / "crash.py"
         script.write_text(
@@ -63,6 +61,7 @@ def kill(market: Path, tmp_path: Path) -> Callable[..., None]:
                 call=call,
                 source=str(market),
                 out=str(out),
+                command=command,
                 arguments=arguments,
             )
         )

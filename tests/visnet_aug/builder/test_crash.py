@@ -13,11 +13,11 @@ import pytest
 
 from benchmarks.crash import COPY, tree
 from benchmarks.killed import Kill
-from visnet_aug.builder.build import Options, build, make_masks
+from visnet_aug.builder.build import build, make_masks
+from visnet_aug.builder.folder import METADATA, TABLES
 from visnet_aug.builder.lock import hold
-from visnet_aug.builder.masking import SegmenterFactory
-from visnet_aug.builder.output import METADATA, TABLES
 from visnet_aug.errors import OutputError
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe
 
 RECIPE = Recipe(images=47)
@@ -29,11 +29,11 @@ from fake_segmenters import Ellipses
 from benchmarks.killed import arm
 from visnet_aug.cli.main import main
 from visnet_aug.builder import build, local
-from visnet_aug.builder.masking import SegmenterSource
+from visnet_aug.masks.compute import SegmenterSource
 
 arm(__name__)
 local.CHUNK = 2
-build.build.__kwdefaults__["segmenter_factory"] = lambda *_: SegmenterSource("ellipses", Ellipses)
+build.build.__kwdefaults__["segmenter"] = lambda *_: SegmenterSource("ellipses", Ellipses)
 if __name__ == "__main__":
     main()
 """
@@ -54,7 +54,7 @@ def built(
 ) -> dict[str, str]:
     """What an uninterrupted build makes."""
     out = tmp_path_factory.mktemp("built") / "aug"
-    build(market, out, RECIPE, Options(workers=2), segmenter_factory=ellipses)
+    build(market, out, recipe=RECIPE, workers=2, segmenter=ellipses)
     return tree(out)
 
 
@@ -97,7 +97,7 @@ def test_killed_in_every_stage_by_turns_a_build_ends_with_the_same_bytes(
         else:
             assert code == -signal.SIGKILL, err
         assert not (out / "manifest.csv").exists()
-    result = build(market, out, RECIPE, Options(workers=2), segmenter_factory=ellipses)
+    result = build(market, out, recipe=RECIPE, workers=2, segmenter=ellipses)
     assert result.masks is not None
     assert result.found > 0
     assert tree(out) == built
@@ -109,8 +109,8 @@ def test_a_second_build_into_the_folder_is_refused_and_harms_nothing(
     out = tmp_path / "aug"
     with hold(out):
         for command in (build, make_masks):
-            with pytest.raises(OutputError, match=r"aug: process \d+ is at work in it"):
-                command(market, out, RECIPE, segmenter_factory=ellipses)
+            with pytest.raises(OutputError, match=r"aug: process \d+ is working in it"):
+                command(market, out, recipe=RECIPE, segmenter=ellipses)
         assert sorted(tree(out)) == [".visnet", ".visnet/lock"]
-    build(market, out, RECIPE, Options(workers=1), segmenter_factory=ellipses)
+    build(market, out, recipe=RECIPE, workers=1, segmenter=ellipses)
     assert tree(out) == built

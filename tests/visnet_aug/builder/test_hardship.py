@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from benchmarks.crash import tree
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory
-from visnet_aug.builder.observer import Advance, Silent
+from visnet_aug.builder.build import Observer, build
 from visnet_aug.errors import DatasetError, OutputError
+from visnet_aug.masks.compute import SegmenterFactory
+from visnet_aug.progress import Advance
 from visnet_aug.recipe import Recipe
 
 RECIPE = Recipe(images=47)
-OPTIONS = Options(workers=1)
+OPTIONS = {"workers": 1}
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def built(
 ) -> dict[str, str]:
     """What a build makes where nothing goes wrong."""
     out = tmp_path_factory.mktemp("built") / "aug"
-    build(market, out, RECIPE, OPTIONS, segmenter_factory=ellipses)
+    build(market, out, recipe=RECIPE, **OPTIONS, segmenter=ellipses)
     return tree(out)
 
 
@@ -79,11 +79,11 @@ def test_a_full_disk_is_a_clear_error_and_nothing_is_half_written(
 ) -> None:
     disk.mount(f"size={kilobytes}k")
     with pytest.raises(OutputError, match=f"({where}).*cannot be written .No space left"):
-        build(market, disk.out, RECIPE, OPTIONS, segmenter_factory=ellipses)
+        build(market, disk.out, recipe=RECIPE, **OPTIONS, segmenter=ellipses)
     assert not [path for path in tree(disk.out) if path.endswith(".part")]
     assert not (disk.out / "manifest.csv").exists()
     disk.mount("remount,size=8m")
-    build(market, disk.out, RECIPE, OPTIONS, segmenter_factory=ellipses)
+    build(market, disk.out, recipe=RECIPE, **OPTIONS, segmenter=ellipses)
     assert tree(disk.out) == built
 
 
@@ -95,23 +95,23 @@ def test_a_read_only_folder_is_a_clear_error(
         build(
             market,
             disk.out,
-            RECIPE,
-            OPTIONS,
-            segmenter_factory=ellipses,
+            recipe=RECIPE,
+            **OPTIONS,
+            segmenter=ellipses,
             observer=At("render", stop),
         )
     before = tree(disk.out)
     disk.mount("remount,ro")
     for out in (disk.out, disk.out.with_name("new")):
         with pytest.raises(OutputError, match=r"cannot be .* .Read-only file system"):
-            build(market, out, RECIPE, OPTIONS, segmenter_factory=ellipses)
+            build(market, out, recipe=RECIPE, **OPTIONS, segmenter=ellipses)
     assert tree(disk.out) == before
     disk.mount("remount,rw")
-    build(market, disk.out, RECIPE, OPTIONS, segmenter_factory=ellipses)
+    build(market, disk.out, recipe=RECIPE, **OPTIONS, segmenter=ellipses)
     assert tree(disk.out) == built
 
 
-class At(Silent):
+class At(Observer):
     """Does something as a stage begins."""
 
     def __init__(self, name: str, harm: Callable[[], object]) -> None:
@@ -148,12 +148,12 @@ def test_a_source_that_vanishes_or_changes_stops_the_build_with_its_name(
 
     message = "cannot be read any more" if change is None else "changed since the dataset was read"
     with pytest.raises(DatasetError, match=f"{image.name}: {message}.*run again"):
-        build(source, out, RECIPE, OPTIONS, segmenter_factory=ellipses, observer=At(stage, harm))
+        build(source, out, recipe=RECIPE, **OPTIONS, segmenter=ellipses, observer=At(stage, harm))
     assert not [path for path in tree(out) if path.endswith(".part")]
     assert not (out / "manifest.csv").exists()
     if stage != "mask":  # which dataset it is has been written down
         with pytest.raises(OutputError, match=r"holds another build: source is .* --force starts"):
-            build(source, out, RECIPE, OPTIONS, segmenter_factory=ellipses)
+            build(source, out, recipe=RECIPE, **OPTIONS, segmenter=ellipses)
     image.write_bytes(data)
-    build(source, out, RECIPE, OPTIONS, segmenter_factory=ellipses)
+    build(source, out, recipe=RECIPE, **OPTIONS, segmenter=ellipses)
     assert tree(out) == built

@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.builder.build import Options, build, dry_run
-from visnet_aug.builder.masking import SegmenterFactory
-from visnet_aug.builder.probe import Probe, probe_recipe
+from visnet_aug.builder.build import build, build_probe, dry_run
+from visnet_aug.builder.probe import probe_recipe
 from visnet_aug.datasets.market1501 import MARKET1501
 from visnet_aug.datasets.rejected import read_rejected
 from visnet_aug.errors import OutputError, PlanError
 from visnet_aug.manifest import read_manifest
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe, load_recipe
-from visnet_aug.replay import Replayer
 from visnet_aug.report.site import write_report
-from visnet_aug.verify.verify import verify
+from visnet_aug.reproduction import Replayer
+from visnet_aug.verification.verify import verify
 
-ALONE = Options(workers=1)
+ALONE = {"workers": 1}
 
 PEOPLE = {"train": (1, 2, 3), "query": (11,), "gallery": (11, 12)}
 """Identities of the small sets by split; two images of each, from two cameras."""
@@ -109,7 +109,7 @@ def test_whatever_the_layout_the_output_is_market1501s_and_tells_its_sources(
     source: Source, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     out = tmp_path / "aug"
-    result = build(source.root, out, source.recipe, ALONE, segmenter_factory=ellipses)
+    result = build(source.root, out, recipe=source.recipe, **ALONE, segmenter=ellipses)
     rows = read_manifest(out / "manifest.csv")
     kept = {row.source: row for row in rows if row.kind == "original"}
     read = 6 if source.layout == "pattern" else 12
@@ -132,26 +132,26 @@ def test_auto_and_the_layouts_name_are_one_build(
     source: Source, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     out = tmp_path / "aug"
-    build(source.root, out, source.recipe, ALONE, segmenter_factory=ellipses)
+    build(source.root, out, recipe=source.recipe, **ALONE, segmenter=ellipses)
     explicit = source.recipe.replace(layout=source.layout)
-    assert build(source.root, out, explicit, ALONE, segmenter_factory=ellipses).was_there
+    assert build(source.root, out, recipe=explicit, **ALONE, segmenter=ellipses).was_there
     recorded = load_recipe(out / "recipe.yaml")
-    assert build(source.root, out, recorded, ALONE, segmenter_factory=ellipses).was_there
-    assert dry_run(source.root, out, explicit, ALONE, segmenter_factory=ellipses).plan.tasks
+    assert build(source.root, out, recipe=recorded, **ALONE, segmenter=ellipses).was_there
+    assert dry_run(source.root, out, recipe=explicit, **ALONE, segmenter=ellipses).plan.tasks
 
 
 def test_where_a_dataset_lies_says_nothing_to_a_build_but_where_in_it_does(
     tmp_path: Path, jpeg: Callable[..., bytes], ellipses: SegmenterFactory
 ) -> None:
     recipe = make_pattern(tmp_path / "set", jpeg)
-    build(tmp_path / "set", tmp_path / "aug", recipe, ALONE, segmenter_factory=ellipses)
+    build(tmp_path / "set", tmp_path / "aug", recipe=recipe, **ALONE, segmenter=ellipses)
     moved = shutil.copytree(tmp_path / "set", tmp_path / "elsewhere")
-    build(moved, tmp_path / "again", recipe, ALONE, segmenter_factory=ellipses)
+    build(moved, tmp_path / "again", recipe=recipe, **ALONE, segmenter=ellipses)
     assert files(tmp_path / "again") == files(tmp_path / "aug")
     image = next((moved / "1").iterdir())
     image.rename(image.with_stem("1-another"))
     with pytest.raises(OutputError, match="holds another build: source is"):
-        build(moved, tmp_path / "aug", recipe, ALONE, segmenter_factory=ellipses)
+        build(moved, tmp_path / "aug", recipe=recipe, **ALONE, segmenter=ellipses)
 
 
 def test_copies_are_replayed_by_any_of_their_names(
@@ -161,9 +161,9 @@ def test_copies_are_replayed_by_any_of_their_names(
     build(
         tmp_path / "set",
         out,
-        make_msmt17(tmp_path / "set", jpeg),
-        ALONE,
-        segmenter_factory=ellipses,
+        recipe=make_msmt17(tmp_path / "set", jpeg),
+        **ALONE,
+        segmenter=ellipses,
     )
     rows = read_manifest(out / "manifest.csv")
     copy = next(row for row in rows if row.kind == "augmented")
@@ -182,7 +182,7 @@ def test_the_published_composition_finds_its_sources_by_src(
     root, out = tmp_path / "set", tmp_path / "aug"
     recipe = make_table(root, jpeg).replace(composition="published", images=12)
     shunned = root / "all of them/0.jpg"
-    build(root, out, recipe, ALONE, segmenter_factory=shunning(shunned))
+    build(root, out, recipe=recipe, **ALONE, segmenter=shunning(shunned))
     verdict = verify(out, source=root, workers=1)
     assert (verdict.sound, verdict.uncompared) == (True, 0)
     (copy, *_) = (row for row in read_manifest(out / "manifest.csv") if row.kind == "augmented")
@@ -197,7 +197,11 @@ def test_two_originals_of_one_file_are_found(
 ) -> None:
     out = tmp_path / "aug"
     build(
-        tmp_path / "set", out, make_table(tmp_path / "set", jpeg), ALONE, segmenter_factory=ellipses
+        tmp_path / "set",
+        out,
+        recipe=make_table(tmp_path / "set", jpeg),
+        **ALONE,
+        segmenter=ellipses,
     )
     with (out / "manifest.csv").open() as file:
         header, *rows = csv.reader(file)
@@ -214,12 +218,5 @@ def test_no_probe_without_test_images(
 ) -> None:
     recipe = probe_recipe(make_pattern(tmp_path / "set", jpeg))
     with pytest.raises(PlanError, match="has neither query nor gallery, which a probe is made of"):
-        build(
-            tmp_path / "set",
-            tmp_path / "p",
-            recipe,
-            ALONE,
-            product=Probe(),
-            segmenter_factory=ellipses,
-        )
+        build_probe(tmp_path / "set", tmp_path / "p", recipe=recipe, **ALONE, segmenter=ellipses)
     assert not (tmp_path / "p").exists()

@@ -22,7 +22,7 @@ from visnet_aug.recipe import Recipe
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
-    return Context(Recipe(), tmp_path, "copy")
+    return Context(Recipe(), tmp_path, "clone")
 
 
 @pytest.fixture(scope="module")

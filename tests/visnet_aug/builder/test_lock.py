@@ -42,7 +42,7 @@ def process(root: Path, how: str = "hold") -> Iterator[subprocess.Popen[str]]:
 def test_a_lock_is_for_one_and_leaves_no_file(tmp_path: Path) -> None:
     for _ in range(2):
         with hold(tmp_path):
-            message = f"process {os.getpid()} is at work in it; wait for it"
+            message = f"process {os.getpid()} is working in it; wait for it"
             with pytest.raises(OutputError, match=message), hold(tmp_path):
                 pass
             assert lock_path(tmp_path).exists()

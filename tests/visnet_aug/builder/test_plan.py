@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from visnet_aug.builder.plan import (
     Plan,
-    check_number,
     deal_families,
+    draft_set,
     make_plan,
     published_size,
     task_seed,
@@ -243,11 +243,11 @@ def test_an_impossible_number_is_refused_with_the_arithmetic(
 
 def test_what_no_masks_could_make_is_refused_before_they_are_computed() -> None:
     data = dataset(people({1: 10}))
-    check_number(data, Recipe())
+    draft_set(data, Recipe())
     with pytest.raises(PlanError, match="ask for at least 15"):
-        check_number(data, Recipe(images=1))
+        draft_set(data, Recipe(images=1))
     with pytest.raises(PlanError, match="ask for at most 25"):
-        check_number(data, Recipe(images=26, composition="published"))
+        draft_set(data, Recipe(images=26, composition="published"))
 
 
 def test_the_numbers_that_refusals_name_can_be_made() -> None:

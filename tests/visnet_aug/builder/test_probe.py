@@ -4,7 +4,6 @@ import csv
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +14,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory, SegmenterSource
-from visnet_aug.builder.probe import Probe, probe_recipe
+from visnet_aug.builder.build import build, build_probe
+from visnet_aug.builder.probe import draft_probe, probe_recipe
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.datasets.record import Dataset, ImageRecord, Split
 from visnet_aug.errors import OutputError, PlanError, RecipeError
 from visnet_aug.manifest import ManifestRow, read_manifest
+from visnet_aug.masks.compute import SegmenterFactory, SegmenterSource
 from visnet_aug.masks.store import mask_name, read_mask
 from visnet_aug.recipe import Recipe, load_recipe
 
@@ -54,19 +53,12 @@ def probed(
 def make(
     source: Path,
     out: Path,
-    segmenter_factory: SegmenterFactory,
+    segmenter: SegmenterFactory,
     recipe: Recipe = RECIPE,
     sample: int | None = None,
     workers: int = 1,
 ) -> None:
-    build(
-        source,
-        out,
-        recipe,
-        Options(workers=workers),
-        product=Probe(sample),
-        segmenter_factory=segmenter_factory,
-    )
+    build_probe(source, out, recipe=recipe, workers=workers, sample=sample, segmenter=segmenter)
 
 
 def test_a_probe_is_the_test_images_and_a_version_of_each_for_each_family(
@@ -183,7 +175,7 @@ def test_killed_anywhere_the_same_command_ends_with_the_same_bytes(
     call: int,
 ) -> None:
     out = tmp_path / "probe"
-    kill(point, call, out, "probe_recipe(Recipe(encoding='png')), product=Probe()")
+    kill(point, call, out, "build_probe", "recipe=Recipe(encoding='png')")
     assert out.exists()
     make(market, out, ellipses)
     assert tree(out) == tree(probed)
@@ -193,7 +185,7 @@ def test_a_finished_probe_is_left_alone(
     probed: Path, market: Path, ellipses: SegmenterFactory
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in probed.rglob("*")}
-    assert build(market, probed, RECIPE, product=Probe(), segmenter_factory=ellipses).was_there
+    assert build_probe(market, probed, recipe=RECIPE, segmenter=ellipses).was_there
     assert {path: path.stat().st_mtime_ns for path in probed.rglob("*")} == before
 
 
@@ -263,20 +255,20 @@ def test_a_probe_and_a_build_refuse_each_others_folders(
 ) -> None:
     before = tree(probed)
     with pytest.raises(OutputError, match='command is "probe" there and "build" here'):
-        build(market, probed, RECIPE, segmenter_factory=ellipses)
+        build(market, probed, recipe=RECIPE, segmenter=ellipses)
     with pytest.raises(OutputError, match="sample is null there and 1 here"):
         make(market, probed, ellipses, sample=1)
     assert tree(probed) == before
 
-    out, options = tmp_path / "aug", Options(workers=1)
-    build(market, out, RECIPE, options, segmenter_factory=ellipses)
+    out, options = tmp_path / "aug", {"workers": 1}
+    build(market, out, recipe=RECIPE, **options, segmenter=ellipses)
     with pytest.raises(OutputError, match='command is "build" there and "probe" here'):
         make(market, out, ellipses)
     built = tree(out)
-    again = replace(options, force=True)
-    build(market, out, RECIPE, again, product=Probe(), segmenter_factory=ellipses)
+    again = options | {"force": True}
+    build_probe(market, out, recipe=RECIPE, **again, segmenter=ellipses)
     assert not (out / "bounding_box_train").exists()
-    build(market, out, RECIPE, again, segmenter_factory=ellipses)
+    build(market, out, recipe=RECIPE, **again, segmenter=ellipses)
     left = tree(out)
     assert {path for path in left if path not in built} == {
         path for path in before if path.startswith("masks/")
@@ -287,11 +279,11 @@ def test_a_probe_and_a_build_refuse_each_others_folders(
 def test_replacing_leaves_what_stands_beside_a_version(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
-    out, options = tmp_path / "probe", Options(workers=1, force=True)
+    out, options = tmp_path / "probe", {"workers": 1, "force": True}
     make(market, out, ellipses, probe_recipe(RECIPE, ["blur"]))
     (out / "blur" / "notes.txt").write_text("mine")
     recipe = probe_recipe(RECIPE, ["noise"])
-    build(market, out, recipe, options, product=Probe(), segmenter_factory=ellipses)
+    build_probe(market, out, recipe=recipe, **options, segmenter=ellipses)
     assert [path.name for path in (out / "blur").iterdir()] == ["notes.txt"]
 
 
@@ -301,8 +293,8 @@ def test_a_mended_mask_is_used(market: Path, ellipses: SegmenterFactory, tmp_pat
     Image.new("1", (32, 64), 1).save(out / "masks/query/0011_c1s1_001111_00.png")
     with pytest.raises(OutputError, match=r"1 mask was edited .* such as query/0011_c1s1"):
         make(market, out, ellipses, recipe)
-    options = Options(workers=1, force=True)
-    build(market, out, recipe, options, product=Probe(), segmenter_factory=ellipses)
+    options = {"workers": 1, "force": True}
+    build_probe(market, out, recipe=recipe, **options, segmenter=ellipses)
     rewritten = decoded(out / "noise/query/0011_c1s1_001111_00_1_noise.png")
     assert (rewritten == decoded(out / "query/0011_c1s1_001111_00.jpg")).all()
 
@@ -333,11 +325,11 @@ def test_a_sample_is_whole_identities_and_their_share_of_distractors(
     dataset: Dataset, data: st.DataObject
 ) -> None:
     recipe = RECIPE.replace(seed=data.draw(st.integers(0, 99)))
-    everybody = Probe().select(dataset, recipe).records
+    everybody = draft_probe(dataset, recipe).dataset.records
     assert everybody == tuple(r for r in dataset.records if r.split != "train" and r.pid != -1)
     pids = {r.pid for r in everybody if r.split == "query"}
     count = data.draw(st.integers(1, len(pids)))
-    sample = Probe(count).select(dataset, recipe).records
+    sample = draft_probe(dataset, recipe, count).dataset.records
 
     drawn = {r.pid for r in sample if r.split == "query"}
     assert len(drawn) == count
@@ -346,10 +338,10 @@ def test_a_sample_is_whole_identities_and_their_share_of_distractors(
     kept = [r for r in sample if r.pid not in drawn]
     assert set(kept) <= set(others)
     assert abs(len(kept) - len(others) * count / len(pids)) <= 0.5
-    larger = Probe(len(pids)).select(dataset, recipe).records
+    larger = draft_probe(dataset, recipe, len(pids)).dataset.records
     assert larger == everybody
     with pytest.raises(PlanError, match=f"cannot sample {len(pids) + 1} identities: the query has"):
-        Probe(len(pids) + 1).select(dataset, recipe)
+        draft_probe(dataset, recipe, len(pids) + 1)
 
 
 def test_a_larger_sample_holds_the_smaller_and_another_seed_draws_another() -> None:
@@ -358,7 +350,7 @@ def test_a_larger_sample_holds_the_smaller_and_another_seed_draws_another() -> N
     dataset = Dataset(Path("/set"), "market1501", FOLDERS, tuple(records))
 
     def sample(count: int, seed: int = 0) -> set[ImageRecord]:
-        return set(Probe(count).select(dataset, RECIPE.replace(seed=seed)).records)
+        return set(draft_probe(dataset, RECIPE.replace(seed=seed), count).dataset.records)
 
     assert len(sample(10)) == 10 + 20
     assert sample(10) < sample(11) < sample(40)
@@ -372,10 +364,10 @@ def test_a_plan_has_a_version_of_each_maskable_image_and_family(
 ) -> None:
     names = data.draw(st.sets(st.sampled_from(FAMILIES), min_size=1))
     recipe = probe_recipe(RECIPE, names)
-    selected = Probe().select(dataset, recipe)
-    every = [mask_name(r.split, r.stem) for r in selected.records]
+    draft = draft_probe(dataset, recipe)
+    every = [mask_name(r.split, r.stem) for r in draft.dataset.records]
     maskable = data.draw(st.sets(st.sampled_from(every), min_size=1))
-    plan = Probe().plan(selected, maskable, recipe)
+    plan = draft.plan(maskable)
 
     assert plan.total == len(every) + len(maskable) * len(names)
     assert len({image.path for image in plan.images}) == plan.total

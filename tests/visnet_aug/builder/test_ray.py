@@ -22,16 +22,16 @@ from fake_segmenters import Loud, Unloadable
 
 from benchmarks.crash import tree
 from visnet_aug.builder import ray as engines
-from visnet_aug.builder.build import Options, build
+from visnet_aug.builder.build import Observer, build
 from visnet_aug.builder.engine import Context
 from visnet_aug.builder.journal import WrittenFile
-from visnet_aug.builder.masking import SegmenterFactory, SegmenterSource
-from visnet_aug.builder.observer import Advance, Silent
 from visnet_aug.builder.plan import Kept
 from visnet_aug.builder.ray import RayEngine
 from visnet_aug.datasets import read_dataset
 from visnet_aug.errors import DatasetError, EngineError, OutputError, WeightsError, WorkerError
 from visnet_aug.masks import compute
+from visnet_aug.masks.compute import SegmenterFactory, SegmenterSource
+from visnet_aug.progress import Advance
 from visnet_aug.recipe import Recipe
 
 RECIPE = Recipe(images=47)
@@ -70,7 +70,7 @@ def built(
 ) -> dict[str, str]:
     """What the local engine makes."""
     out = tmp_path_factory.mktemp("built") / "aug"
-    build(market, out, RECIPE, Options(workers=1), segmenter_factory=ellipses)
+    build(market, out, recipe=RECIPE, workers=1, segmenter=ellipses)
     return tree(out)
 
 
@@ -95,14 +95,7 @@ def test_the_bytes_are_those_of_the_local_engine(
     workers: int | None,
 ) -> None:
     out = tmp_path / "aug"
-    build(
-        market,
-        out,
-        RECIPE,
-        Options(workers=workers),
-        segmenter_factory=ellipses,
-        engine_factory=RayEngine,
-    )
+    build(market, out, recipe=RECIPE, workers=workers, segmenter=ellipses, engine=RayEngine)
     assert tree(out) == built
 
 
@@ -111,20 +104,13 @@ def test_shards_are_those_of_the_local_engine(
     market: Path, ellipses: SegmenterFactory, tmp_path: Path
 ) -> None:
     pytest.importorskip("webdataset", reason="webdataset is not installed")
-    options = Options(workers=1, shards=4)
-    build(market, tmp_path / "local", RECIPE, options, segmenter_factory=ellipses)
-    build(
-        market,
-        tmp_path / "ray",
-        RECIPE,
-        options,
-        segmenter_factory=ellipses,
-        engine_factory=RayEngine,
-    )
+    options = {"workers": 1, "shards": 4}
+    build(market, tmp_path / "local", recipe=RECIPE, **options, segmenter=ellipses)
+    build(market, tmp_path / "ray", recipe=RECIPE, **options, segmenter=ellipses, engine=RayEngine)
     assert tree(tmp_path / "ray") == tree(tmp_path / "local")
 
 
-class Watching(Silent):
+class Watching(Observer):
     """Acts once, as soon as something of a stage is done."""
 
     def __init__(self, stage: str, act: Any) -> None:
@@ -159,9 +145,7 @@ def test_lost_workers_cost_nothing_but_time(
 ) -> None:
     out = tmp_path / "aug"
     observer = Watching(stage, kill_workers)
-    build(
-        market, out, RECIPE, segmenter_factory=ellipses, engine_factory=RayEngine, observer=observer
-    )
+    build(market, out, recipe=RECIPE, segmenter=ellipses, engine=RayEngine, observer=observer)
     assert tree(out) == built
 
 
@@ -174,10 +158,10 @@ def test_an_interrupted_build_is_gone_on_with(
         raise KeyboardInterrupt
 
     out = tmp_path / "aug"
-    run = partial(build, market, out, RECIPE, segmenter_factory=ellipses)
+    run = partial(build, market, out, recipe=RECIPE, segmenter=ellipses)
     with pytest.raises(KeyboardInterrupt):
-        run(engine_factory=RayEngine, observer=Watching(stage, interrupt))
-    result = run(options=Options(workers=1))  # by either engine
+        run(engine=RayEngine, observer=Watching(stage, interrupt))
+    result = run(options={"workers": 1})  # by either engine
     assert result.masks is not None
     assert result.masks.reused > 0
     assert stage == "mask" or result.found > 0
@@ -192,7 +176,7 @@ def test_errors_come_back_as_themselves(
 
     def make(items: Sequence[Kept]) -> None:
         with RayEngine() as engine:
-            context = Context(RECIPE, tmp_path, "copy")
+            context = Context(RECIPE, tmp_path, "clone")
             engine.make_files(items, context, begun=len, finished=written.extend)
 
     (tmp_path / items[10].path).mkdir()
@@ -205,11 +189,7 @@ def test_errors_come_back_as_themselves(
     broken = SegmenterSource("broken", Unloadable)
     with pytest.raises(WeightsError, match=r"broken\.pt: not weights"):
         build(
-            market,
-            tmp_path / "aug",
-            RECIPE,
-            segmenter_factory=lambda *_: broken,
-            engine_factory=RayEngine,
+            market, tmp_path / "aug", recipe=RECIPE, segmenter=lambda *_: broken, engine=RayEngine
         )
 
 
@@ -221,24 +201,14 @@ def test_a_worker_that_always_dies_is_one_clear_error(
     deadly = SegmenterSource("deadly", partial(os._exit, 1))
     with pytest.raises(WorkerError, match="run the same command again"):
         build(
-            market,
-            tmp_path / "aug",
-            RECIPE,
-            segmenter_factory=lambda *_: deadly,
-            engine_factory=RayEngine,
+            market, tmp_path / "aug", recipe=RECIPE, segmenter=lambda *_: deadly, engine=RayEngine
         )
 
 
 @pytest.mark.usefixtures("cluster")
 def test_each_actor_is_a_process(market: Path, tmp_path: Path) -> None:
     loud = SegmenterSource("loud", partial(Loud, peers=2, place=tmp_path))
-    build(
-        market,
-        tmp_path / "aug",
-        RECIPE,
-        segmenter_factory=lambda *_: loud,
-        engine_factory=RayEngine,
-    )
+    build(market, tmp_path / "aug", recipe=RECIPE, segmenter=lambda *_: loud, engine=RayEngine)
     assert len(list(tmp_path.glob("*.here"))) == 2
 
 
@@ -328,10 +298,10 @@ def test_whoever_named_a_cluster_is_told_how_to_do_without(
 COMMAND = """
 from fake_segmenters import Ellipses
 from visnet_aug.builder import build
-from visnet_aug.builder.masking import SegmenterSource
+from visnet_aug.masks.compute import SegmenterSource
 from visnet_aug.cli.main import main
 
-build.build.__kwdefaults__["segmenter_factory"] = lambda *_: SegmenterSource("ellipses", Ellipses)
+build.build.__kwdefaults__["segmenter"] = lambda *_: SegmenterSource("ellipses", Ellipses)
 main()
 """
 
@@ -359,12 +329,12 @@ def test_the_command_works_on_a_cluster_that_was_started_before(
     built: dict[str, str], market: Path, tmp_path: Path
 ) -> None:
     port, out = free_port(), tmp_path / "aug"
-    nobody = command(market, out, f"127.0.0.1:{port}")
+    nobody = command(market, out, recipe=f"127.0.0.1:{port}")
     assert nobody.returncode == 9, nobody.stderr
     assert f"error: --ray-address 127.0.0.1:{port}: no Ray cluster can be reached" in nobody.stderr
     assert "Traceback" not in nobody.stderr
     with ray_start(port):
-        done = command(market, out, f"127.0.0.1:{port}")
+        done = command(market, out, recipe=f"127.0.0.1:{port}")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert tree(out) == built

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory
+from visnet_aug.builder.build import build
 from visnet_aug.manifest import read_manifest
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe
 
 Run = Callable[..., tuple[int, str, str]]
@@ -20,7 +20,7 @@ def finished(
     market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     out = tmp_path_factory.mktemp("finished") / "aug"
-    build(market, out, Recipe(images=34), Options(workers=1), segmenter_factory=ellipses)
+    build(market, out, recipe=Recipe(images=34), workers=1, segmenter=ellipses)
     return out
 
 
@@ -35,7 +35,7 @@ def test_a_sound_build_is_said_to_be(run: Run, finished: Path) -> None:
     assert out.splitlines()[0] == "ok  the tables are those that build.json lists"
     assert out.splitlines()[-1] == f"{finished}: build of 34 images: sound"
     assert (
-        "--  not looked at: every person is as in the source"
+        "--  not checked: every person is the same as in the source"
         in run("verify", finished, "--quick", "--workers", 1)[1].splitlines()
     )
 
@@ -68,7 +68,7 @@ def test_a_replay_says_what_it_found(run: Run, finished: Path, tmp_path: Path) -
     root = shutil.copytree(finished, tmp_path / "aug")
     (root / path).write_bytes(b"other")
     code, out, _ = run("replay", root, path)
-    assert (code, out) == (1, f"!!  {path}: the bytes of its record, which the file has not\n")
+    assert (code, out) == (1, f"!!  {path}: the bytes of its record, but the file has others\n")
 
 
 def test_variations_are_written_where_asked(run: Run, finished: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import visnet_aug
 from visnet_aug import doctor, errors
 from visnet_aug.builder import build as conductor
-from visnet_aug.builder.masking import SegmenterFactory
+from visnet_aug.masks.compute import SegmenterFactory
 
 COMMANDS = ("build", "doctor", "draw", "inspect", "mask", "preview", "probe", "replay", "verify")
 
@@ -27,7 +27,7 @@ def ready(monkeypatch: pytest.MonkeyPatch, ellipses: SegmenterFactory) -> None:
     """Let commands use the segmenter that needs no network."""
     for name in ("build", "dry_run", "make_masks"):
         function = getattr(conductor, name)
-        monkeypatch.setitem(function.__kwdefaults__, "segmenter_factory", ellipses)
+        monkeypatch.setitem(function.__kwdefaults__, "segmenter", ellipses)
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -106,12 +106,20 @@ BAD = [
     ("build --src SRC --out OUT --images 3 --dry-run", 4, "ask for at least 30"),
     ("mask --src SRC --out SRC/masks", 6, "inside the source dataset"),
     ("build --src SRC --out FILE", 6, "cannot be read as a folder"),
-    ("build --src SRC --out FULL", 6, "holds files that are not of a build, such as thesis.tex"),
+    (
+        "build --src SRC --out FULL",
+        6,
+        "do not belong to a build, such as thesis.tex",
+    ),
     ("probe --src SRC --out OUT --sample 0", 2, "'--sample': 0 is not in the range"),
     ("probe --src SRC --out OUT --families blur,smoke", 2, "'smoke' is unknown: have color_shift"),
     ("probe --src SRC --out OUT --images 3", 2, "No such option"),
     ("probe --src SRC --out OUT --sample 3", 4, "cannot sample 3 identities: the query has 2"),
-    ("probe --src SRC --out FULL", 6, "holds files that are not of a build, such as thesis.tex"),
+    (
+        "probe --src SRC --out FULL",
+        6,
+        "do not belong to a build, such as thesis.tex",
+    ),
     ("inspect OUT", 6, "no such folder"),
     ("draw --out FULL", 6, "is not an empty folder"),
     ("draw --out OUT --identities 1", 2, "'--identities'"),
@@ -289,7 +297,7 @@ sys.path.insert(0, {tests!r})
 from fake_segmenters import Ellipses
 from visnet_aug.builder import build, local
 from visnet_aug.builder.journal import Journal
-from visnet_aug.builder.masking import SegmenterSource
+from visnet_aug.masks.compute import SegmenterSource
 from visnet_aug.cli.main import main
 
 local.CHUNK = 1
@@ -300,7 +308,7 @@ def finish_slowly(journal, written):  # so that no machine is done before the si
     time.sleep(0.05)
 
 Journal.finish = finish_slowly
-build.build.__kwdefaults__["segmenter_factory"] = lambda *_: SegmenterSource("ellipses", Ellipses)
+build.build.__kwdefaults__["segmenter"] = lambda *_: SegmenterSource("ellipses", Ellipses)
 sys.argv = ["visnet-aug", "build", "--src", {source!r}, "--out", {out!r}, "--images", "3000",
             "--workers", "2"]
 

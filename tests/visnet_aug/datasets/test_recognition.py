@@ -61,9 +61,9 @@ def test_what_most_names_are_not_is_not_recognised(names: Sequence[str], tmp_pat
 def test_two_layouts_in_one_folder_are_asked_about(tmp_path: Path) -> None:
     make(tmp_path, SHARED, ["0002_c1s1_000451_03.jpg"])
     make(tmp_path, ["image_train", "image_query", "image_test"], ["0001_c001_00016450_0.jpg"])
-    with pytest.raises(DatasetError, match=r"signs of market1501 \(.*\) and of veri776 \(") as told:
+    with pytest.raises(DatasetError, match=r"like market1501 \(.*\) and like veri776 \(") as told:
         recognise(tmp_path)
-    assert str(told.value).endswith("say which by --layout market1501 or veri776")
+    assert str(told.value).endswith("choose one with --layout market1501 or veri776")
 
 
 @pytest.mark.parametrize("where", [".", "outer", "outer/set/query"])

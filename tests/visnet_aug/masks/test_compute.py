@@ -114,7 +114,6 @@ class Here:
     def __call__(
         self,
         batches: Sequence[MaskBatch],
-        *,
         ready: Callable[[], None],
         finished: Callable[[Sequence[MaskEntry]], None],
     ) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory
-from visnet_aug.builder.probe import Probe, probe_recipe
+from visnet_aug.builder.build import build, build_probe
+from visnet_aug.builder.probe import probe_recipe
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe
 
 RECIPE = Recipe(images=30 + 17)
@@ -20,12 +20,12 @@ def sets(
     market: Path, ellipses: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """A default build, the published composition, a probe and shards, to be read only."""
-    root, options = tmp_path_factory.mktemp("sets"), Options(workers=1)
-    build(market, root / "default", RECIPE, options, segmenter_factory=ellipses)
+    root, options = tmp_path_factory.mktemp("sets"), {"workers": 1}
+    build(market, root / "default", recipe=RECIPE, **options, segmenter=ellipses)
     published = Recipe(composition="published", images=18 + 20)
-    build(market, root / "published", published, options, segmenter_factory=ellipses)
+    build(market, root / "published", recipe=published, **options, segmenter=ellipses)
     two = probe_recipe(RECIPE, ["blur", "noise"])
-    build(market, root / "probe", two, options, product=Probe(), segmenter_factory=ellipses)
-    shards = Options(workers=1, shards=5)
-    build(market, root / "shards", RECIPE, shards, segmenter_factory=ellipses)
+    build_probe(market, root / "probe", recipe=two, **options, segmenter=ellipses)
+    shards = {"workers": 1, "shards": 5}
+    build(market, root / "shards", recipe=RECIPE, **shards, segmenter=ellipses)
     return {path.name: path for path in root.iterdir()}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from visnet_aug import RELEASED
-from visnet_aug.builder.metadata import UNTOUCHED
+from visnet_aug.builder.rows import UNTOUCHED
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.manifest import COLUMNS, read_manifest
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from visnet_aug.builder.metadata import UNTOUCHED
+from visnet_aug.builder.rows import UNTOUCHED
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.manifest import ManifestRow, read_manifest
 

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 from fake_segmenters import Picky
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory, SegmenterSource
-from visnet_aug.builder.probe import Probe, probe_recipe
-from visnet_aug.builder.product import AUGMENTED_SET
+from visnet_aug.builder.build import build, build_probe
+from visnet_aug.builder.probe import probe_recipe
 from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
+from visnet_aug.masks.compute import SegmenterFactory, SegmenterSource
 from visnet_aug.recipe import Recipe
 from visnet_aug.report.site import write_report
 
@@ -51,15 +50,8 @@ def reports(
     """A build of each recipe with its report, to be read only."""
     root = tmp_path_factory.mktemp("reports")
     for name, recipe in RECIPES.items():
-        product = Probe() if name == "probe" else AUGMENTED_SET
-        build(
-            market,
-            root / name,
-            recipe,
-            Options(workers=1),
-            product=product,
-            segmenter_factory=picky,
-        )
+        make = build_probe if name == "probe" else build
+        make(market, root / name, recipe=recipe, workers=1, segmenter=picky)
         write_report(root / name, workers=1)
     return {name: root / name for name in RECIPES}
 

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from visnet_aug.report import contacts
-from visnet_aug.report.material import Material, read_material
+from visnet_aug.report.finished import FinishedBuild, read_finished
 
 
 @pytest.fixture(params=["set", "published", "probe"])
-def material(request: pytest.FixtureRequest, reports: dict[str, Path]) -> Material:
-    return read_material(reports[request.param], None)
+def finished(request: pytest.FixtureRequest, reports: dict[str, Path]) -> FinishedBuild:
+    return read_finished(reports[request.param], None)
 
 
-def test_variants_go_from_weak_to_strong(material: Material) -> None:
-    families = contacts.families(material)
-    assert [family.name for family in families] == list(material.families)
-    assert sum(family.copies for family in families) == len(material.copies)
+def test_variants_go_from_weak_to_strong(finished: FinishedBuild) -> None:
+    families = contacts.families(finished)
+    assert [family.name for family in families] == list(finished.families)
+    assert sum(family.copies for family in families) == len(finished.copies)
     for family in families:
         assert sum(variant.copies for variant in family.variants) == family.copies
         for variant in family.variants:
@@ -28,23 +28,23 @@ def test_variants_go_from_weak_to_strong(material: Material) -> None:
             assert strengths[-1] <= variant.strongest
 
 
-def test_a_person_is_shown_before_as_many_families_as_there_are(material: Material) -> None:
-    people = contacts.people(material)
+def test_a_person_is_shown_before_as_many_families_as_there_are(finished: FinishedBuild) -> None:
+    people = contacts.people(finished)
     assert people
     for copies in people:
         assert len({row.pid for row in copies}) == 1
         families = [row.family for row in copies]
-        assert families == [name for name in material.families if name in families]
+        assert families == [name for name in finished.families if name in families]
     assert len({copies[0].pid for copies in people}) == len(people)
-    if material.tables.product == "probe":
+    if finished.tables.product == "probe":
         assert all(len({row.source for row in copies}) == 1 for copies in people)
-        assert all(len(copies) == len(material.families) for copies in people)
+        assert all(len(copies) == len(finished.families) for copies in people)
 
 
-def test_masks_are_shown_by_camera_and_at_their_extremes(material: Material) -> None:
-    groups = {group.key: group for group in contacts.masks(material)}
+def test_masks_are_shown_by_camera_and_at_their_extremes(finished: FinishedBuild) -> None:
+    groups = {group.key: group for group in contacts.masks(finished)}
     assert set(groups) == {"unsure", "smallest", "largest", "camera1", "camera2", "camera3"}
-    accepted = sum(entry.accepted for entry in material.tables.entries.values())
+    accepted = sum(entry.accepted for entry in finished.tables.entries.values())
     assert groups["largest"].count == accepted
     assert sum(groups[f"camera{number}"].count for number in (1, 2, 3)) == accepted
 
@@ -52,21 +52,21 @@ def test_masks_are_shown_by_camera_and_at_their_extremes(material: Material) -> 
 def test_rejected_masks_are_counted_even_where_they_are_not_in_the_set(
     reports: dict[str, Path],
 ) -> None:
-    (group,) = contacts.rejected_masks(read_material(reports["set"], None))
+    (group,) = contacts.rejected_masks(read_finished(reports["set"], None))
     assert (group.key, group.count, len(group.examples)) == ("border", 1, 1)
-    (group,) = contacts.rejected_masks(read_material(reports["published"], None))
+    (group,) = contacts.rejected_masks(read_finished(reports["published"], None))
     assert (group.key, group.count, len(group.examples)) == ("border", 1, 0)
-    assert contacts.rejected_masks(read_material(reports["probe"], None)) == []
+    assert contacts.rejected_masks(read_finished(reports["probe"], None)) == []
 
 
 def test_masks_edited_by_hand_come_first(reports: dict[str, Path]) -> None:
-    material = read_material(reports["set"], None)
-    name, entry = next((n, e) for n, e in material.tables.entries.items() if e.accepted)
-    entries = {**material.tables.entries, name: replace(entry, reason="edited")}
-    edited = replace(material, tables=replace(material.tables, entries=entries))
+    finished = read_finished(reports["set"], None)
+    name, entry = next((n, e) for n, e in finished.tables.entries.items() if e.accepted)
+    entries = {**finished.tables.entries, name: replace(entry, reason="edited")}
+    edited = replace(finished, tables=replace(finished.tables, entries=entries))
     group = contacts.masks(edited)[0]
     assert (group.key, [row.path for row in group.examples]) == (
-        "edited", [material.masked[name].path],
+        "edited", [finished.masked[name].path],
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from visnet_aug.datasets.counts import SplitCounts
 from visnet_aug.report import overview as module
-from visnet_aug.report.material import read_material
+from visnet_aug.report.finished import read_finished
 from visnet_aug.report.overview import Overview, overview
 
 SMALL = {
@@ -24,7 +24,7 @@ VERSIONS = {"probe-query": (12, 0, 12), "probe-gallery": (18, 0, 18)}
 
 @pytest.fixture
 def seen(reports: dict[str, Path]) -> Callable[[str], Overview]:
-    return lambda name: overview(read_material(reports[name], None))
+    return lambda name: overview(read_finished(reports[name], None))
 
 
 @pytest.fixture
@@ -57,9 +57,9 @@ def test_splits_are_counted_against_the_plan(
 
 
 def test_a_row_that_was_not_planned_is_seen(reports: dict[str, Path]) -> None:
-    material = read_material(reports["set"], None)
-    fewer = replace(material.tables, rows=material.tables.rows[1:])
-    assert not overview(replace(material, tables=fewer, shown=fewer.rows)).as_planned
+    finished = read_finished(reports["set"], None)
+    fewer = replace(finished.tables, rows=finished.tables.rows[1:])
+    assert not overview(replace(finished, tables=fewer, shown=fewer.rows)).as_planned
 
 
 def test_market_1501_is_known_by_its_numbers(
@@ -105,10 +105,10 @@ def test_settings_that_are_not_the_defaults_are_named(seen: Callable[[str], Over
 
 
 def test_checksums_say_which_tables_changed(reports: dict[str, Path]) -> None:
-    material = read_material(reports["set"], None)
-    assert all(same for _, _, same in overview(material).checksums)
+    finished = read_finished(reports["set"], None)
+    assert all(same for _, _, same in overview(finished).checksums)
     problem = module.Problem("tables", "rejected.csv: changed since it was built")
-    changed = replace(material, tables=replace(material.tables, problems=[problem]))
+    changed = replace(finished, tables=replace(finished.tables, problems=[problem]))
     states = {name: same for name, _, same in overview(changed).checksums}
     assert states.pop("rejected.csv") is False
     assert states

@@ -13,10 +13,10 @@ from urllib.parse import quote
 
 import pytest
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory
+from visnet_aug.builder.build import build
 from visnet_aug.cli.main import main
 from visnet_aug.manifest import ManifestRow, read_manifest
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe
 from visnet_aug.report.site import write_report
 
@@ -370,7 +370,7 @@ def test_masks_of_large_images_are_shown_as_they_are(
             name = f"{pid:04}_c{camid}s1_000001_00.jpg"
             (tmp_path / "src" / folder / name).write_bytes(jpeg(camid, (200, 400)))
     out = tmp_path / "out"
-    build(tmp_path / "src", out, Recipe(images=8), Options(workers=1), segmenter_factory=ellipses)
+    build(tmp_path / "src", out, recipe=Recipe(images=8), workers=1, segmenter=ellipses)
     write_report(out, workers=1)
     row = rows(out, lambda row: row.kind == "augmented")[0]
     page = open_page(out, address(row))

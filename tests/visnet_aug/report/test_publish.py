@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from visnet_aug.builder.output import REPORT_PAGE
+from visnet_aug.builder.folder import REPORT_PAGE
 from visnet_aug.errors import OutputError
 from visnet_aug.report.publish import publish, publish_index, unpublished
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from visnet_aug.builder.build import Options, build
-from visnet_aug.builder.masking import SegmenterFactory
+from visnet_aug.builder.build import build
 from visnet_aug.errors import ManifestError, OutputError
 from visnet_aug.manifest import read_manifest
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe
 from visnet_aug.report.site import write_report
 
@@ -196,8 +196,8 @@ def test_a_manifest_without_images_is_shown_as_such(copy_of: CopyOf) -> None:
 
 
 def test_a_set_in_shards_is_shown(market: Path, picky: SegmenterFactory, tmp_path: Path) -> None:
-    recipe, options = Recipe(images=47), Options(workers=1, shards=3)
-    build(market, tmp_path / "out", recipe, options, segmenter_factory=picky)
+    recipe, options = Recipe(images=47), {"workers": 1, "shards": 3}
+    build(market, tmp_path / "out", recipe=recipe, **options, segmenter=picky)
     write_report(tmp_path / "out", workers=1)
     images = page_data(tmp_path / "out")["images"]
     assert not any(images["linkable"])

@@ -13,25 +13,25 @@ from PIL import Image
 
 from visnet_aug.errors import OutputError
 from visnet_aug.report.measures import measure
-from visnet_aug.report.sprites import PER_SHEET, Cell, Sheet, choose_cell, cut_sheets, draw_sheet
+from visnet_aug.report.sprites import PER_SHEET, Sheet, Tile, choose_tile, cut_sheets, draw_sheet
 
 sizes = st.tuples(st.integers(1, 3000), st.integers(1, 3000))
 
 
 @pytest.mark.parametrize(
-    ("images", "cell"),
+    ("images", "tile"),
     [
-        ([(64, 128)], Cell(64, 128)),
-        ([(64, 128), (64, 128), (500, 100)], Cell(64, 128)),
-        ([(128, 256), (60, 124), (62, 120)], Cell(64, 128)),
-        ([(300, 300)], Cell(96, 96)),
-        ([(10, 1000)], Cell(48, 160)),
-        ([], Cell(96, 96)),
-        ([(1000, 10)], Cell(160, 48)),
+        ([(64, 128)], Tile(64, 128)),
+        ([(64, 128), (64, 128), (500, 100)], Tile(64, 128)),
+        ([(128, 256), (60, 124), (62, 120)], Tile(64, 128)),
+        ([(300, 300)], Tile(96, 96)),
+        ([(10, 1000)], Tile(48, 160)),
+        ([], Tile(96, 96)),
+        ([(1000, 10)], Tile(160, 48)),
     ],
 )
-def test_places_suit_most_images(images: list[tuple[int, int]], cell: Cell) -> None:
-    assert choose_cell(images) == cell
+def test_places_suit_most_images(images: list[tuple[int, int]], tile: Tile) -> None:
+    assert choose_tile(images) == tile
 
 
 @settings(deadline=None, max_examples=200)
@@ -39,12 +39,12 @@ def test_places_suit_most_images(images: list[tuple[int, int]], cell: Cell) -> N
 def test_pictures_fit_their_place_and_keep_their_shape(
     place: tuple[int, int], size: tuple[int, int]
 ) -> None:
-    cell = Cell(*place)
-    width, height = cell.fit(*size)
-    assert 1 <= width <= max(1, min(size[0], cell.width))
-    assert 1 <= height <= max(1, min(size[1], cell.height))
+    tile = Tile(*place)
+    width, height = tile.fit(*size)
+    assert 1 <= width <= max(1, min(size[0], tile.width))
+    assert 1 <= height <= max(1, min(size[1], tile.height))
     assert abs(width * size[1] - height * size[0]) <= size[0] + size[1]  # but for rounding
-    assert (width, height) == size or width == cell.width or height == cell.height
+    assert (width, height) == size or width == tile.width or height == tile.height
 
 
 def test_every_image_is_on_a_sheet() -> None:
@@ -62,7 +62,7 @@ def write(path: Path, pixels: np.ndarray) -> str:
 
 def draw(root: Path, paths: list[str], images: list[tuple[int, int]], *, masks: bool = False):  # type: ignore[no-untyped-def]
     sheet = Sheet(0, paths, images, masks)
-    drawn = draw_sheet(sheet, root, root, Cell(64, 128))
+    drawn = draw_sheet(sheet, root, root, Tile(64, 128))
     with Image.open(root / sheet.name) as image:
         return drawn, np.asarray(image.convert("RGBA"))
 
@@ -131,7 +131,7 @@ def test_a_sheet_that_cannot_be_written_is_an_error(
     (tmp_path / "one.jpg").write_bytes(jpeg(0))
     sheet = Sheet(0, ["one.jpg"], [(32, 64)], masks=False)
     with pytest.raises(OutputError, match="cannot be written"):
-        draw_sheet(sheet, tmp_path, tmp_path / "nowhere", Cell(64, 128))
+        draw_sheet(sheet, tmp_path, tmp_path / "nowhere", Tile(64, 128))
 
 
 def test_large_jpegs_are_decoded_at_their_size_on_the_sheet(

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from click.testing import CliRunner
 
 from visnet_aug.errors import RecipeError
 from visnet_model.cli import train as command
-from visnet_model.cli.common import choose_device
 from visnet_model.config import TrainConfig
 from visnet_model.training import run as conductor
 
@@ -69,15 +67,6 @@ def test_epochs_go_before_a_files_steps(asked: dict[str, Any], tmp_path: Path) -
     invoke(*given, "--epochs", 3)
     optimisation = asked["run"].config.optimisation
     assert (optimisation.epochs, optimisation.steps) == (3, None)
-
-
-def test_a_gpu_is_always_a_certain_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """torch.cuda.set_device, in the loader's thread, refuses a device without an index."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
-    monkeypatch.setattr(torch, "zeros", lambda *_, **__: None)
-    assert choose_device("auto") == choose_device("cuda") == torch.device("cuda:1")
-    assert choose_device("cuda:0") == torch.device("cuda:0")
 
 
 def test_without_flags_it_is_the_default(asked: dict[str, Any], tmp_path: Path) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import cv2
 import numpy as np
 
 from visnet_aug.datasets.drawn.camera import encode_jpeg
 from visnet_aug.datasets.drawn.plan import (
-    FOLDERS,
     MARKET1501,
     Counts,
     PlannedCrop,
@@ -24,9 +23,13 @@ from visnet_aug.datasets.drawn.plan import (
     plan_crops,
 )
 from visnet_aug.datasets.drawn.sample import draw_sample
+from visnet_aug.datasets.layout import FOLDERS
 from visnet_aug.errors import OutputError, RecipeError
 from visnet_aug.files import cannot, part_of
 from visnet_aug.processes import default_workers, spread
+
+if TYPE_CHECKING:
+    from visnet_aug.progress import Advance
 
 MASKS: Final = "ground_truth_masks"
 """Folder of the true masks, beside the splits' folders."""
@@ -39,9 +42,6 @@ _WORTH_A_PROCESS: Final = 1000
 
 _THUMBS: Final = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504)
 """What Windows leaves in a folder of pictures, as it did in Market-1501."""
-
-Progress = Callable[[int, int], None]
-"""Called with the number of images drawn so far, and of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def draw_dataset(
     like: Literal["market1501"] | None = None,
     seed: int = 0,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> DrawnSummary:
     """Draw a whole dataset; the same bytes for the same seed, whatever the workers.
 
@@ -136,7 +136,7 @@ def _worth(crops: int) -> int:
 
 
 def _draw_all(
-    crops: Sequence[PlannedCrop], out: Path, seed: int, workers: int, progress: Progress | None
+    crops: Sequence[PlannedCrop], out: Path, seed: int, workers: int, progress: Advance | None
 ) -> None:
     chunks = [crops[start : start + _CHUNK] for start in range(0, len(crops), _CHUNK)]
     draw = partial(_draw_chunk, out=out, seed=seed)
@@ -145,7 +145,7 @@ def _draw_all(
         _report(drawn, len(crops), progress)
 
 
-def _report(drawn: Iterable[int], total: int, progress: Progress | None) -> None:
+def _report(drawn: Iterable[int], total: int, progress: Advance | None) -> None:
     done = 0
     for number in drawn:
         done += number

@@ -9,15 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from visnet_aug.datasets.record import DISTRACTOR_PID, JUNK_PID, Split
+from visnet_aug.datasets.layout import FOLDERS
+from visnet_aug.datasets.record import Split
+from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
 
 CAMERAS: Final = 6
-
-FOLDERS: Final[dict[Split, str]] = {
-    "train": "bounding_box_train",
-    "query": "query",
-    "gallery": "bounding_box_test",
-}
 
 _SEQUENCES: Final = (6, 3, 3, 6, 3, 4)
 """Sequences of each camera in Market-1501."""

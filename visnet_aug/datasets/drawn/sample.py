@@ -24,7 +24,7 @@ from visnet_aug.datasets.drawn.person import paint_person
 from visnet_aug.datasets.drawn.pose import View
 from visnet_aug.datasets.drawn.scene import Scene, scene
 from visnet_aug.datasets.drawn.wardrobe import wardrobe
-from visnet_aug.datasets.record import DISTRACTOR_PID, JUNK_PID
+from visnet_aug.manifest import DISTRACTOR_PID, JUNK_PID
 
 _SIZE: Final = (WIDTH, HEIGHT)
 _COMPANY: Final = 0.25
