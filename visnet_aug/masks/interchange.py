@@ -1,8 +1,8 @@
 """Masks in other tools' formats: PNG folders, COCO JSON, YOLO segmentation labels.
 
-Reading gives, for the stem of an image, its mask at the image's size. Writing takes our masks one by
-one. What is written and read again is the same to the pixel: outlines follow the edges of pixels, and
-where a format's polygons cannot say it, COCO's run-length encoding does.
+Reading finds masks by the stem of their image and decodes them at the image's size. Writing and
+reading again changes no pixel: outlines follow the edges of pixels, and COCO's run-length encoding
+is used where polygons cannot represent a mask.
 """
 
 from __future__ import annotations
@@ -24,18 +24,15 @@ from visnet_aug.masks.outlines import (
     join_polygons,
     outline_polygons,
 )
-from visnet_aug.masks.painted import decode_painted_mask
-from visnet_aug.masks.person import Mask, choose_person, resize_probability
-from visnet_aug.masks.png import encode_mask
+from visnet_aug.masks.painted import fit_mask
+from visnet_aug.masks.person import Mask, choose_person
+from visnet_aug.masks.png import decode_mask, encode_mask
 
 MaskFormat: TypeAlias = Literal["coco", "yolo", "png"]
 
 PERSON: Final = "person"
 COCO_FILE: Final = "masks.json"
 """What an export as COCO is called."""
-
-_MISFIT: Final = 1.0
-"""Pixels by which a mask's proportions may miss those of its image, as rounding leaves them."""
 
 
 @dataclass(frozen=True)
@@ -125,31 +122,11 @@ def _read(path: Path) -> bytes:
 def _png_decoder(path: Path) -> Callable[[tuple[int, int]], Mask]:
     def decode(shape: tuple[int, int]) -> Mask:
         try:
-            mask = decode_painted_mask(_read(path))
+            return decode_mask(_read(path), shape)
         except ValueError as error:
             raise DatasetError(f"{path}: not usable as a mask: {error}") from error
-        return _fit(mask, shape, str(path))
 
     return decode
-
-
-def _fit(mask: Mask, shape: tuple[int, int], where: str) -> Mask:
-    """Bring a mask to its image's size.
-
-    Raises:
-        DatasetError: Its proportions are not the image's.
-    """
-    if mask.shape == shape:
-        return mask
-    (height, width), (rows, columns) = shape, mask.shape
-    scale = max(height / rows, width / columns)
-    misfit = max(abs(rows * scale - height), abs(columns * scale - width))
-    if misfit > max(_MISFIT, scale):
-        raise DatasetError(
-            f"{where}: is {columns}×{rows} pixels, its image {width}×{height}; a mask needs its "
-            "image's proportions"
-        )
-    return np.asarray(resize_probability(mask.astype(np.float32), shape) > 0.5)
 
 
 # YOLO segmentation labels: a line is a class and a polygon in fractions of the image
@@ -237,7 +214,10 @@ def _coco_decoder(
 ) -> Callable[[tuple[int, int]], Mask]:
     def decode(shape: tuple[int, int]) -> Mask:
         masks = [_coco_mask(segmentation, size, where) for segmentation in segmentations]
-        return _fit(_own_person(masks, size), shape, where)
+        try:
+            return fit_mask(_own_person(masks, size), shape)
+        except ValueError as error:
+            raise DatasetError(f"{where}: not usable as a mask: {error}") from error
 
     return decode
 
@@ -250,7 +230,8 @@ def _coco_mask(segmentation: Any, size: tuple[int, int], where: str) -> Mask:
             polygons = [np.array(p, np.float64).reshape(-1, 2) for p in segmentation]
             if not polygons:
                 raise ValueError("it is empty")
-            return np.any([fill_polygon(p, size) for p in polygons], axis=0)
+            filled: Mask = np.any([fill_polygon(p, size) for p in polygons], axis=0)
+            return filled
         counts = segmentation["counts"]
         if list(segmentation["size"]) != list(size):
             raise DatasetError(f"{where}: its run-length encoding is of another size")
@@ -258,7 +239,8 @@ def _coco_mask(segmentation: Any, size: tuple[int, int], where: str) -> Mask:
             if sum(counts) != size[0] * size[1] or min(counts, default=0) < 0:
                 raise ValueError("the runs do not fill the image")
             segmentation = rle.frPyObjects(segmentation, *size)
-        return np.asarray(rle.decode(segmentation), np.bool_)
+        decoded: Mask = np.asarray(rle.decode(segmentation), np.bool_)
+        return decoded
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DatasetError(f"{where}: segmentation cannot be read: {error}") from error
 
@@ -304,7 +286,7 @@ def write_foreign_masks(masks: Iterable[NamedMask], to: Path, form: MaskFormat) 
     Args:
         masks: What to write.
         to: A folder; made if need be.
-        form: ``png`` (8 bits, white is the person), ``coco`` (one JSON file, `COCO_FILE`) or ``yolo``
+        form: ``png`` (8 bits, white is the person), ``coco`` (one JSON file) or ``yolo``
             (segmentation labels, one text file per image).
 
     Returns:
@@ -317,7 +299,8 @@ def write_foreign_masks(masks: Iterable[NamedMask], to: Path, form: MaskFormat) 
     if form == "coco":
         return _write_coco(masks, to)
     count = 0
-    for count, named in enumerate(masks, 1):
+    for named in masks:
+        count += 1
         stem = _stem(named.file_name)
         if form == "yolo":
             write_file(to / f"{stem}.txt", _yolo_line(named.mask).encode())

@@ -1,8 +1,8 @@
 """Masks as polygons along the edges of their pixels, and back, without losing a pixel.
 
 Coordinates are continuous: pixel (row r, column c) covers x from c to c + 1 and y from r to r + 1,
-as in COCO and YOLO labels. A polygon through pixel *centres*, as ``cv2.findContours`` gives, is half
-a pixel too small all around: at 64×128, that costs several points of IoU.
+as in COCO and YOLO labels. A polygon through pixel *centres*, as ``cv2.findContours`` gives, is
+half a pixel too small all around: at 64×128, that costs several points of IoU.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visnet_aug.masks.person import Mask
+from visnet_aug.masks.person import Mask, resize_probability
 
 Channel = npt.NDArray[np.int32]
 
@@ -102,7 +102,7 @@ def _grey(values: Channel, brightest: int) -> Mask:
 def _coloured(rgb: npt.NDArray[np.int32]) -> Mask:
     if _is_grey(rgb):
         return _grey(rgb[..., 0], 255)
-    person: Mask = rgb.any(axis=2)
+    person = np.asarray(rgb.any(axis=2))
     if len(np.unique(rgb[person], axis=0)) > 1:
         raise ValueError("it has several colours; save the person as white on black")
     return person
@@ -110,3 +110,28 @@ def _coloured(rgb: npt.NDArray[np.int32]) -> Mask:
 
 def _is_grey(rgb: npt.NDArray[np.int32]) -> bool:
     return bool((rgb == rgb[..., :1]).all())
+
+
+def fit_mask(mask: Mask, shape: tuple[int, int]) -> Mask:
+    """Scale a mask to the size of its image.
+
+    Args:
+        mask: bool, of any size with the image's proportions, give or take a pixel.
+        shape: Height and width of the image.
+
+    Returns:
+        bool H×W.
+
+    Raises:
+        ValueError: The mask has other proportions than the image.
+    """
+    if mask.shape == shape:
+        return mask
+    (height, width), (rows, columns) = shape, mask.shape
+    scale = max(height / rows, width / columns)
+    if max(abs(rows * scale - height), abs(columns * scale - width)) > max(1.0, scale):
+        raise ValueError(
+            f"it has {columns}×{rows} pixels and its image {width}×{height}; a mask needs the "
+            "proportions of its image"
+        )
+    return np.asarray(resize_probability(mask.astype(np.float32), shape) > 0.5)
