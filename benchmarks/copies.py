@@ -26,8 +26,9 @@ load_albumentations(torch=False)  # before what imports it, too: processes start
 
 from visnet_aug.backgrounds.composite import composite  # noqa: E402
 from visnet_aug.backgrounds.registry import make_family  # noqa: E402
+from visnet_aug.backgrounds.rewrite import draw_params  # noqa: E402
 from visnet_aug.builder.folder import MANIFEST, RECIPE  # noqa: E402
-from visnet_aug.builder.render import draw_params, encode  # noqa: E402
+from visnet_aug.builder.render import encode  # noqa: E402
 from visnet_aug.builder.worker import pass_through  # noqa: E402
 from visnet_aug.datasets.images import decode_known  # noqa: E402
 from visnet_aug.files import sha256_of, write_file  # noqa: E402

@@ -21,7 +21,7 @@ import torch
 from visnet_model.export.description import Description
 from visnet_model.export.network import fold_batch_norms, inference_network
 from visnet_model.export.onnx_file import INPUT, write_onnx
-from visnet_model.network.backbone import BACKBONES
+from visnet_model.network.backbone import BACKBONES, BackboneName
 from visnet_model.network.complexity import INPUT_SIZE
 from visnet_model.network.visnet import VisNet
 
@@ -34,7 +34,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def make_runners(
-    backbone: str, batch: int, threads: int | None, folder: Path
+    backbone: BackboneName, batch: int, threads: int | None, folder: Path
 ) -> dict[str, Callable[[], object]]:
     """Export a network, print what came out, and return what to time."""
     network = inference_network(VisNet(751, backbone=backbone))

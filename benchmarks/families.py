@@ -24,12 +24,12 @@ from visnet_aug.backgrounds.loading import load_albumentations
 
 load_albumentations(torch=False)
 
+from visnet_aug.arrays import Image, Mask  # noqa: E402
 from visnet_aug.backgrounds.base import BackgroundTransform  # noqa: E402
-from visnet_aug.backgrounds.composite import composite, rewrite_background  # noqa: E402
+from visnet_aug.backgrounds.composite import composite  # noqa: E402
 from visnet_aug.backgrounds.fill import remove_person  # noqa: E402
 from visnet_aug.backgrounds.registry import FAMILIES, make_family  # noqa: E402
 from visnet_aug.backgrounds.settings import BackgroundSettings  # noqa: E402
-from visnet_aug.backgrounds.variant import Image, Mask  # noqa: E402
 
 CROPS = 64
 ROUNDS = 5
@@ -77,7 +77,7 @@ def rewrite(
     """Do what a build does between decoding and encoding."""
     height, width = masks[i].shape
     record = family.draw(variant, 1.0, (height, width), np.random.default_rng(i))
-    return rewrite_background(crops[i], masks[i], family, record)
+    return family.rewrite(crops[i], record, masks[i])
 
 
 def rewriters(crops: Sequence[Image]) -> dict[str, Callable[[int], object]]:

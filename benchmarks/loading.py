@@ -68,8 +68,9 @@ class Files(Dataset[Tensor]):
 
     def __getitem__(self, index: int) -> Tensor:
         """Decode and augment one image."""
-        with Image.open(self.table.path(index)) as image:
-            image: Tensor = self.transform(v2.functional.pil_to_tensor(image.convert("RGB")))
+        with Image.open(self.table.path(index)) as opened:
+            pixels = v2.functional.pil_to_tensor(opened.convert("RGB"))
+        image: Tensor = self.transform(pixels)
         return image
 
 
@@ -163,11 +164,11 @@ def main() -> None:
     for size in ((128, 64), (256, 128)):
         compare_augmentation(size)
     with tempfile.TemporaryDirectory() as folder:
-        table = (
-            read_tables(options.manifest)["train"].take(slice(0, 960))
-            if options.manifest
-            else random_table(Path(folder))
-        )
+        if options.manifest:
+            table = read_tables(options.manifest)["train"]
+            table = table.take(np.arange(min(960, len(table))))
+        else:
+            table = random_table(Path(folder))
         compare_loaders(table, tuple(options.size), options.workers)
 
 

@@ -25,9 +25,9 @@ import torch
 
 from pipelines.segmenter.sources import read_masked_crops, split_by_identity
 from visnet_aug.builder.build import Observer, make_masks
-from visnet_aug.masks.segmenter import BATCH, PersonSegmenter
+from visnet_aug.masks.segmenter import BATCH, Segmenter
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import describe_weights, load_segmenter
+from visnet_aug.masks.weights import describe_weights
 from visnet_aug.processes import default_workers
 from visnet_aug.progress import Advance
 from visnet_aug.recipe import Recipe
@@ -42,7 +42,7 @@ ROUNDS = 9
 def main(masks: Path, src: Path | None, weights: str) -> None:
     """Print quality on held-out identities and speed on this machine."""
     _, held_out = split_by_identity(read_masked_crops(masks))
-    segmenter = load_segmenter(weights, "cpu", MaskSettings(), threads=1)
+    segmenter = Segmenter(weights, "cpu", MaskSettings(), threads=1)
     info = describe_weights(weights)
     print(f"machine   {platform.machine()}, {default_workers()} processors")
     print(f"torch     {torch.__version__}, {segmenter.dtype}")
@@ -55,7 +55,7 @@ def main(masks: Path, src: Path | None, weights: str) -> None:
 
 
 def print_quality(
-    segmenter: PersonSegmenter, images: np.ndarray, truths: np.ndarray, names: tuple[str, ...]
+    segmenter: Segmenter, images: np.ndarray, truths: np.ndarray, names: tuple[str, ...]
 ) -> None:
     """Print found rate and IoU, in all and by what was done to the background."""
     found = segmenter.segment(list(images))
@@ -74,7 +74,7 @@ def print_quality(
         )
 
 
-def print_speed(segmenter: PersonSegmenter, images: list[np.ndarray]) -> None:
+def print_speed(segmenter: Segmenter, images: list[np.ndarray]) -> None:
     """Print images a second of the whole way and of the bare forward pass, interleaved."""
     batch = (images * (BATCH // len(images) + 1))[:BATCH] * 4
     whole: list[float] = []
@@ -118,7 +118,7 @@ def print_stage(src: Path, weights: str) -> None:
         print(f"          {(all_ - some) / (last - first):.0f} images/s after the first batch")
 
 
-def bare_forward(segmenter: PersonSegmenter, batches: int) -> None:
+def bare_forward(segmenter: Segmenter, batches: int) -> None:
     """Run the network alone on random pixels."""
     height, width = segmenter.input_size
     pixels = torch.rand(BATCH, 3, height, width).to(segmenter.dtype)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# How long a newcomer waits, from a clone to seeing people of one's own before other backgrounds.
+# How long it takes from a clone to a report about an augmented set of one's own crops.
 #
 #     benchmarks/newcomer.sh [CROPS]
 #
-# CROPS is a folder of JPEGs named as Market-1501's; without it, people are drawn. Seconds since the
-# start stand before each step that is done; most of them go by while PyTorch is downloaded.
+# CROPS is a folder of JPEGs with names in Market-1501's format; without it, people are drawn. Prints
+# the seconds since the start after each step; most of them are PyTorch's download.
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
 place=$(mktemp -d)
@@ -29,8 +29,8 @@ else
 fi
 mapfile -t some < <(find crops -name '*.jpg' | sort | head -3)
 visnet-aug preview "${some[@]}" --to tries.png >preview.log
-done_with "three people before each family's backgrounds: tries.png"
+done_with "three people with backgrounds of each family: tries.png"
 visnet-aug build --src crops --out aug --pattern '(?P<pid>\d+)_c(?P<camid>\d+).*' >build.log 2>&1
 done_with "built: $(tail -n +2 aug/manifest.csv | wc -l) images"
 visnet-aug inspect aug 2>/dev/null >inspect.log
-done_with "seen: aug/report/index.html"
+done_with "inspected: aug/report/index.html"

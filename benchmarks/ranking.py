@@ -18,12 +18,17 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 import numpy as np
+import numpy.typing as npt
 
 from visnet_model.evaluation.distances import EuclideanDistances
 from visnet_model.evaluation.ranking import score_queries
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Integers: TypeAlias = npt.NDArray[np.int64]
 
 QUERIES, MATCHES, GALLERY = 3_368, 13_115, 19_732
 IDENTITIES, CAMERAS = 750, 6
@@ -71,26 +76,26 @@ def main(torchreid: Path | None) -> None:
         print(f"  {name:18s} {sum(spent):8.3f} s  {statistics.median(ratios):7.1f} × ours")
 
 
-def draw_embeddings(rng: np.random.Generator, pids: np.ndarray) -> np.ndarray:
+def draw_embeddings(rng: np.random.Generator, pids: Integers) -> Floats:
     """Return float32 unit-norm embeddings that tell identities apart about half the time."""
     centres = np.random.default_rng(1).standard_normal((IDENTITIES + 1, WIDTH), np.float32)
     centres[0] = 0  # distractors have nothing in common
-    embeddings = rng.standard_normal((len(pids), WIDTH), np.float32) + 0.25 * centres[pids]
+    embeddings: Floats = rng.standard_normal((len(pids), WIDTH), np.float32) + 0.25 * centres[pids]
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     return embeddings
 
 
-def ours(distances: np.ndarray, *labels: np.ndarray) -> float:
+def ours(distances: Floats, *labels: Integers) -> float:
     """Return the mean average precision by `score_queries`."""
     return float(np.nanmean(score_queries(distances, *labels).average_precision))
 
 
 def argsort_per_query(
-    distances: np.ndarray,
-    query_pids: np.ndarray,
-    gallery_pids: np.ndarray,
-    query_camids: np.ndarray,
-    gallery_camids: np.ndarray,
+    distances: Floats,
+    query_pids: Integers,
+    gallery_pids: Integers,
+    query_camids: Integers,
+    gallery_camids: Integers,
 ) -> float:
     """Return the mean average precision by the protocol, word for word in NumPy."""
     precisions = []
@@ -114,7 +119,7 @@ def load_torchreid(folder: Path) -> Evaluator:
         warnings.simplefilter("ignore")  # it says that its Cython version is missing
         spec.loader.exec_module(module)
 
-    def evaluate(distances: np.ndarray, *labels: np.ndarray) -> float:
+    def evaluate(distances: Floats, *labels: Integers) -> float:
         _, mean_precision = module.evaluate_rank(distances, *labels, use_cython=False)
         return float(mean_precision)
 

@@ -17,10 +17,10 @@ from visnet_aug.backgrounds.loading import load_albumentations
 
 A = load_albumentations(torch=False)  # before what imports it, too: processes start faster
 
+from visnet_aug.arrays import Image  # noqa: E402
 from visnet_aug.backgrounds.base import BackgroundTransform  # noqa: E402
 from visnet_aug.backgrounds.registry import make_family  # noqa: E402
 from visnet_aug.backgrounds.settings import BackgroundSettings  # noqa: E402
-from visnet_aug.backgrounds.variant import Image  # noqa: E402
 
 INTENSITY = 0.75
 """Of ours: the middle of the default range; Albumentations' ranges are the same."""

@@ -20,7 +20,6 @@ from visnet_aug.backgrounds.loading import load_albumentations
 load_albumentations(torch=False)
 
 from visnet_aug.backgrounds.base import BackgroundTransform  # noqa: E402
-from visnet_aug.backgrounds.composite import rewrite_background  # noqa: E402
 from visnet_aug.backgrounds.registry import FAMILIES, make_family  # noqa: E402
 from visnet_aug.backgrounds.settings import BackgroundSettings  # noqa: E402
 from visnet_aug.datasets.drawn import draw_sample  # noqa: E402
@@ -48,7 +47,7 @@ def draw_family(name: str) -> Image.Image:
     sample = draw_sample(pid, camid, np.random.default_rng(seed))
     rows = {
         variant: [
-            rewrite_background(sample.image, sample.mask, family, record)
+            family.rewrite(sample.image, record, sample.mask)
             for record in _records(family, variant, sample.mask.shape)
         ]
         for variant in variants(family)

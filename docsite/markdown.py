@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import Iterable, Sequence
 
-_SECTION = re.compile(r"^(Attributes|Args|Raises|Returns|Yields):$", re.MULTILINE)
+_SECTION = re.compile(r"^(Attributes|Args|Raises|Returns|Yields|Example):$", re.MULTILINE)
 _ENTRY = re.compile(r"^ {4}(\w+): ?(.*)$")
 
 

@@ -14,12 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from visnet_aug.backgrounds.composite import rewrite_background
 from visnet_aug.backgrounds.registry import FAMILIES, make_family
 from visnet_aug.backgrounds.settings import BackgroundSettings, draw_variant
 from visnet_aug.datasets.drawn import draw_sample
-from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import load_segmenter
+from visnet_aug.masks.segmenter import Segmenter
 from visnet_aug.previews.sheet import outline
 
 PEOPLE = ((12, 1, 3), (5, 3, 4), (31, 5, 8))
@@ -31,7 +29,7 @@ TITLES = ("image", "mask", *(name.replace("_", " ") for name in FAMILIES))
 
 def main(path: Path) -> None:
     """Write the picture to ``path``."""
-    segmenter = load_segmenter("builtin", "cpu", MaskSettings())
+    segmenter = Segmenter(device="cpu")
     images = [draw_sample(pid, cam, np.random.default_rng(seed)).image for pid, cam, seed in PEOPLE]
     masks = [found.mask for found in segmenter.segment(images)]
     if any(mask is None for mask in masks):
@@ -53,7 +51,7 @@ def row(image: np.ndarray, mask: np.ndarray, seed: int) -> list[np.ndarray]:
         family = make_family(name, settings)
         variant, intensity = draw_variant(settings.family(name), rng)
         record = family.draw(variant, intensity, mask.shape, rng)
-        copies.append(rewrite_background(image, mask, family, record, settings.feather))
+        copies.append(family.rewrite(image, record, mask, settings.feather))
     return [enlarge(image), np.array(outline(image, mask)), *(enlarge(copy) for copy in copies)]
 
 

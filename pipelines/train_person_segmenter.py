@@ -118,10 +118,10 @@ def without_people(crops: MaskedCrops) -> U8:
 
 def has_person(network: Any, size: tuple[int, ...], images: U8) -> np.ndarray[Any, Any]:
     """Tell which distractors show a whole person after all."""
-    from visnet_aug.masks.segmenter import PersonSegmenter
+    from visnet_aug.masks.segmenter import Segmenter
     from visnet_aug.masks.settings import MaskSettings
 
-    segmenter = PersonSegmenter.for_network(network, (size[0], size[1]), MaskSettings())
+    segmenter = Segmenter.for_network(network, (size[0], size[1]), MaskSettings())
     return np.array([mask.accepted for mask in segmenter.segment(list(images))])
 
 

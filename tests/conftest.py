@@ -6,10 +6,10 @@ import io
 import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 import pytest
+from building import BuildEach
 from fake_segmenters import Ellipses
 from PIL import Image
 
@@ -88,10 +88,6 @@ def market(make_market: Callable[[Path], Path], tmp_path_factory: pytest.TempPat
 def ellipses() -> SegmenterFactory:
     """A segmenter that needs no network."""
     return lambda weights, device, settings: SegmenterSource("ellipses", Ellipses)
-
-
-BuildEach: TypeAlias = Callable[[Mapping[str, Recipe], Path], dict[str, Path]]
-"""Builds the small dataset by recipes, into folders of their names below one."""
 
 
 @pytest.fixture(scope="session")

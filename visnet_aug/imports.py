@@ -1,4 +1,4 @@
-"""Imports that are kept from what they would do beside: import torch, ask a server."""
+"""Imports without their side effects: without importing torch, without asking a server."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 
 @contextmanager
 def without_torch() -> Iterator[None]:
-    """Keep what is imported inside from importing torch, unless somebody has imported it already.
+    """Prevent modules that are imported inside from importing torch, unless it is imported already.
 
-    It finds torch missing, and must be prepared for that. Later imports of torch work as ever.
+    To them torch is not installed, which they must be able to handle. Later imports of torch work
+    as usual.
     """
     if "torch" in sys.modules:
         yield
@@ -23,7 +24,7 @@ def without_torch() -> Iterator[None]:
 
 @contextmanager
 def temporary_entry(mapping: MutableMapping[str, Any], key: str, value: object) -> Iterator[None]:
-    """Set one entry of a mapping for a while."""
+    """Set one entry of a mapping, and restore it at the end."""
     before = {key: mapping[key]} if key in mapping else {}
     mapping[key] = value
     try:

@@ -73,6 +73,12 @@ class ManifestRow:
         width: Pixels.
         height: Pixels.
         sha256: Hex digest of the file's bytes.
+
+    Example:
+        >>> from visnet_aug import ManifestRow, read_manifest
+        >>> row: ManifestRow = read_manifest("aug/manifest.csv")[0]
+        >>> row.split, row.kind
+        ('train', 'original')
     """
 
     path: str
@@ -126,7 +132,27 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def read_manifest(path: str | Path) -> list[ManifestRow]:
-    """Read and check a whole manifest; see `iter_manifest`."""
+    """Read and check a whole manifest.
+
+    Args:
+        path: The file ``manifest.csv`` of a built set.
+
+    Returns:
+        A row for each image, in the file's order. ``pandas.DataFrame(rows)`` and
+        ``polars.DataFrame(rows, infer_schema_length=None)`` turn them into a table.
+
+    Raises:
+        ManifestError: The file cannot be read, its columns are not those of this version, a cell
+            is not what its column asks for, or two rows have the same path.
+
+    Example:
+        >>> import pandas
+        >>> from visnet_aug import read_manifest
+        >>> rows = read_manifest("aug/manifest.csv")
+        >>> table = pandas.DataFrame(rows)
+        >>> table[table.kind == "augmented"].family.nunique()
+        6
+    """
     return list(iter_manifest(path))
 
 

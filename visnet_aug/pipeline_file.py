@@ -2,7 +2,7 @@
 
 A pipeline file describes a whole experiment. Its ``build:`` section belongs to ``visnet-aug``, its
 ``train:`` section to ``visnet-train``; each reads its own and passes over the other. Every problem
-is told with file, line and path of the key.
+names file, line and path of the key.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _lines(node: yaml.Node | None, path: _Location) -> Iterator[tuple[_Location,
     for key, value in node.value:
         if key.value in seen:
             raise yaml.MarkedYAMLError(
-                problem=f"{_dotted((*path, key.value))}: the key stands twice",
+                problem=f"{_dotted((*path, key.value))}: the key is there twice",
                 problem_mark=key.start_mark,
             )
         seen.add(key.value)

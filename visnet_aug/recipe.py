@@ -92,6 +92,12 @@ class Recipe(BaseModel):
         weights: Segmenter: ``builtin``, a path, or an official name such as ``yolov8n-seg.pt``.
         masks: When a person mask is good enough.
         backgrounds: The families of background transforms.
+
+    Example:
+        >>> from visnet_aug import Recipe
+        >>> recipe = Recipe(seed=7)
+        >>> recipe.replace(images=60_000).images
+        60000
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -124,13 +130,22 @@ class Recipe(BaseModel):
         return self.model_copy(update={"layout": layout, "table": table})
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: str | Path) -> Recipe:
     """Read the ``build:`` section of a pipeline file.
 
+    Args:
+        path: A YAML file, such as ``recipe.yaml`` of a built set.
+
     Raises:
-        RecipeError: As `pipeline_file.load_section`.
+        RecipeError: The file cannot be read, or a key or a value in it cannot be used; the message
+            names the line.
+
+    Example:
+        >>> from visnet_aug import load_recipe
+        >>> load_recipe("aug/recipe.yaml").layout
+        'market1501'
     """
-    return load_section(path, "build", Recipe)
+    return load_section(Path(path), "build", Recipe)
 
 
 def parse_recipe(text: str, name: str = "recipe") -> Recipe:

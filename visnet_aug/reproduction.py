@@ -20,10 +20,11 @@ import cv2
 import numpy as np
 
 from visnet_aug.backgrounds.registry import make_family
+from visnet_aug.backgrounds.rewrite import draw_params
 from visnet_aug.backgrounds.settings import draw_variant
 from visnet_aug.builder.folder import BUILD, MANIFEST, RECIPE, check_finished, read_build_json
 from visnet_aug.builder.identity import differences, rendering_versions
-from visnet_aug.builder.render import Rendered, Renderer, draw_params
+from visnet_aug.builder.render import Rendered, Renderer
 from visnet_aug.builder.rows import mask_of, source_stem, stem_of
 from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, OutputError, RecipeError
@@ -58,6 +59,13 @@ class Variation:
         family: Family of the background. Another family draws its variant from the seed.
         intensity: Strength in 0..1.
         seed: Of everything that is drawn, the variant included.
+
+    Example:
+        >>> from visnet_aug import Variation, read_manifest, replay
+        >>> copy = next(row for row in read_manifest("aug/manifest.csv") if row.copy)
+        >>> other = Variation(family="gradient", intensity=1.0)
+        >>> [made.outcome for made in replay("aug", copy.path, to="variations", variation=other)]
+        ['variation']
     """
 
     family: str | None = None
@@ -79,6 +87,13 @@ class Replay:
             ``differs``: they do not. ``variation``: they were not meant to be the same.
         detail: What may explain a difference; of a variation, what was drawn.
         written: Where it was written, if it was.
+
+    Example:
+        >>> from visnet_aug import Replay, read_manifest, replay
+        >>> copy = next(row for row in read_manifest("aug/manifest.csv") if row.copy)
+        >>> again: Replay = next(replay("aug", copy.path, to="again"))
+        >>> again.outcome, again.written.parts[0]
+        ('same', 'again')
     """
 
     path: str
@@ -304,6 +319,12 @@ def replay(
         OutputError: The folder holds no finished build, or cannot be written to.
         ManifestError: The manifest is damaged.
         DatasetError: A source cannot be read, or is not the one that the copy was made from.
+
+    Example:
+        >>> from visnet_aug import read_manifest, replay
+        >>> copies = [row for row in read_manifest("aug/manifest.csv") if row.copy]
+        >>> [again.outcome for again in replay("aug", copies[0].path)]
+        ['same']
     """
     root, target = Path(folder), Path(to) if to is not None else None
     if target is not None:

@@ -8,7 +8,7 @@ import numpy as np
 from torch import nn
 
 from pipelines.segmenter.sources import MaskedCrops
-from visnet_aug.masks.segmenter import PersonSegmenter
+from visnet_aug.masks.segmenter import Segmenter
 from visnet_aug.masks.settings import MaskSettings
 
 
@@ -35,7 +35,7 @@ class Verdict:
 
 def judge(network: nn.Module, size: tuple[int, ...], crops: MaskedCrops) -> Verdict:
     """Run the network through the product's own segmenter and compare."""
-    segmenter = PersonSegmenter.for_network(network, (size[0], size[1]), MaskSettings())
+    segmenter = Segmenter.for_network(network, (size[0], size[1]), MaskSettings())
     found = [mask.mask for mask in segmenter.segment(list(crops.images))]
     truth = crops.masks > 127
     ious, ratios = [], []

@@ -16,7 +16,7 @@ from torch import nn
 
 from pipelines.segmenter.composites import flip_pair
 from pipelines.segmenter.sources import U8, MaskedCrops
-from visnet_aug.masks.segmenter import PersonSegmenter
+from visnet_aug.masks.segmenter import Segmenter
 from visnet_aug.masks.settings import MaskSettings
 
 AGREEMENT = 0.9
@@ -36,7 +36,7 @@ class Labels:
 
 def label(network: nn.Module, size: tuple[int, int], images: U8, names: tuple[str, ...]) -> Labels:
     """Label natural crops with a network's own masks."""
-    segmenter = PersonSegmenter.for_network(network, size, MaskSettings(confidence=0.4))
+    segmenter = Segmenter.for_network(network, size, MaskSettings(confidence=0.4))
     straight = segmenter.segment(list(images))
     mirrored = segmenter.segment([np.ascontiguousarray(image[:, ::-1]) for image in images])
     masks = np.zeros(images.shape[:3], np.uint8)

@@ -60,7 +60,7 @@ class Base(BaseModel):
     """
 
     share: Annotated[float, Field(ge=0, lt=1)] = 0.5
-    name: str = "a|b"
+    name: str | None = "a|b"
 
 
 class Below(Base):

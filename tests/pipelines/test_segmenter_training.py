@@ -11,7 +11,7 @@ import yaml
 
 from visnet_aug.datasets.drawn import draw_sample
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import import_ultralytics, load_segmenter
+from visnet_aug.masks.weights import import_ultralytics
 
 import_ultralytics()
 
@@ -25,7 +25,7 @@ from pipelines.segmenter.composites import (  # noqa: E402
 from pipelines.segmenter.export import export  # noqa: E402
 from pipelines.segmenter.labelling import label  # noqa: E402
 from pipelines.segmenter.sources import MaskedCrops, split_by_identity  # noqa: E402
-from visnet_aug.masks.segmenter import PersonSegmenter  # noqa: E402
+from visnet_aug.masks.segmenter import Segmenter  # noqa: E402
 
 ARCHITECTURE = Path(training.__file__).with_name("person.yaml")
 
@@ -153,8 +153,8 @@ class TestTraining:
         network = training.build_network(tiny).eval()
         export(network, tiny, tmp_path / "person.safetensors")
         settings = MaskSettings(confidence=0.0, min_area=0.0, max_area=1.0, min_height=0.0)
-        shipped = load_segmenter(str(tmp_path / "person.safetensors"), "cpu", settings)
-        trained = PersonSegmenter.for_network(network, (64, 32), settings)
+        shipped = Segmenter(str(tmp_path / "person.safetensors"), "cpu", settings)
+        trained = Segmenter.for_network(network, (64, 32), settings)
         for one, other in zip(
             shipped.segment(list(crops.images)), trained.segment(list(crops.images)), strict=True
         ):
@@ -177,6 +177,6 @@ class TestTraining:
                 mask[:, :32] = True
                 return [PersonMask(mask, 0.5, 0.9, None) for _ in images]
 
-        monkeypatch.setattr(labelling, "PersonSegmenter", Half)
+        monkeypatch.setattr(labelling, "Segmenter", Half)
         labels = label(None, (64, 32), crops.images, crops.names)
         assert len(labels.people) == 0

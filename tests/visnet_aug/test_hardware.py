@@ -64,7 +64,7 @@ def test_a_gpu_has_its_index(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["warp9", "cuda:77", "", "cpu:x"])
 def test_a_device_that_is_not_there_is_one_line(name: str) -> None:
-    with pytest.raises(RecipeError, match="try auto, cpu, cuda or cuda:0$") as caught:
+    with pytest.raises(RecipeError, match=r"try auto, cpu, cuda or cuda:0$") as caught:
         choose_device(name)
     assert str(caught.value).startswith(f"--device {name}: ")
     assert "\n" not in str(caught.value)

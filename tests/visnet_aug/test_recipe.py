@@ -19,7 +19,7 @@ BAD = [
     ("biuld:\n  seed: 1", "r.yaml:1: unknown key 'biuld'; did you mean build?"),
     ("build: {}\ntrian: {}", "r.yaml:2: unknown key 'trian'; did you mean train?"),
     ("build:\n  sed: 1", "r.yaml:2: build.sed: unknown key 'sed'; did you mean seed?"),
-    ("build:\n  seed: 1\n  seed: 2", "r.yaml:3: build.seed: the key stands twice"),
+    ("build:\n  seed: 1\n  seed: 2", "r.yaml:3: build.seed: the key is there twice"),
     (
         "build:\n  backgrounds:\n    blur:\n      motion: {length_pixls: 3}",
         "r.yaml:4: build.backgrounds.blur.motion.length_pixls: unknown key 'length_pixls'; "

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import BuildEach
+from building import BuildEach
 from PIL import Image
 
 from visnet_aug.backgrounds.settings import BackgroundSettings

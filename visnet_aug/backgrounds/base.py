@@ -1,8 +1,8 @@
-"""What the six families share: an Albumentations transform that is a record and a pure function.
+"""What the six families share: drawing a record, and applying it as a pure function.
 
-Drawing and applying are apart. :meth:`BackgroundTransform.draw` turns a variant, an intensity and
-a generator into a record: a small dictionary of plain values that survives JSON.
-:meth:`BackgroundTransform.apply_record` turns an image and a record into an image and depends on
+Drawing and applying are separate. :meth:`BackgroundTransform.draw` turns a variant, an intensity
+and a generator into a record: a small dictionary of plain values that can be written as JSON.
+:meth:`BackgroundTransform.rewrite` turns an image and a record into an image and depends on
 nothing else: no generator, no setting, no state.
 """
 
@@ -13,21 +13,24 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from visnet_aug.backgrounds._albumentations import A
+from visnet_aug.arrays import Image, Mask
+from visnet_aug.backgrounds._albumentations import RecordTransform
+from visnet_aug.backgrounds.composite import composite
 from visnet_aug.backgrounds.fill import remove_person
 from visnet_aug.backgrounds.settings import FamilySettings, draw_variant
-from visnet_aug.backgrounds.variant import Image, Mask, Record, Shape, Variant
+from visnet_aug.backgrounds.variant import Record, Shape, Variant
 from visnet_aug.errors import RecipeError
 
 
-class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
-    """A family of background variants (paper section II-G).
+class BackgroundTransform(RecordTransform):
+    """A family of background variants (paper section II-G), as an Albumentations transform.
 
-    Within ``A.Compose`` it rewrites whole images, drawing from the generator that Compose hands
-    it; to spare a person, see ``composite.rewrite_background``.
+    In ``A.Compose`` it draws a variant and an intensity for each call and rewrites the background
+    of ``image``: where ``mask`` (or one of ``masks``) is set, the image stays as it is, exactly,
+    and masks come back unchanged. Without a mask it rewrites the whole image.
 
     Args:
-        settings: The family's part of a recipe, or the same as plain values; ``None`` for the
+        settings: The family's part of a recipe, as settings or as plain values; ``None`` for the
             defaults.
         p: Probability of being applied, as in all Albumentations transforms.
 
@@ -59,7 +62,7 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
             rng: Generator of this application.
 
         Returns:
-            The record: ``variant``, ``intensity`` and what the variants need.
+            The record: ``variant``, ``intensity`` and the parameters of the variants.
 
         Raises:
             RecipeError: The family has no such variant.
@@ -69,19 +72,32 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
             record |= self._variant(name).draw(self._variant_settings[name], intensity, shape, rng)
         return record
 
+    def draw_for(self, shape: Shape, rng: np.random.Generator) -> Record:
+        """Draw a variant, an intensity and their parameters, as the settings say.
+
+        Args:
+            shape: Height and width of the image in pixels.
+            rng: Generator of this application.
+
+        Returns:
+            The record.
+        """
+        variant, intensity = draw_variant(self.settings, rng)
+        return self.draw(variant, intensity, shape, rng)
+
     def apply_record(
         self, image: Image, record: Mapping[str, Any], mask: Mask | None = None
     ) -> Image:
-        """Apply drawn parameters.
+        """Apply drawn parameters to a whole image, the person's place included.
 
         Args:
             image: RGB uint8, H×W×3.
             record: What :meth:`draw` returned for an image of this shape.
-            mask: Where the person is. Variants that would carry the person's colours into the
-                background then work on an image without the person.
+            mask: Where the person is, H×W. Variants that would carry the person's colours into
+                the background then work on an image from which the person is removed.
 
         Returns:
-            A new image. What it shows under the mask is of no use: see ``composite``.
+            A new image. Its pixels under the mask mean nothing: see :meth:`rewrite`.
 
         Raises:
             RecipeError: The family has no such variant.
@@ -90,40 +106,42 @@ class BackgroundTransform(A.ImageOnlyTransform):  # type: ignore[misc]
         if record["intensity"] == 0:
             return image.copy()
         changed = image
-        if mask is not None and any(part.removes_person for part in variants):
+        if mask is not None and any(variant.removes_person for variant in variants):
             changed = remove_person(image, mask)
-        for part in variants:
-            changed = part.apply(changed, record)
+        for variant in variants:
+            changed = variant.apply(changed, record)
         return image.copy() if changed is image else changed
+
+    def rewrite(
+        self,
+        image: Image,
+        record: Mapping[str, Any],
+        mask: Mask | None = None,
+        feather: float = 0.0,
+    ) -> Image:
+        """Apply drawn parameters to an image's background (paper section II-G, equation 21).
+
+        Args:
+            image: RGB uint8, H×W×3.
+            record: What :meth:`draw` returned for an image of this shape.
+            mask: Where the person is, H×W; ``None`` to rewrite the whole image.
+            feather: Width in pixels of a soft transition outside the mask.
+
+        Returns:
+            A new image. Where the mask is True its pixels are exactly those of ``image``; no
+            pixel outside shows a colour of the person that was not there before.
+
+        Raises:
+            RecipeError: The family has no such variant.
+        """
+        background = self.apply_record(image, record, mask)
+        return background if mask is None else composite(image, background, mask, feather)
 
     def _variant(self, name: str) -> Variant:
         if name not in self.variants:
             have = ", ".join(self.variants)
             raise RecipeError(f"{self.family} has no variant {name!r}: have {have}")
         return self.variants[name]
-
-    # What A.Compose calls
-
-    def get_params_dependent_on_data(
-        self, params: dict[str, Any], data: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Draw a record for the image at hand."""
-        variant, intensity = draw_variant(self.settings, self.random_generator)
-        height, width = params["shape"][:2]
-        record = self.draw(variant, intensity, (height, width), self.random_generator)
-        return {"record": record}
-
-    def apply(self, img: Image, record: Mapping[str, Any], **_: Any) -> Image:
-        """Apply a drawn record to a whole image.
-
-        Raises:
-            ValueError: The image isn't RGB uint8.
-        """
-        if img.dtype != np.uint8 or img.ndim != 3 or img.shape[2] != 3:
-            raise ValueError(
-                f"{type(self).__name__} needs an RGB uint8 image, not {img.dtype} {img.shape}"
-            )
-        return self.apply_record(img, record)
 
     def get_transform_init_args_names(self) -> tuple[str, ...]:
         """Return the names of the arguments that serialisation keeps."""

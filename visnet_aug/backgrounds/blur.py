@@ -10,13 +10,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.settings import BlurSettings
-from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, pixels, uniform
+from visnet_aug.backgrounds.settings import BlurSettings, uniform
+from visnet_aug.backgrounds.variant import Record, Shape, Variant, pixels
 from visnet_aug.backgrounds.variant_settings import Motion, Zoom
 
 ZOOM_DOUBLINGS = 4
-"""Turns that each double the number of enlargements averaged: 16, the original included."""
+"""Steps that each double the number of averaged enlargements: 16, the original included."""
 
 
 def _draw_motion(
@@ -29,7 +30,7 @@ def _draw_motion(
 def _motion(image: Image, record: Mapping[str, Any]) -> Image:
     """Average the image with itself along a line.
 
-    Adding up shifted images costs a tenth of what filter2D takes for kernels beyond 11×11, which
+    Summing shifted images takes a tenth of the time of filter2D for kernels above 11×11, which
     are mostly zeros here.
     """
     height, width = image.shape[:2]
@@ -53,18 +54,18 @@ def _draw_zoom(settings: Zoom, intensity: float, shape: Shape, rng: np.random.Ge
 def _zoom(image: Image, record: Mapping[str, Any]) -> Image:
     """Average the image with its enlargements, up to a factor.
 
-    Averaged with itself enlarged f times, then that with itself enlarged f² times, then f⁴ times,
-    an image becomes the mean of eight: each turn doubles their number.
+    The image is averaged with itself enlarged f times, the result with itself enlarged f² times,
+    then f⁴ times: now it is the mean of eight. Each step doubles their number.
     """
     step = record["factor"] ** (1 / (2**ZOOM_DOUBLINGS - 1))
-    mean = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)  # four channels are warped sooner than three
+    mean = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA)  # four channels are warped faster than three
     for turn in range(ZOOM_DOUBLINGS):
         mean = cv2.addWeighted(mean, 0.5, _enlarged(mean, step ** (2**turn)), 0.5, 0)
     return cv2.cvtColor(mean, cv2.COLOR_RGBA2RGB)  # type: ignore[no-any-return]
 
 
 def _enlarged(image: Image, factor: float) -> Image:
-    """Enlarge an image around its centre and cut it to its size."""
+    """Enlarge an image around its centre and crop it to its size."""
     height, width = image.shape[:2]
     shrink = 1 / factor
     back = np.array(
@@ -77,7 +78,31 @@ def _enlarged(image: Image, factor: float) -> Image:
 
 
 class Blur(BackgroundTransform):
-    """Blur along a line or away from the centre."""
+    """Blur the background along a line or away from the centre (family 4).
+
+    The person is removed before the background is blurred, so that none of the person's colours
+    are smeared into it.
+
+    Args:
+        settings: The family's part of a recipe, as settings or as plain values; ``None`` for the
+            defaults.
+        p: Probability of being applied.
+
+    Raises:
+        pydantic.ValidationError: The settings cannot be used.
+
+    Example:
+        >>> import numpy as np
+        >>> from visnet_aug import Blur, draw_sample
+        >>> import albumentations as A
+        >>> sample = draw_sample(pid=3, camid=1, rng=np.random.default_rng(0))
+        >>> pipeline = A.Compose([Blur(p=1)], seed=7)
+        >>> out = pipeline(image=sample.image, mask=sample.mask)
+        >>> bool((out["image"] == sample.image)[sample.mask].all())
+        True
+        >>> bool((out["image"] == sample.image)[~sample.mask].all())
+        False
+    """
 
     family = "blur"
     settings_type = BlurSettings

@@ -9,13 +9,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.settings import ColorShiftSettings
-from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant
+from visnet_aug.backgrounds.variant import Record, Shape, Variant
 from visnet_aug.backgrounds.variant_settings import Brightness, Hue, Saturation
 
 HUES = 180
-"""Steps of the colour circle in 8-bit HSV."""
+"""Number of hues in 8-bit HSV."""
 
 
 def _draw_hue(settings: Hue, intensity: float, shape: Shape, rng: np.random.Generator) -> Record:
@@ -27,7 +28,7 @@ def _rotate_hue(image: Image, record: Mapping[str, Any]) -> Image:
     # 8-bit HSV counts hue in steps of two degrees
     steps = round(record["hue_degrees"] / 2)
     if steps == 0:
-        return image  # there and back again would round
+        return image  # converting to HSV and back would round
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
     turned = (np.arange(256) + steps) % HUES
     hue = cv2.LUT(cv2.extractChannel(hsv, 0), turned.astype(np.uint8))
@@ -57,13 +58,36 @@ def _scale_brightness(image: Image, record: Mapping[str, Any]) -> Image:
 
 
 def _factor(settings: Saturation | Brightness, intensity: float, rng: np.random.Generator) -> float:
-    """Draw a factor, up or down, in steps of 1/256, whose products are exact anywhere."""
+    """Draw a factor below or above 1, in steps of 1/256: their products are exact anywhere."""
     end = settings.min_factor if rng.random() < 0.5 else settings.max_factor
     return round((1 + intensity * (end - 1)) * 256) / 256
 
 
 class ColorShift(BackgroundTransform):
-    """Shift colours; its variants combine, in the order hue, saturation, brightness."""
+    """Shift the background's hue, saturation and brightness (family 1).
+
+    The variants combine, in this order; at least one is applied.
+
+    Args:
+        settings: The family's part of a recipe, as settings or as plain values; ``None`` for the
+            defaults.
+        p: Probability of being applied.
+
+    Raises:
+        pydantic.ValidationError: The settings cannot be used.
+
+    Example:
+        >>> import numpy as np
+        >>> from visnet_aug import ColorShift, draw_sample
+        >>> import albumentations as A
+        >>> sample = draw_sample(pid=3, camid=1, rng=np.random.default_rng(0))
+        >>> pipeline = A.Compose([ColorShift(p=1)], seed=7)
+        >>> out = pipeline(image=sample.image, mask=sample.mask)
+        >>> bool((out["image"] == sample.image)[sample.mask].all())
+        True
+        >>> bool((out["image"] == sample.image)[~sample.mask].all())
+        False
+    """
 
     family = "color_shift"
     settings_type = ColorShiftSettings

@@ -1,14 +1,14 @@
-"""Take the person out of an image before anything spreads pixels.
+"""Remove the person from an image before a variant spreads pixels.
 
 A blur, an edge detector or a relief next to the person would carry the person's colours into the
-background, the halo seen in most published background augmentation. Blurring with normalised
+background: the halo seen in most published background augmentation. Blurring with normalised
 weights would avoid it for blurs only; filling the person's place with colours of the background
-avoids it for every transform, foreign ones included.
+avoids it for every transform, including those of Albumentations.
 
 The fill is push-pull interpolation (Gortler et al., The Lumigraph, 1996): the known pixels are
-averaged into ever coarser levels until none is unknown, then each level's holes are filled from the
-next coarser one. The result is smooth, and the cost hardly depends on the hole: about 0.1 ms at
-64×128, where ``cv2.inpaint`` takes 2.3 ms and invents streaks.
+averaged into coarser and coarser levels until none is unknown, then each level's holes are filled
+from the next coarser one. The result is smooth, and the time hardly depends on the hole: about
+0.1 ms at 64×128, where ``cv2.inpaint`` takes 2.3 ms and draws streaks.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from visnet_aug.backgrounds.variant import Image, Mask
+from visnet_aug.arrays import Image, Mask
 
 MARGIN = 2
-"""Pixels around the mask that are replaced as well: the outline mixes person and background, JPEG's
-halved chroma carries colours a pixel further, and a mask may be a little too small."""
+"""Pixels around the mask that are replaced too: the outline mixes person and background, JPEG's
+halved chroma carries colours one pixel further, and a mask can be slightly too small."""
 
 _NEIGHBOURHOOD = np.ones((2 * MARGIN + 1, 2 * MARGIN + 1), np.uint8)
 _TINY = np.float32(1e-3)
 
 
 def remove_person(image: Image, mask: Mask) -> Image:
-    """Replace the person and a margin by smooth colours of the background around.
+    """Replace the person and a margin with smooth colours of the surrounding background.
 
     Args:
         image: RGB uint8, H×W×3.
         mask: Where the person is.
 
     Returns:
-        A new image: every pixel beyond the margin is the image's own, no other pixel depends on
-        the person's. Where the margin covers the whole background, it is given up; where there is
-        no background, a copy.
+        A new image. Pixels beyond the margin are those of the image; no other pixel depends on the
+        person. If the margin covers the whole background, there is no margin; if there is no
+        background, the image is returned unchanged, as a new array.
     """
     person = mask.astype(np.uint8)
     known = cv2.dilate(person, _NEIGHBOURHOOD) ^ 1
@@ -54,7 +54,7 @@ def _fill(image: NDArray[np.float32], known: NDArray[np.uint8]) -> NDArray[np.fl
 
     Args:
         image: H×W×3.
-        known: H×W, 1 where the image is to be believed, which it is somewhere, and 0 in its holes.
+        known: H×W, 0 in the holes and 1 elsewhere; not 0 everywhere.
     """
     if known.all():
         return image

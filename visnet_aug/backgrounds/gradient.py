@@ -11,17 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.palette import draw_colors
-from visnet_aug.backgrounds.settings import GradientSettings
-from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, blend, uniform
+from visnet_aug.backgrounds.settings import GradientSettings, uniform
+from visnet_aug.backgrounds.variant import Record, Shape, Variant, blend
 from visnet_aug.backgrounds.variant_settings import ColorRamp
 
 Rise = NDArray[np.float64]
-"""H×W, from 0 where the first colour is to 1 where the second is."""
+"""H×W, from 0 (the first colour) to 1 (the second)."""
 
 STEPS = 256
-"""Colours of a ramp; two neighbours differ by at most one level."""
+"""Number of colours in a ramp; neighbours differ by at most one level."""
 
 _SHARES = np.linspace(0, 1, STEPS)[:, None, None]
 
@@ -40,7 +41,7 @@ def _draw_ramp(
 
 
 def _linear(shape: Shape, record: Mapping[str, Any]) -> Rise:
-    """Rise along a direction, from one corner's projection to the opposite one's."""
+    """Rise in one direction, from one corner to the opposite one."""
     y, x = np.ogrid[: shape[0], : shape[1]]
     angle = math.radians(record["angle_degrees"])
     place = x * math.cos(angle) + y * math.sin(angle)
@@ -66,13 +67,13 @@ def _angular(shape: Shape, record: Mapping[str, Any]) -> Rise:
 
 
 def _from_center(shape: Shape, record: Mapping[str, Any]) -> tuple[Rise, Rise]:
-    """Return each row's and each column's distance in pixels from the centre drawn."""
+    """Return the distance in pixels of each row and each column from the drawn centre."""
     center_y, center_x = record["center_pixels"]
     return np.arange(shape[0])[:, None] - center_y, np.arange(shape[1]) - center_x
 
 
 def _ramp(rise: Callable[[Shape, Mapping[str, Any]], Rise]) -> Variant:
-    """Make an effect of a map from 0, the first colour, to 1, the second."""
+    """Make a variant of a map from 0 (the first colour) to 1 (the second)."""
 
     def apply(image: Image, record: Mapping[str, Any]) -> Image:
         height, width = image.shape[:2]
@@ -85,7 +86,28 @@ def _ramp(rise: Callable[[Shape, Mapping[str, Any]], Rise]) -> Variant:
 
 
 class Gradient(BackgroundTransform):
-    """Lay a colour ramp over the background, opaque or letting its texture through."""
+    """Lay a colour ramp over the background, opaque or with its texture showing through (family 6).
+
+    Args:
+        settings: The family's part of a recipe, as settings or as plain values; ``None`` for the
+            defaults.
+        p: Probability of being applied.
+
+    Raises:
+        pydantic.ValidationError: The settings cannot be used.
+
+    Example:
+        >>> import numpy as np
+        >>> from visnet_aug import Gradient, draw_sample
+        >>> import albumentations as A
+        >>> sample = draw_sample(pid=3, camid=1, rng=np.random.default_rng(0))
+        >>> pipeline = A.Compose([Gradient(p=1)], seed=7)
+        >>> out = pipeline(image=sample.image, mask=sample.mask)
+        >>> bool((out["image"] == sample.image)[sample.mask].all())
+        True
+        >>> bool((out["image"] == sample.image)[~sample.mask].all())
+        False
+    """
 
     family = "gradient"
     settings_type = GradientSettings

@@ -1,8 +1,8 @@
-"""How Albumentations is imported: without its update check, and without torch where asked.
+"""Imports Albumentations without its update check and, if asked, without torch.
 
-Albumentations asks PyPI for its newest version when imported; here it never does. It also imports
-torch where torch is installed, only to define ``ToTensorV2``. Rendering backgrounds needs none of
-it. Measured on two cores with warm files, Albumentations 2.0.8 and torch 2.14, for one process:
+On import, Albumentations asks PyPI for its newest version; here it does not. It also imports torch
+if torch is installed, only to define ``ToTensorV2``. Rendering backgrounds does not need torch.
+Measured on two cores with warm files, Albumentations 2.0.8 and torch 2.14, for one process:
 
 ==================================== ====== ======== ==============
 import                               time   resident private memory
@@ -25,14 +25,13 @@ from visnet_aug.imports import temporary_entry, without_torch
 def load_albumentations(torch: bool = True) -> ModuleType:
     """Import Albumentations without its update check.
 
-    A rendering process calls this with ``torch=False`` before it imports any background family.
-    Only Albumentations' own import is kept from torch: later imports of torch work as ever. What
-    is missing then is the shortcut ``albumentations.ToTensorV2``, not
-    ``albumentations.pytorch.ToTensorV2``.
+    A rendering process calls this with ``torch=False`` before it imports a background family. Later
+    imports of torch work as usual. The shortcut ``albumentations.ToTensorV2`` is missing then, but
+    ``albumentations.pytorch.ToTensorV2`` is not.
 
     Args:
-        torch: Whether Albumentations may import torch. Without effect if Albumentations or torch
-            is already imported.
+        torch: Whether Albumentations may import torch. No effect if Albumentations or torch is
+            already imported.
 
     Returns:
         The module ``albumentations``.

@@ -10,18 +10,19 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.settings import NoiseSettings
-from visnet_aug.backgrounds.variant import Image, Record, Shape, Variant, seed
+from visnet_aug.backgrounds.variant import Record, Shape, Variant, seed
 from visnet_aug.backgrounds.variant_settings import Gaussian, SaltAndPepper
 
 LOTS: Final = 2**16
-"""What salt and pepper are drawn from."""
+"""Number of values from which a pixel's lot is drawn."""
 
 _QUANTILES: Final = np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])
 NORMAL: Final = _QUANTILES / _QUANTILES.std()
-"""256 equally likely values that stand for the standard normal distribution: more than enough for
-noise in whole levels, and drawn four times as fast."""
+"""256 equally likely values that represent the standard normal distribution: precise enough for
+noise in whole levels, and four times as fast to draw."""
 
 
 def _draw_salt_and_pepper(
@@ -31,7 +32,7 @@ def _draw_salt_and_pepper(
 
 
 def _sprinkle(image: Image, record: Mapping[str, Any]) -> Image:
-    """Turn the pixels with the lowest lots black and those with the highest white."""
+    """Set the pixels with the lowest lots to black and those with the highest to white."""
     rng = np.random.default_rng(record["seed"])
     lots = rng.integers(0, LOTS, image.shape[:2], np.uint16)
     half = round(record["fraction"] / 2 * LOTS)
@@ -54,7 +55,28 @@ def _add_gaussian(image: Image, record: Mapping[str, Any]) -> Image:
 
 
 class Noise(BackgroundTransform):
-    """Add noise, drawn from a seed."""
+    """Add salt-and-pepper or Gaussian noise to the background (family 3).
+
+    Args:
+        settings: The family's part of a recipe, as settings or as plain values; ``None`` for the
+            defaults.
+        p: Probability of being applied.
+
+    Raises:
+        pydantic.ValidationError: The settings cannot be used.
+
+    Example:
+        >>> import numpy as np
+        >>> from visnet_aug import Noise, draw_sample
+        >>> import albumentations as A
+        >>> sample = draw_sample(pid=3, camid=1, rng=np.random.default_rng(0))
+        >>> pipeline = A.Compose([Noise(p=1)], seed=7)
+        >>> out = pipeline(image=sample.image, mask=sample.mask)
+        >>> bool((out["image"] == sample.image)[sample.mask].all())
+        True
+        >>> bool((out["image"] == sample.image)[~sample.mask].all())
+        False
+    """
 
     family = "noise"
     settings_type = NoiseSettings

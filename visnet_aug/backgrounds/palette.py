@@ -1,4 +1,4 @@
-"""Random colours that contrast, for patterns and gradients."""
+"""Random contrasting colours, for patterns and gradients."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 CANDIDATES = 8
-"""Colours drawn for each one kept; more would crowd the corners of the colour cube."""
+"""Colours drawn for each one kept. More would crowd the corners of the colour cube."""
 
 
 def draw_colors(count: int, rng: np.random.Generator) -> list[list[int]]:
-    """Draw RGB colours that differ well from one another.
+    """Draw RGB colours that differ clearly from one another.
 
-    Each is the one of a few uniform candidates that is farthest from those before it.
+    Each colour is the one of a few uniform candidates that is farthest from those before it.
     """
     first, *drawn = rng.integers(0, 256, (1 + CANDIDATES * (count - 1), 3)).tolist()
     colors: list[list[int]] = [first]

@@ -10,19 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from visnet_aug.arrays import Image
 from visnet_aug.backgrounds.base import BackgroundTransform
 from visnet_aug.backgrounds.palette import draw_colors, paint
-from visnet_aug.backgrounds.settings import PatternSettings
-from visnet_aug.backgrounds.variant import (
-    Image,
-    Record,
-    Shape,
-    Variant,
-    blend,
-    pixels,
-    seed,
-    uniform,
-)
+from visnet_aug.backgrounds.settings import PatternSettings, uniform
+from visnet_aug.backgrounds.variant import Record, Shape, Variant, blend, pixels, seed
 from visnet_aug.backgrounds.variant_settings import (
     Checkerboard,
     Circles,
@@ -156,7 +148,7 @@ def _discs(shape: Shape, record: Mapping[str, Any]) -> Image:
 
 
 def _length(bounds: tuple[float, float], shape: Shape, rng: np.random.Generator) -> float:
-    """Draw a length, scaled to the image's height, at least a pixel."""
+    """Draw a length of at least one pixel, scaled to the image's height."""
     return max(round(pixels(uniform(bounds, rng), shape), 2), 1.0)
 
 
@@ -169,7 +161,7 @@ def _opacity(settings: Overlay, intensity: float) -> float:
 
 
 def _cells(shape: Shape, record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Number the cell of each row and of each column of pixels."""
+    """Return the number of the cell that each row and each column of pixels is in."""
     down, across = (
         ((np.arange(size) + offset) / record["cell_pixels"]).astype(np.intp)
         for size, offset in zip(shape, record["offset_pixels"], strict=True)
@@ -180,7 +172,7 @@ def _cells(shape: Shape, record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndar
 def _overlay(
     draw: Callable[..., Record], drawing: Callable[[Shape, Mapping[str, Any]], Image]
 ) -> Variant:
-    """Make an effect of a drawing that depends on the image's shape only."""
+    """Make a variant of a drawing that depends only on the image's shape and the record."""
 
     def apply(image: Image, record: Mapping[str, Any]) -> Image:
         height, width = image.shape[:2]
@@ -190,7 +182,28 @@ def _overlay(
 
 
 class Pattern(BackgroundTransform):
-    """Lay a pattern over the background."""
+    """Lay a pattern in random contrasting colours over the background (family 5).
+
+    Args:
+        settings: The family's part of a recipe, as settings or as plain values; ``None`` for the
+            defaults.
+        p: Probability of being applied.
+
+    Raises:
+        pydantic.ValidationError: The settings cannot be used.
+
+    Example:
+        >>> import numpy as np
+        >>> from visnet_aug import Pattern, draw_sample
+        >>> import albumentations as A
+        >>> sample = draw_sample(pid=3, camid=1, rng=np.random.default_rng(0))
+        >>> pipeline = A.Compose([Pattern(p=1)], seed=7)
+        >>> out = pipeline(image=sample.image, mask=sample.mask)
+        >>> bool((out["image"] == sample.image)[sample.mask].all())
+        True
+        >>> bool((out["image"] == sample.image)[~sample.mask].all())
+        False
+    """
 
     family = "pattern"
     settings_type = PatternSettings

@@ -1,4 +1,4 @@
-"""From a family's name to its transform."""
+"""The families by name."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from visnet_aug.backgrounds.texture import Texture
 FAMILIES: dict[str, type[BackgroundTransform]] = {
     cls.family: cls for cls in (ColorShift, Texture, Noise, Blur, Pattern, Gradient)
 }
-"""The six families by the name they have in file names, in the paper's order."""
+"""The six families by the name that file names contain, in the paper's order."""
 
 
 def make_family(name: str, settings: BackgroundSettings) -> BackgroundTransform:
-    """Make the transform of one family of a recipe.
+    """Make the transform of one family.
 
     Args:
         name: One of the six, or a key of ``settings.other``.
-        settings: The recipe's backgrounds.
+        settings: The settings of all families, as in a recipe.
 
     Raises:
-        RecipeError: There is no such family, or its foreign transform cannot be made.
+        RecipeError: There is no such family, or its Albumentations transform cannot be made.
     """
     chosen = settings.family(name)
     if isinstance(chosen, ForeignFamily):

@@ -1,11 +1,12 @@
-"""What the six families may do to a background: the part of a recipe, checked and light.
+"""Settings of the six families: the part of a recipe that says what happens to backgrounds.
 
 Every variant has a ``probability``, a range of ``intensity`` from which one number is drawn
 uniformly per image, and named ranges in real units that say what intensity 1 means (paper section
-II-G; its numbers are lost, so these are ours, see ``variant_settings.py``). At intensity 0 every
-variant leaves the image exactly as it is, and its effect grows with the intensity.
+II-G; the paper's ranges are lost, so these are our own, see ``variant_settings.py``). At intensity
+0 every variant leaves the image exactly as it is; the change grows with the intensity.
 
-This module imports neither NumPy nor Albumentations: the command line reads recipes with it.
+This module imports neither NumPy nor Albumentations, so that the command line can read recipes
+without them.
 """
 
 from __future__ import annotations
@@ -46,10 +47,10 @@ FamilyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
 
 
 class FamilySettings(Settings):
-    """What all families share.
+    """Settings that all families have.
 
     Attributes:
-        weight: The family's share of the copies relative to the others; 0 leaves it out.
+        weight: The family's share of the copies, relative to the other families; 0 disables it.
     """
 
     weight: Weight = 1.0
@@ -62,13 +63,13 @@ class FamilySettings(Settings):
 
     @model_validator(mode="after")
     def _some_variant_possible(self) -> Self:
-        if self.weight > 0 and not any(t.probability for t in self.variants.values()):
-            raise ValueError("every variant has probability 0; set weight: 0 to leave it out")
+        if self.weight > 0 and not any(variant.probability for variant in self.variants.values()):
+            raise ValueError("every variant has probability 0; set weight: 0 to disable the family")
         return self
 
 
 class ColorShiftSettings(FamilySettings):
-    """Colour space (family 1): the variants combine, at least one takes part."""
+    """Colour space (family 1). Its variants combine; at least one is applied."""
 
     hue: Hue = Hue()
     saturation: Saturation = Saturation()
@@ -97,7 +98,7 @@ class BlurSettings(FamilySettings):
 
 
 class PatternSettings(FamilySettings):
-    """Pattern (family 5), in random colours that contrast."""
+    """Pattern (family 5), in random contrasting colours."""
 
     grid: Grid = Grid()
     circles: Circles = Circles()
@@ -108,7 +109,7 @@ class PatternSettings(FamilySettings):
 
 
 class GradientSettings(FamilySettings):
-    """Gradient (family 6): along a line, from a point outwards, around a point."""
+    """Gradient (family 6): along a line, outwards from a point, or around a point."""
 
     linear: ColorRamp = ColorRamp()
     radial: ColorRamp = ColorRamp()
@@ -116,11 +117,11 @@ class GradientSettings(FamilySettings):
 
 
 class ForeignFamily(FamilySettings):
-    """Any image-only Albumentations transform as a family of its own, of this one variant.
+    """An image-only Albumentations transform as a family of its own, with this one variant.
 
     Attributes:
-        transform: Its class name, such as ``RandomFog``.
-        args: Its arguments, as plain values, without ``p``: it is always applied.
+        transform: The transform's class name, for example ``RandomFog``.
+        args: The transform's arguments as plain values, without ``p``: it is always applied.
         intensity: Range of the transformed image's share in a blend with the original.
     """
 
@@ -141,12 +142,26 @@ class ForeignFamily(FamilySettings):
 
 
 class BackgroundSettings(Settings):
-    """The families and how a rewritten background meets the person.
+    """Settings of all families, and of the edge between person and background.
 
     Attributes:
-        other: Families of your own by name, which then stands in the files' names.
+        color_shift: Family 1.
+        texture: Family 2.
+        noise: Family 3.
+        blur: Family 4.
+        pattern: Family 5.
+        gradient: Family 6.
+        other: Your own families by name. The name is part of the copies' file names.
         feather: Width in pixels of the soft transition outside the person; 0 is a hard edge.
-            The person's own pixels are never touched.
+            The person's own pixels never change.
+
+    Example:
+        >>> from visnet_aug import BackgroundSettings
+        >>> settings = BackgroundSettings.model_validate({"texture": {"weight": 0}, "feather": 1.5})
+        >>> settings.names()
+        ('color_shift', 'noise', 'blur', 'pattern', 'gradient')
+        >>> settings.blur.motion.length_pixels
+        25.0
     """
 
     color_shift: ColorShiftSettings = ColorShiftSettings()
@@ -162,26 +177,29 @@ class BackgroundSettings(Settings):
     def _families_make_sense(self) -> Self:
         taken = [name for name in self.other if name in type(self).model_fields]
         if taken:
-            raise ValueError(f"other: the name {taken[0]!r} is taken; choose another")
+            raise ValueError(f"other: the name {taken[0]!r} is taken; choose another name")
         if not self.names():
-            raise ValueError("no family is left: at least one needs a weight above 0")
+            raise ValueError("no family is enabled: at least one needs a weight above 0")
         return self
 
     def families(self) -> Mapping[str, FamilySettings]:
-        """Return all families, weight 0 included, in the fixed order: the six, then ``other``."""
+        """Return all families, disabled ones included: the six in their order, then ``other``."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         ours = {name: v for name, v in values.items() if isinstance(v, FamilySettings)}
         return {**ours, **{name: self.other[name] for name in sorted(self.other)}}
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of the enabled families, as in file names, in the fixed order."""
+        """Return the names of the enabled families, in the same order."""
         return tuple(name for name, family in self.families().items() if family.weight > 0)
 
     def only(self, names: Collection[str]) -> Self:
-        """Return these settings with some families alone enabled, all of them equally.
+        """Return these settings with only some families enabled, with equal weights.
+
+        Args:
+            names: Names of the families to enable.
 
         Raises:
-            RecipeError: There is no family of one of the names.
+            RecipeError: A name is not that of a family.
         """
         for name in names:
             self.family(name)
@@ -193,10 +211,10 @@ class BackgroundSettings(Settings):
         return self.model_copy(update={**weighed, "other": other})
 
     def family(self, name: str) -> FamilySettings:
-        """Return one family's settings.
+        """Return the settings of one family.
 
         Raises:
-            RecipeError: There is no family of this name.
+            RecipeError: There is no family with this name.
         """
         families = self.families()
         if name not in families:
@@ -212,33 +230,34 @@ def draw_variant(family: FamilySettings, rng: np.random.Generator) -> tuple[str,
         rng: Generator of this copy.
 
     Returns:
-        The variant (for colour shifts, which combine, several joined by ``+`` such as
-        ``hue+saturation``; for families under ``other``, the transform's name) and the intensity
-        in [0, 1]. Joined variants share one intensity, drawn from the mean of their ranges.
+        The variant and the intensity in [0, 1]. The variants of ``color_shift`` combine and are
+        joined by ``+``, as in ``hue+saturation``; they share one intensity, drawn from the mean of
+        their ranges. The variant of a family under ``other`` is the transform's name.
     """
     variants = family.variants
+    chances = {name: variant.probability for name, variant in variants.items()}
     if isinstance(family, ColorShiftSettings):
-        names = [name for name, t in variants.items() if rng.random() < t.probability]
-        names = names or [_choose(variants, rng)]
+        names = [name for name, chance in chances.items() if rng.random() < chance]
+        names = names or [choose(chances, rng)]
     else:
-        names = [_choose(variants, rng)]
+        names = [choose(chances, rng)]
     ranges = [variants[name].intensity for name in names]
     low, high = (sum(ends) / len(ends) for ends in zip(*ranges, strict=True))
-    return "+".join(names), _uniform((low, high), rng)
+    return "+".join(names), uniform((low, high), rng)
 
 
-def _choose(variants: Mapping[str, VariantSettings], rng: np.random.Generator) -> str:
-    """Choose one variant with chances in proportion to the probabilities."""
-    possible = {name: t.probability for name, t in variants.items() if t.probability > 0}
+def choose(chances: Mapping[str, float], rng: np.random.Generator) -> str:
+    """Choose a name with a probability in proportion to its chance, some of which are above 0."""
+    possible = {name: chance for name, chance in chances.items() if chance > 0}
     mark = float(rng.random()) * sum(possible.values())
-    for name, probability in possible.items():
-        mark -= probability
+    for name, chance in possible.items():
+        mark -= chance
         if mark < 0:
             return name
-    return name  # rounding may leave the mark at 0 after the last one
+    return name  # rounding can leave the mark at 0 after the last one
 
 
-def _uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:
-    """Draw from a range, to four decimals: enough, and short in the manifest."""
+def uniform(bounds: tuple[float, float], rng: np.random.Generator) -> float:
+    """Draw from a range, rounded to four decimals: precise enough, and short in the manifest."""
     low, high = bounds
     return round(low + (high - low) * float(rng.random()), 4)

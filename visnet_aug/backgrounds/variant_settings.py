@@ -1,9 +1,9 @@
-"""The variants of the six families and what intensity 1 means for each, in real units.
+"""Settings of the variants of the six families: what intensity 1 means for each, in real units.
 
-Lengths in pixels are those of a crop 128 pixels high, Market-1501's size; on other images they
-scale with the height, so that a larger crop, resized for the network, shows the same pattern.
-The defaults were chosen by eye on Market-1501 crops: every copy visibly another scene, none of
-them a barely visible change, none of them drowning the person.
+Lengths in pixels are those of a crop 128 pixels high, the size of Market-1501's. On other images
+they scale with the height, so that a larger crop, resized for the network, shows the same pattern.
+The defaults were chosen by eye on Market-1501 crops: every copy clearly shows another scene, and
+none drowns the person.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
 
 
 REFERENCE_HEIGHT = 128
-"""Height in pixels of the crops for which lengths in pixels are given."""
+"""Height in pixels of the crops that lengths in pixels refer to."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Intensity = Annotated[tuple[Share, Share], AfterValidator(_ordered)]
@@ -34,17 +34,18 @@ Thresholds = Annotated[tuple[Threshold, Threshold], AfterValidator(_ordered)]
 
 
 class Settings(BaseModel):
-    """A frozen group of a recipe's settings; unknown keys are errors."""
+    """A group of a recipe's settings: frozen, unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class VariantSettings(Settings):
-    """What all variants share.
+    """Settings that all variants have.
 
     Attributes:
-        probability: Its chance relative to the family's other variants, one of which is
-            applied. For colour shifts, which combine: the chance that this one takes part.
+        probability: Chance of this variant, relative to the family's other variants: one of
+            them is applied. The variants of ``color_shift`` combine; there it is the chance that
+            this one takes part.
         intensity: Range from which the intensity is drawn.
     """
 
@@ -53,11 +54,11 @@ class VariantSettings(Settings):
 
 
 class Hue(VariantSettings):
-    """Rotation around the HSV colour circle, either way.
+    """Rotation around the HSV colour circle, in either direction.
 
     Attributes:
-        degrees: Angle at intensity 1. Up to 120 the change in RGB grows with the angle for every
-            colour; beyond, some colours come nearer to where they started.
+        degrees: Angle at intensity 1. Up to 120 degrees the change in RGB grows with the angle for
+            every colour; beyond that, some colours come closer to the original again.
     """
 
     probability: Share = 0.8
@@ -65,12 +66,12 @@ class Hue(VariantSettings):
 
 
 class Saturation(VariantSettings):
-    """Saturation scaled down or up, a coin decides.
+    """Saturation scaled down or up, with equal probability.
 
     Attributes:
-        min_factor: Factor at intensity 1, downwards; 0 is grey.
-        max_factor: Factor at intensity 1, upwards. Street scenes are nearly grey: it takes a
-            large one to see a change.
+        min_factor: Factor at intensity 1 when scaled down; 0 is grey.
+        max_factor: Factor at intensity 1 when scaled up. Street scenes are nearly grey, so that
+            only a large factor is visible.
     """
 
     probability: Share = 0.8
@@ -79,11 +80,11 @@ class Saturation(VariantSettings):
 
 
 class Brightness(VariantSettings):
-    """Brightness scaled down or up, a coin decides.
+    """Brightness scaled down or up, with equal probability.
 
     Attributes:
-        min_factor: Factor at intensity 1, downwards.
-        max_factor: Factor at intensity 1, upwards.
+        min_factor: Factor at intensity 1 when scaled down.
+        max_factor: Factor at intensity 1 when scaled up.
     """
 
     probability: Share = 0.8
@@ -92,12 +93,12 @@ class Brightness(VariantSettings):
 
 
 class Canny(VariantSettings):
-    """Canny's edges drawn over the background, which sinks behind them.
+    """White Canny edges on black, blended over the background.
 
     Attributes:
         opacity: Share of the edge drawing at intensity 1.
-        threshold_levels: Range of Canny's upper threshold (gradient, 0-255 levels per pixel, summed
-            over a 3x3 Sobel kernel); the lower one is half of it.
+        threshold_levels: Range of Canny's upper threshold (the gradient in 0-255 levels per pixel,
+            summed over a 3×3 Sobel kernel). The lower threshold is half of it.
     """
 
     opacity: Share = 0.7
@@ -109,7 +110,7 @@ class Emboss(VariantSettings):
 
     Attributes:
         alpha: Share of the relief at intensity 1, as in Albumentations' ``Emboss``.
-        strength: Its steepness, as there.
+        strength: Steepness of the relief, as in Albumentations' ``Emboss``.
     """
 
     alpha: Annotated[float, Field(gt=0, le=1)] = 0.7
@@ -117,10 +118,10 @@ class Emboss(VariantSettings):
 
 
 class SaltAndPepper(VariantSettings):
-    """Single pixels turned white or black.
+    """Single pixels set to white or black.
 
     Attributes:
-        fraction: Share of the pixels at intensity 1, half of them white.
+        fraction: Share of the pixels changed at intensity 1; half of them become white.
     """
 
     fraction: Annotated[float, Field(gt=0, le=1)] = 0.16
@@ -150,7 +151,7 @@ class Zoom(VariantSettings):
     """Radial zoom blur around the centre.
 
     Attributes:
-        max_factor: Enlargement at the far end of the zoom, at intensity 1.
+        max_factor: Largest enlargement that is averaged, at intensity 1.
     """
 
     max_factor: Annotated[float, Field(gt=1, le=4)] = 1.5
@@ -160,7 +161,8 @@ class Overlay(VariantSettings):
     """A variant that lays a drawing over the background.
 
     Attributes:
-        opacity: Share of the drawing at intensity 1; below 1 some texture always shows.
+        opacity: Share of the drawing at intensity 1. Below 1, some of the background's texture
+            always shows.
     """
 
     intensity: Intensity = (0.6, 1.0)
@@ -168,11 +170,11 @@ class Overlay(VariantSettings):
 
 
 class Grid(Overlay):
-    """Lines of one colour, across and down, on another.
+    """Horizontal and vertical lines of one colour on another.
 
     Attributes:
         spacing_pixels: Range of the distance between lines.
-        line_pixels: Range of the lines' width.
+        line_pixels: Range of the line width.
     """
 
     spacing_pixels: Lengths = (8.0, 24.0)
@@ -183,7 +185,7 @@ class Circles(Overlay):
     """Concentric rings in two to four colours.
 
     Attributes:
-        ring_pixels: Range of a ring's width.
+        ring_pixels: Range of the rings' width.
     """
 
     ring_pixels: Lengths = (4.0, 14.0)
@@ -193,7 +195,7 @@ class Stripes(Overlay):
     """Diagonal stripes in two to four colours.
 
     Attributes:
-        stripe_pixels: Range of a stripe's width.
+        stripe_pixels: Range of the stripes' width.
     """
 
     stripe_pixels: Lengths = (4.0, 14.0)
@@ -203,17 +205,17 @@ class Checkerboard(Overlay):
     """Squares in two colours.
 
     Attributes:
-        cell_pixels: Range of a square's side.
+        cell_pixels: Range of the squares' side length.
     """
 
     cell_pixels: Lengths = (5.0, 18.0)
 
 
 class Mosaic(Overlay):
-    """Squares, each in a colour of its own.
+    """Squares, each in its own random colour.
 
     Attributes:
-        cell_pixels: Range of a square's side.
+        cell_pixels: Range of the squares' side length.
     """
 
     cell_pixels: Lengths = (4.0, 14.0)
@@ -223,7 +225,7 @@ class Discs(Overlay):
     """Discs in random colours at random places.
 
     Attributes:
-        radius_pixels: Range of a disc's radius.
+        radius_pixels: Range of the discs' radius.
         count: Range of the number of discs.
     """
 
@@ -232,11 +234,11 @@ class Discs(Overlay):
 
 
 class ColorRamp(Overlay):
-    """A ramp between two random colours, opaque or letting the background's texture through.
+    """A ramp between two random colours, opaque or with the background's texture showing through.
 
     Attributes:
-        see_through: Chance that the texture shows through.
-        see_through_opacity: Share of the ramp at intensity 1 when it does.
+        see_through: Probability that the texture shows through.
+        see_through_opacity: Share of the ramp at intensity 1 if the texture shows through.
     """
 
     see_through: Share = 0.5

@@ -89,6 +89,12 @@ class BuildResult:
         made: Images written by this run.
         found: Images that an earlier run had written.
         seconds: How long each stage of this run took.
+
+    Example:
+        >>> from visnet_aug import BuildResult, build
+        >>> result: BuildResult = build("drawn", "aug", workers=1)  # finished before
+        >>> result.was_there, result.made
+        (True, 0)
     """
 
     summary: BuildSummary
@@ -162,13 +168,10 @@ def build(
             next run uses it.
 
     Example:
-        >>> import tempfile
-        >>> from visnet_aug.datasets.drawn.dataset import draw_dataset
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> _ = draw_dataset(folder / "drawn", identities=4, workers=1)
-        >>> result = build(folder / "drawn", folder / "aug", workers=1)
-        >>> result.summary.total == len(read_manifest(folder / "aug" / "manifest.csv"))
-        True
+        >>> from visnet_aug import Recipe, build
+        >>> result = build("drawn", "larger", recipe=Recipe(seed=7), images=60, workers=1)
+        >>> result.summary.total
+        60
     """
     if images is not None:
         recipe = recipe.replace(images=images)
@@ -210,6 +213,12 @@ def build_probe(
         segmenter: See `build`.
         engine: See `build`.
         observer: See `build`.
+
+    Example:
+        >>> from visnet_aug import build_probe
+        >>> result = build_probe("drawn", "probe", families=("blur",), workers=1)
+        >>> sorted(result.summary.splits)
+        ['gallery', 'probe-gallery', 'probe-query', 'query']
     """
     recipe = probe_recipe(recipe, families)
     options = _Options(device, workers, on_error, passthrough, shards, force)
@@ -284,7 +293,7 @@ def make_masks(
             instead of the segmenter's, which computes the masks that are missing.
         export: Also write the accepted masks for another tool: ``coco``, ``yolo`` or ``png``.
         export_to: New or empty folder to write them to.
-        device: As for `build`, like all further arguments and errors.
+        device: Where the segmenter runs, as for `build`, like all further arguments.
         workers: See `build`.
         on_error: See `build`.
         segmenter: See `build`.
@@ -293,6 +302,15 @@ def make_masks(
 
     Returns:
         The masks of all training images, with counts.
+
+    Raises:
+        VisnetError: As for `build`.
+
+    Example:
+        >>> from visnet_aug import make_masks
+        >>> masks = make_masks("drawn", "masked", workers=1)
+        >>> len(masks.entries)
+        24
     """
     source, out, observer = Path(source), Path(out), observer or Observer()
     check_apart(source, out)

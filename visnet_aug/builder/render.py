@@ -27,16 +27,12 @@ from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.composite import rewrite_background
 from visnet_aug.backgrounds.registry import make_family
+from visnet_aug.backgrounds.rewrite import draw_params
 from visnet_aug.builder.plan import Task
 from visnet_aug.datasets.images import decode_known
 from visnet_aug.files import sha256_of
 from visnet_aug.recipe import Recipe
-
-PARAMETERS = 1
-"""Beside a task's seed, this starts the stream that parameters are drawn from: another one than
-the plan's, which drew variant and intensity from the seed alone."""
 
 CHROMA_420 = 2
 """Pillow's number for chroma at half the resolution both ways."""
@@ -120,17 +116,10 @@ class Renderer:
         source: bytes,
     ) -> Rendered:
         feather = self._recipe.backgrounds.feather
-        rewritten = rewrite_background(image, mask, self._families[family], params, feather)
+        rewritten = self._families[family].rewrite(image, params, mask, feather)
         data = encode(rewritten, self._recipe.encoding, source)
         height, width = image.shape[:2]
         return Rendered(data, params, width, height, sha256_of(data))
-
-
-def draw_params(
-    family: BackgroundTransform, variant: str, intensity: float, seed: int, shape: tuple[int, int]
-) -> dict[str, Any]:
-    """Draw the parameters of one copy, of an image of some height and width, from its seed."""
-    return family.draw(variant, intensity, shape, np.random.default_rng((seed, PARAMETERS)))
 
 
 class _Header(NamedTuple):

@@ -29,17 +29,17 @@ SUFFIXES: Final = r"(?i:\.(?:jpe?g|png))+"
 LIMITS: Final = MappingProxyType[str, tuple[int, int]](
     {"pid": (-1, 10**9 - 1), "camid": (1, 9999), "sequence": (0, 9999), "frame": (0, 10**12 - 1)}
 )
-"""Least and largest number of each kind that a name of Market-1501's form has room for."""
+"""Minimum and maximum of each number in a name of Market-1501's form."""
 
 _NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 _LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "__macosx"})
 _SAMPLE: Final = 200
-"""Names looked at to recognise a layout: litter and a few odd ones are outvoted."""
+"""Number of names that are examined to recognise a layout: the majority decides."""
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a layout says of an image; ``None`` where it says nothing.
+    """What a layout says about an image; ``None`` where it says nothing.
 
     Attributes:
         pid: Identity, from 1 in the output; ``-1`` is junk, ``0`` a distractor.
@@ -118,14 +118,14 @@ class Layout(Protocol):
 
 
 class Recognisable(Layout, Protocol):
-    """A layout that a folder says itself; those of a table or a pattern are said by a person."""
+    """A layout that a folder itself shows, unlike a table or a pattern, which a person gives."""
 
     @property
     def signs(self) -> str:
-        """What it is known by, for a person."""
+        """How to recognise it, for a person."""
 
     def recognise(self, root: Path) -> str | None:
-        """Say why a folder is of this layout; ``None`` if it isn't."""
+        """Return why a folder has this layout; ``None`` if it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class NamedLayout:
         return f"{', '.join(self.folders.values())} with names like {self.example}"
 
     def recognise(self, root: Path) -> str | None:
-        """Say which of its names there are, if all folders are there and most names are its own."""
+        """Return an example of its names, if all folders exist and most names have its form."""
         if any(not (root / folder).is_dir() for folder in self.folders.values()):
             return None
         try:
@@ -205,7 +205,7 @@ class NamedLayout:
         return Entry(origin, split, name, problem)
 
     def _check_folders(self, root: Path) -> None:
-        """Refuse a root without the folders, and say which folder was probably meant."""
+        """Refuse a root without the folders, and suggest the folder that was probably meant."""
         missing = [folder for folder in self.folders.values() if not (root / folder).is_dir()]
         if not missing:
             return
@@ -215,13 +215,13 @@ class NamedLayout:
                     f"{root}: no {' nor '.join(missing)} in it; did you mean {folder}?"
                 )
         raise DatasetError(
-            f"{root}: no {' nor '.join(missing)} in it; {self.title}'s layout wants the folders "
+            f"{root}: no {' nor '.join(missing)} in it; {self.title}'s layout needs the folders "
             f"{', '.join(self.folders.values())}"
         )
 
 
 def parse_number(kind: str, text: str) -> int:
-    """Read a number that a person has given.
+    """Parse a number that a person gave.
 
     Args:
         kind: One of `LIMITS`.
@@ -243,7 +243,7 @@ def below(path: str) -> str | None:
 
 
 def is_litter(name: str) -> bool:
-    """Tell whether an operating system has left this file or folder."""
+    """Tell whether an operating system left this file or folder."""
     return name[0] == "." or name.lower() in _LITTER
 
 

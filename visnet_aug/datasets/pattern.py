@@ -50,7 +50,7 @@ SPLIT_NAMES: Final = MappingProxyType[str, Split](
         "image_test": "gallery",
     }
 )
-"""Which split a folder's name, or the group ``split``, means; in lower case."""
+"""The split that a folder's name, or the group ``split``, stands for; in lower case."""
 
 _IMAGE = re.compile(f"(?P<stem>.+?){SUFFIXES}", re.DOTALL)
 _EXAMPLE: Final = r"(?P<pid>\d+)/cam(?P<camid>\d+)_.*"
@@ -58,7 +58,7 @@ _EXAMPLE: Final = r"(?P<pid>\d+)/cam(?P<camid>\d+)_.*"
 
 @dataclass(frozen=True)
 class Pattern:
-    """The layout that an expression says.
+    """The layout of a regular expression.
 
     Attributes:
         expression: As the user wrote it.
@@ -86,7 +86,7 @@ class Pattern:
         if not any(isinstance(entry.label, Label) for entry in entries):
             example = min((entry.origin for entry in entries), default="none")
             raise DatasetError(
-                f"{root}: --pattern {self.expression} tells identity and camera of none of the "
+                f"{root}: --pattern {self.expression} matches none of the "
                 f"{len(entries):,} images, such as {example!r}; it must match all of such a path"
             )
         ignored = len(paths) - len(images)
@@ -134,8 +134,8 @@ def compile_pattern(expression: str) -> re.Pattern[str]:
         compiled = re.compile(expression)
     except re.error as error:
         raise RecipeError(
-            f"--pattern {expression}: no regular expression ({error}); quote it for the shell, and "
-            f"write it like {_EXAMPLE}"
+            f"--pattern {expression}: not a regular expression ({error}); quote it for the shell, "
+            f"and write it like {_EXAMPLE}"
         ) from error
     missing = [name for name in REQUIRED if name not in compiled.groupindex]
     if missing:
@@ -145,13 +145,13 @@ def compile_pattern(expression: str) -> re.Pattern[str]:
 
 
 def _split_of_folders(path: str) -> Split | None:
-    """Return the split that the first folder with a split's name says."""
+    """Return the split of the first folder that has a split's name."""
     folders = path.lower().split("/")[:-1]
     return next((SPLIT_NAMES[name] for name in folders if name in SPLIT_NAMES), None)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    """Tell a folder; a link that leads nowhere, or in a circle, is a file that cannot be read."""
+    """Tell whether it is a folder; a broken or circular link is a file that cannot be read."""
     try:
         return entry.is_dir()
     except OSError:
@@ -159,7 +159,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _walk(root: Path, path: str, above: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
-    """Yield all files below a folder but litter; links are followed, though not in circles."""
+    """Yield all files below a folder except litter; links are followed, but not in circles."""
     try:
         here = (root / path).stat()
         inside = sorted(os.scandir(root / path), key=lambda entry: entry.name)

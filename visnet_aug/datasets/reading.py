@@ -1,15 +1,15 @@
-"""What reading has in common for all layouts: judging names, opening every image, output names.
+"""Reads a dataset in any layout: judges names, opens every image, and gives output names.
 
-Whatever the layout, the dataset that comes out has Market-1501's folders and names, so that every
-tool reads the output. Files of that layout keep their names; others get one made of what is known
-of them, ``<pid>_c<camera>s<sequence>_<frame>_<box>``: a sequence that is not known is 1, a frame
-0, and the box, if need be, the next number among images that agree in all the rest.
+Whatever the layout, the resulting dataset has Market-1501's folders and names, so that every tool
+reads the output. Files of that layout keep their names; others get a name from their labels,
+``<pid>_c<camera>s<sequence>_<frame>_<box>``: an unknown sequence is 1, an unknown frame 0, and the
+box, if necessary, the next number among images that agree in everything else.
 
-Rules that no layout changes:
+Rules of all layouts:
 
-- Two files of one stem in a split are one image twice: the later is rejected.
-- Junk (``-1``) and distractors (``0``) belong in the gallery. In training they would make one
-  identity of many people, and as a query they have no right answer: rejected.
+- Two files with one stem in a split are the same image: the second is rejected.
+- Junk (``-1``) and distractors (``0``) belong in the gallery. Elsewhere they are rejected: in
+  training they would be one identity with many people, and as a query they have no right answer.
 - Test identities never enter training: training images of an identity that is also in query or
   gallery are rejected.
 """
@@ -46,12 +46,12 @@ _STEP: Final = 64
 """Files between two reports of progress."""
 
 _UNTOLD = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\\]|\A[A-Za-z]:")
-"""What a path must not have to be told in a manifest."""
+"""What a path in a manifest must not contain."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """An entry with its name in the output, or with why it has none."""
+    """An entry with its name in the output, or with the reason why it has none."""
 
     entry: Entry
     name: str
@@ -111,7 +111,7 @@ def read_layout(
 
 
 def _name(listing: Listing) -> list[_Named]:
-    """Judge all entries by what is known of them; give them their names in the output, and order.
+    """Judge all entries by their labels; give them their names in the output, and sort them.
 
     Names are given in the order of paths, so that they do not depend on how files were listed.
     """
@@ -128,7 +128,7 @@ def _name(listing: Listing) -> list[_Named]:
 
 
 class _Names:
-    """Gives images of which only the label is known names in Market-1501's form."""
+    """Gives images names in Market-1501's form, from their labels."""
 
     def __init__(self) -> None:
         self._taken: set[tuple[Split, str]] = set()
@@ -149,7 +149,7 @@ class _Names:
 
 
 def _judge(entries: Sequence[Entry]) -> Iterator[Label | UnusableImage]:
-    """Yield each entry's label, or why it is rejected whatever its bytes are."""
+    """Yield each entry's label, or why it is rejected without being opened."""
     test_pids = {
         entry.label.pid
         for entry in entries

@@ -1,4 +1,4 @@
-"""One image of a dataset, and what a reader hands on: plain values, no behaviour."""
+"""One image of a dataset, and what a reader returns: plain values without behaviour."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class RejectedImage:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """All that a reader found, sorted by split (train, query, gallery) and then by name.
+    """Everything that a reader found, sorted by split (train, query, gallery) and then by name.
 
     Attributes:
         root: Absolute folder of the dataset.
@@ -86,7 +86,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
 
     def origin(self, image: ImageRecord | RejectedImage) -> str:
-        """Return where an image lies, relative to the root, with ``/``."""
+        """Return an image's path relative to the root, with ``/``."""
         return image.path.as_posix().removeprefix(self.root.as_posix()).removeprefix("/")
 
     def split(self, name: Split) -> tuple[ImageRecord, ...]:

@@ -34,7 +34,7 @@ _IMAGE = re.compile(f".+{SUFFIXES}", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The layout that a table says.
+    """The layout of a table.
 
     Attributes:
         file: The table, where it was found; see `find_table`.
@@ -97,7 +97,7 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
             if cells:
                 yield reader.line_num, dict(zip(columns, map(str.strip, cells), strict=True))
     except csv.Error as error:
-        raise DatasetError(f"{name}: line {reader.line_num}: {error}; mend the table") from error
+        raise DatasetError(f"{name}: line {reader.line_num}: {error}; correct the table") from error
 
 
 def _check_columns(columns: list[str], file: str) -> None:
@@ -108,7 +108,7 @@ def _check_columns(columns: list[str], file: str) -> None:
     problem = f"no column {' nor '.join(missing)}" if missing else f"two columns {twice[0]}"
     shown = ", ".join(columns) if "".join(columns).isprintable() else repr(columns)
     raise DatasetError(
-        f"{file}: line 1: {problem} among {shown or 'none'}; it wants a line of names, "
+        f"{file}: line 1: {problem} among {shown or 'none'}; it needs a header line, "
         f"{','.join(REQUIRED)}, separated by commas"
     )
 

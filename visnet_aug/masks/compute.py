@@ -130,11 +130,11 @@ def find_local_segmenter(
     Raises:
         WeightsError: The weights cannot be used.
     """
+    from visnet_aug.masks.segmenter import Segmenter
     from visnet_aug.masks.weights import (
         OFFICIAL_NAME,
         check_classes,
         describe_weights,
-        load_segmenter,
     )
 
     info = describe_weights(weights)
@@ -142,7 +142,7 @@ def find_local_segmenter(
     if info.sha256 is None and OFFICIAL_NAME.fullmatch(weights):
         return None
     return SegmenterSource(
-        info.key, partial(load_segmenter, weights, device, settings, threads=1), device
+        info.key, partial(Segmenter, weights, device, settings, threads=1), device
     )
 
 

@@ -56,7 +56,15 @@ class PersonMask:
             kept here so that it can be looked at; it is never stored.
         area: Fraction of the image that the mask covers.
         confidence: The chosen instance's confidence, 0 where nobody was found.
-        reason: Why the mask is not used, or ``None`` if it is.
+        reason: Why the mask is not used, one of the keys of `REASONS`; ``None`` if it is used.
+
+    Example:
+        >>> import numpy as np
+        >>> from visnet_aug import PersonMask, Segmenter
+        >>> empty = np.zeros((128, 64, 3), np.uint8)
+        >>> found: PersonMask = Segmenter(device="cpu").segment([empty])[0]
+        >>> found.accepted
+        False
     """
 
     mask: Mask | None

@@ -1,77 +1,124 @@
-"""YOLOv8-Seg over batches of crops: images in, one judged person mask each out.
+"""YOLOv8-Seg on batches of crops: images in, one judged person mask for each out.
 
-Ultralytics builds the network; batching, decoding and the choice of the person are ours. Its own
-``predict`` decodes every instance of every image, which at 128×64 costs more than the network.
+Ultralytics builds the network; batching, decoding and the choice of the person are our own. The
+``predict`` of Ultralytics decodes every instance of every image, which at 128×64 takes longer than
+the network.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from visnet_aug.arrays import Image, check_image
 from visnet_aug.hardware import choose_device, computes_in_bf16
 from visnet_aug.masks.person import Boxes, PersonMask, Probability, person_mask
 from visnet_aug.masks.settings import MaskSettings
+from visnet_aug.masks.weights import BUILTIN, LoadedNetwork, load_network
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-Image: TypeAlias = npt.NDArray[np.uint8]
+BATCH: Final = 64
+"""Images in a forward pass. A last, smaller batch is filled up, so that the arithmetic, and with it
+every bit of a mask, does not depend on the number of images."""
 
-BATCH = 64
-"""Images a forward pass. A last, smaller batch is filled up, so that the arithmetic, and with it
-every bit of a mask, does not depend on how many images there were."""
+CANDIDATES: Final = 16
+"""Anchors per image, best first, among which the person is chosen. The person of a crop is found by
+about ten of them; the rest of the 168 and more are noise."""
 
-CANDIDATES = 16
-"""Anchors an image, best first, among which its person is chosen. The person of a crop is
-answered for by about ten; the rest of the 168 and more are noise."""
-
-BOX_MARGIN = 0.08
+BOX_MARGIN: Final = 0.08
 """A mask is cut off this far outside its box, as a fraction of the box: enough for a box that is
-a few pixels short, not enough for a second person."""
+a few pixels too small, not enough for a second person."""
+
+_DEFAULTS: Final = MaskSettings()
 
 
-class PersonSegmenter:
-    """A YOLOv8-Seg network ready to find the person of each crop.
+class Segmenter:
+    """Finds the person in images of people: a YOLOv8-Seg network and the judgement of its masks.
+
+    The network takes crops as person re-identification uses them, with one person in the middle.
+    torch and Ultralytics are imported when a segmenter is made, not before.
+
+    Args:
+        weights: ``builtin`` for the network in this package, the path of a ``.safetensors`` or
+            ``.pt`` file, or an official name such as ``yolov8n-seg.pt``, which is downloaded once.
+        device: ``auto`` (the first GPU, or the CPU if there is none), ``cpu``, ``cuda``,
+            ``cuda:1``, ...
+        settings: How masks are cleaned and judged, and the classes to look for.
+        threads: Number of torch's threads on a CPU, for the whole process; ``None`` leaves it as
+            it is. A few bits of a mask can depend on it.
 
     Attributes:
-        network: The fused Ultralytics network, on its device; gives raw outputs.
-        input_size: Height and width that every crop is resized to.
+        network: The fused Ultralytics network on its device; it returns raw outputs.
+        input_size: Height and width in pixels that every image is resized to.
         classes: Indices of the classes that are looked for.
-        device: Where it runs.
+        device: The torch device it runs on.
         dtype: The number format it runs in; outlines differ by a few pixels between formats.
+
+    Raises:
+        WeightsError: The weights are missing, damaged, or no YOLOv8-Seg that knows the classes.
+        RecipeError: This machine has no such device.
+
+    Example:
+        >>> import numpy as np
+        >>> from visnet_aug import Segmenter, draw_sample
+        >>> sample = draw_sample(pid=3, camid=1, rng=np.random.default_rng(0))
+        >>> (found,) = Segmenter(device="cpu").segment([sample.image])
+        >>> found.accepted
+        True
+        >>> found.mask.shape
+        (128, 64)
     """
 
     def __init__(
         self,
+        weights: str = BUILTIN,
+        device: str = "auto",
+        settings: MaskSettings = _DEFAULTS,
+        *,
+        threads: int | None = None,
+    ) -> None:
+        self._use(load_network(weights, settings.classes, threads=threads), device, settings)
+
+    @classmethod
+    def for_network(
+        cls,
         network: nn.Module,
         input_size: tuple[int, int],
-        *,
+        settings: MaskSettings = _DEFAULTS,
         classes: Sequence[int] = (0,),
-        device: str = "cpu",
-        settings: MaskSettings,
-    ) -> None:
-        """Prepare a network; ``visnet_aug.masks.weights`` finds and loads one.
+    ) -> Segmenter:
+        """Return a segmenter with a copy of a network that is in training, on the CPU.
 
         Args:
-            network: An Ultralytics ``SegmentationModel``; fused and moved by this call.
-            input_size: Height and width that every crop is resized to.
-            classes: Indices of the classes that are looked for; an instance is as sure as it is
-                of the likeliest of them.
-            device: A torch device, or ``auto`` for the first GPU if there is one.
+            network: An Ultralytics ``SegmentationModel``.
+            input_size: Height and width in pixels that every image is resized to.
             settings: How masks are cleaned and judged.
+            classes: Indices of the classes to look for; the confidence of an instance is that of
+                the likeliest of them.
         """
+        own: Any = copy.deepcopy(network).eval()
+        segmenter = cls.__new__(cls)
+        loaded = LoadedNetwork(own.fuse(verbose=False), input_size, classes)
+        segmenter._use(loaded, "cpu", settings)
+        return segmenter
+
+    def _use(self, loaded: LoadedNetwork, device: str, settings: MaskSettings) -> None:
+        """Move a network to its device and prepare it for raw outputs."""
         import torch
 
         self.device = choose_device(device)
         self.dtype = torch.bfloat16 if computes_in_bf16(self.device) else torch.float32
-        self.input_size, self.classes, self._settings = input_size, list(classes), settings
-        moved: Any = network.eval().to(self.device, self.dtype)
+        self.input_size, self.classes = loaded.input_size, list(loaded.classes)
+        self._settings = settings
+        moved: Any = loaded.network.eval().to(self.device, self.dtype)
         self.network: Any = moved.to(memory_format=torch.channels_last)
         self._head: Any = self.network.model[-1]
         # Raw outputs instead of decoded ones: boxes decoded in bf16 are rounded to half a pixel.
@@ -79,32 +126,28 @@ class PersonSegmenter:
 
     @property
     def on_cpu(self) -> bool:
-        """Whether it runs on a processor, not on a GPU."""
+        """Whether it runs on a CPU."""
         return self.device.type == "cpu"
 
-    @classmethod
-    def for_network(
-        cls, network: nn.Module, input_size: tuple[int, int], settings: MaskSettings
-    ) -> PersonSegmenter:
-        """Wrap a copy of a network in training, on the CPU."""
-        import copy
-
-        own: Any = copy.deepcopy(network).eval()
-        return cls(own.fuse(verbose=False), input_size, settings=settings)
-
     def segment(self, images: Sequence[Image]) -> list[PersonMask]:
-        """Find the person of each crop.
+        """Find the person in each image.
 
         Args:
-            images: RGB uint8 H×W×3, each of any size; resized to the network's input and the
-                mask brought back to the image's size.
+            images: RGB uint8, H×W×3, each of any size.
 
         Returns:
-            One mask an image, in order, judged by the settings.
+            One result per image, in order. Its mask has the size of the image.
+
+        Raises:
+            TypeError: ``images`` is a single image, or an image is no NumPy array.
+            ValueError: An image is not RGB uint8, or it is empty.
         """
+        if isinstance(images, (str, bytes)) or getattr(images, "ndim", 4) == 3:
+            raise TypeError("segment takes a list of images: pass [image] for a single one")
+        checked = [check_image(image, f"images[{n}]") for n, image in enumerate(images)]
         masks: list[PersonMask] = []
-        for first in range(0, len(images), BATCH):
-            masks += self._segment_batch(images[first : first + BATCH])
+        for first in range(0, len(checked), BATCH):
+            masks += self._segment_batch(checked[first : first + BATCH])
         return masks
 
     def _segment_batch(self, images: Sequence[Image]) -> list[PersonMask]:
@@ -115,7 +158,7 @@ class PersonSegmenter:
         ]
 
     def _forward(self, images: Sequence[Image]) -> tuple[npt.NDArray[np.float32], ...]:
-        """Run the network; keep each image's best anchors.
+        """Run the network and keep the best anchors of each image.
 
         Returns:
             Scores (N,K), boxes (N,K,4) in input pixels, mask coefficients (N,K,C) and prototypes
@@ -145,25 +188,18 @@ class PersonSegmenter:
         coefficients: npt.NDArray[np.float32],
         prototypes: npt.NDArray[np.float32],
     ) -> PersonMask:
-        """Turn one image's candidates into its mask."""
+        """Turn the candidates of one image into its mask."""
         across, down = shape[1] / self.input_size[1], shape[0] / self.input_size[0]
         boxes = boxes * np.array([across, down, across, down], np.float32)
 
         def decode(index: int) -> Probability:
             logits = prototypes @ coefficients[index]
-            # Logits, not probabilities, are interpolated: the outline then falls between the
-            # prototypes' pixels, where the network put it.
+            # Logits are interpolated, not probabilities: the outline then lies between the
+            # prototypes' pixels where the network puts it.
             logits = cv2.resize(logits, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
             return _inside(boxes[index], 1 / (1 + np.exp(-np.clip(logits, -30, 30))))
 
         return person_mask(boxes, scores, decode, shape, self._settings)
-
-
-def limit_threads(threads: int) -> None:
-    """Set the number of torch's threads in this process."""
-    import torch
-
-    torch.set_num_threads(threads)
 
 
 def _fit(image: Image, size: tuple[int, int]) -> Image:
@@ -197,7 +233,7 @@ def _pick(values: torch.Tensor, best: torch.Tensor) -> torch.Tensor:
 
 
 def _inside(box: npt.NDArray[np.float32], probability: Probability) -> Probability:
-    """Zero a probability map outside of its box and margin."""
+    """Set a probability map to zero outside its box and margin."""
     x0, y0, x1, y1 = (float(v) for v in box)
     dx, dy = BOX_MARGIN * (x1 - x0), BOX_MARGIN * (y1 - y0)
     kept = np.zeros_like(probability)

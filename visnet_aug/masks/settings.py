@@ -49,6 +49,11 @@ class MaskSettings(BaseModel):
             one half allows for people whose legs are hidden.
         max_border: Largest fraction of the image's border pixels that the mask may cover.
             References: up to 0.33, people cut at head, feet and both elbows at once.
+
+    Example:
+        >>> from visnet_aug import MaskSettings
+        >>> MaskSettings(confidence=0.5).min_area
+        0.1
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

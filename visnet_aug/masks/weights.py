@@ -27,12 +27,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from visnet_aug.errors import WeightsError
-from visnet_aug.masks.settings import PERSON, MaskSettings
+from visnet_aug.masks.settings import PERSON
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from visnet_aug.masks.segmenter import PersonSegmenter
 
 BUILTIN = "builtin"
 BUILTIN_FILE = Path(__file__).parent / "weights" / "person.safetensors"
@@ -106,37 +104,50 @@ def describe_weights(name: str) -> WeightsInfo:
     return WeightsInfo(name, path, sha256, None)
 
 
-def load_segmenter(
-    name: str, device: str, settings: MaskSettings, *, threads: int | None = None
-) -> PersonSegmenter:
-    """Load weights into a segmenter.
+@dataclass(frozen=True, slots=True)
+class LoadedNetwork:
+    """A network and what a segmenter must know about it.
+
+    Attributes:
+        network: A fused Ultralytics ``SegmentationModel``, on the CPU.
+        input_size: Height and width in pixels that every image is resized to.
+        classes: Indices of the classes to look for.
+    """
+
+    network: nn.Module
+    input_size: tuple[int, int]
+    classes: Sequence[int]
+
+
+def load_network(
+    name: str, wanted: Sequence[str] = PERSON, *, threads: int | None = None
+) -> LoadedNetwork:
+    """Load weights into the network that they belong to.
 
     Args:
-        name: ``builtin``, a path, or an official name, which is downloaded if need be.
-        device: ``auto`` or a torch device.
-        settings: How masks are cleaned and judged.
-        threads: Torch's threads on a processor, for all of this process; ``None`` leaves them. A
-            mask's bits can depend on their number.
+        name: ``builtin``, a path, or an official name, which is downloaded if necessary.
+        wanted: Names of the classes to look for.
+        threads: Number of torch's threads on a CPU, for the whole process; ``None`` leaves it as
+            it is.
 
     Raises:
         WeightsError: The weights are missing, damaged, or no YOLOv8-Seg that knows the classes.
-        RecipeError: There is no such device.
     """
-    from visnet_aug.masks.segmenter import PersonSegmenter, limit_threads
-
     if OFFICIAL_NAME.fullmatch(name) and not _locate(name).is_file():
         download_weights(name)
     info = describe_weights(name)
     info.checked_sha256()
     import_ultralytics()
-    if threads is not None:
-        limit_threads(threads)
+    if threads is not None:  # before anything is computed: a process with threads cannot fork
+        import torch
+
+        torch.set_num_threads(threads)
     try:
         if info.path.suffix == ".safetensors":
             network, size, names = _load_safetensors(info.path)
         else:
             network, size, names = _load_checkpoint(info.path)
-        classes = _find_classes(names, settings.classes, f"--weights {name}: {info.path}")
+        classes = _find_classes(names, wanted, f"--weights {name}: {info.path}")
     except WeightsError:
         raise
     except Exception as error:
@@ -145,13 +156,8 @@ def load_segmenter(
         raise WeightsError(
             f"--weights {name}: {info.path} cannot be loaded ({first}); give YOLOv8-Seg weights"
         ) from error
-    return PersonSegmenter(
-        network,
-        size or (OFFICIAL_INPUT if settings.classes == PERSON else OTHER_INPUT),
-        classes=classes,
-        device=device,
-        settings=settings,
-    )
+    default = OFFICIAL_INPUT if tuple(wanted) == PERSON else OTHER_INPUT
+    return LoadedNetwork(network, size or default, classes)
 
 
 def silence_ultralytics() -> None:

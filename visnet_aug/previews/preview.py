@@ -10,7 +10,7 @@ from typing import Final
 
 from PIL import Image
 
-from visnet_aug.backgrounds.variant import Image as Pixels
+from visnet_aug.arrays import Image as Pixels
 from visnet_aug.datasets.images import UnusableImage, decode_rgb, inspect_image
 from visnet_aug.errors import DatasetError, OutputError
 from visnet_aug.files import write_file
@@ -43,6 +43,14 @@ class Preview:
     Attributes:
         sheet: The picture, RGB.
         pictures: The pictures on it, with what was found in each.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from visnet_aug import Preview, preview
+        >>> picture = min(Path("drawn/query").glob("*.jpg"))
+        >>> shown: Preview = preview([picture], "sheet.png", device="cpu")
+        >>> shown.sheet.mode
+        'RGB'
     """
 
     sheet: Image.Image
@@ -82,6 +90,14 @@ def preview(
         RecipeError: There is no such family or device.
         WeightsError: The weights cannot be used.
         OutputError: The file is one of the pictures, or cannot be written.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from visnet_aug import preview
+        >>> pictures = sorted(Path("drawn/bounding_box_train").glob("*.jpg"))[:2]
+        >>> shown = preview(pictures, "sheet.png", family="pattern", device="cpu")
+        >>> Path("sheet.png").exists()
+        True
     """
     paths, to = [Path(path) for path in images], Path(to)
     check_target(paths, to)

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from visnet_aug.backgrounds.variant import Image as Picture
-from visnet_aug.backgrounds.variant import Mask
+from visnet_aug.arrays import Image as Picture
+from visnet_aug.arrays import Mask
 from visnet_aug.masks.look import LINE, OUTLINE, PERSON, TINT, mark
 
 Colour: TypeAlias = tuple[int, int, int]

@@ -9,13 +9,12 @@ from typing import Final
 
 import numpy as np
 
+from visnet_aug.arrays import Image, Mask
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.composite import rewrite_background
 from visnet_aug.backgrounds.registry import make_family
+from visnet_aug.backgrounds.rewrite import draw_params
 from visnet_aug.backgrounds.settings import BackgroundSettings, draw_variant
-from visnet_aug.backgrounds.variant import Image, Mask
 from visnet_aug.builder.plan import draw_seed
-from visnet_aug.builder.render import draw_params
 from visnet_aug.masks.person import PersonMask
 
 INTENSITIES: Final = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -119,7 +118,7 @@ class Tries:
         height, width = picture.image.shape[:2]
         record = draw_params(transform, variant, intensity, seed, (height, width))
         feather = self._backgrounds.feather
-        image = rewrite_background(picture.image, picture.mask, transform, record, feather)
+        image = transform.rewrite(picture.image, record, picture.mask, feather)
         return Try(family, variant, intensity, image)
 
     def _seed_of(self, picture: SegmentedImage, family: str) -> int:

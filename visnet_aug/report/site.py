@@ -59,6 +59,11 @@ def write_report(
             be written.
         ManifestError: The manifest is damaged.
         WorkerError: A worker process died.
+
+    Example:
+        >>> from visnet_aug import write_report
+        >>> write_report("aug", workers=1).as_posix()
+        'aug/report/index.html'
     """
     stage = stage or silent
     root = Path(folder)

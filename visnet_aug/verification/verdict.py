@@ -112,6 +112,12 @@ class Verdict:
         fidelity: How well people were preserved, by encoding.
         uncompared: Copies without a source to compare them with.
         resemblances: Near-duplicates, by pair of splits.
+
+    Example:
+        >>> from visnet_aug import Verdict, verify
+        >>> verdict: Verdict = verify("aug", quick=True, workers=1)
+        >>> verdict.problems
+        []
     """
 
     root: Path

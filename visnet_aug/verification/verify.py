@@ -67,6 +67,11 @@ def verify(
         ManifestError: The manifest is damaged.
         DatasetError: ``source`` is no folder.
         WorkerError: A worker process died.
+
+    Example:
+        >>> from visnet_aug import verify
+        >>> verify("aug", workers=1).sound
+        True
     """
     root, source = Path(folder), Path(source) if source is not None else None
     if source is not None and not source.is_dir():

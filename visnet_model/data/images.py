@@ -6,7 +6,7 @@ the same pixels: Pillow decodes, torchvision's antialiased bilinear resize bring
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -22,11 +22,9 @@ from torchvision.transforms.v2 import functional as F
 
 from visnet_aug.datasets.images import DECODER_ERRORS
 from visnet_aug.processes import follow_main, worker_context
+from visnet_aug.progress import Advance
 from visnet_model.data.table import ImageTable, Indices
 from visnet_model.errors import DataError
-
-Progress = Callable[[int, int], object]
-"""Called with the number of images done and the number of all."""
 
 _Decoded: TypeAlias = Tensor | list[str]
 """A batch, or what cannot be read of it."""
@@ -71,7 +69,7 @@ class MemoryImages:
 
     @classmethod
     def load(
-        cls, table: ImageTable, height: int, width: int, progress: Progress | None = None
+        cls, table: ImageTable, height: int, width: int, progress: Advance | None = None
     ) -> MemoryImages:
         """Decode a table.
 
@@ -280,7 +278,7 @@ def _native_size(table: ImageTable, height: int, width: int) -> tuple[int, int] 
 
 
 def _decode_all(
-    table: ImageTable, size: tuple[int, int], progress: Progress | None, *, resize: bool
+    table: ImageTable, size: tuple[int, int], progress: Advance | None, *, resize: bool
 ) -> npt.NDArray[np.uint8] | None:
     """Return all images of a table as N×3×h×w; ``None`` if one has another size and may not.
 

@@ -79,7 +79,7 @@ def test_weight_0_leaves_a_family_out_and_others_come_last_in_order():
             {"texture": {"canny": {"probability": 0}, "emboss": {"probability": 0}}},
             "every variant has probability 0",
         ),
-        ({name: {"weight": 0} for name in SIX}, "no family is left"),
+        ({name: {"weight": 0} for name in SIX}, "no family is enabled"),
         ({"other": {"noise": {"transform": "RandomFog"}}}, "'noise' is taken"),
         ({"other": {"feather": {"transform": "RandomFog"}}}, "'feather' is taken"),
         ({"other": {"My Fog": {"transform": "RandomFog"}}}, "pattern"),

@@ -87,7 +87,7 @@ def test_batches_and_other_targets(image, textured, mask):
     [np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8)],
 )
 def test_only_rgb_uint8(wrong: np.ndarray):
-    with pytest.raises(ValueError, match="Noise needs an RGB uint8 image"):
+    with pytest.raises(ValueError, match=r"Noise: image .* \(needed: RGB uint8, H×W×3\)"):
         FAMILIES["noise"](p=1)(image=wrong)
 
 

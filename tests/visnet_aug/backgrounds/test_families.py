@@ -15,7 +15,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visnet_aug.backgrounds.base import BackgroundTransform
-from visnet_aug.backgrounds.composite import rewrite_background
 from visnet_aug.backgrounds.registry import FAMILIES, make_family
 from visnet_aug.backgrounds.settings import BackgroundSettings
 from visnet_aug.errors import RecipeError
@@ -43,7 +42,7 @@ def draw(name: str, variant: str, intensity: float, seed: int, shape=(128, 64)) 
 
 def effect(name: str, record: dict, image: np.ndarray, mask: np.ndarray) -> float:
     """Mean absolute change of the background, in levels."""
-    changed = rewrite_background(image, mask, MADE[name], record)
+    changed = MADE[name].rewrite(image, record, mask)
     return float(np.abs(changed[~mask].astype(int) - image[~mask]).mean())
 
 
@@ -61,7 +60,7 @@ def test_every_variant_of_the_settings_has_an_effect():
 def test_intensity_0_changes_nothing(name: str, variant: str, image, mask):
     record = draw(name, variant, 0.0, seed=1)
     assert np.array_equal(MADE[name].apply_record(image, record), image)
-    assert np.array_equal(rewrite_background(image, mask, MADE[name], record), image)
+    assert np.array_equal(MADE[name].rewrite(image, record, mask), image)
 
 
 @every_variant
@@ -125,8 +124,8 @@ def test_a_record_is_small_and_survives_json(name: str, variant: str, image, mas
     assert (record["variant"], record["intensity"]) == (variant, 0.8)
     family = MADE[name]
     assert np.array_equal(
-        rewrite_background(image, mask, family, record),
-        rewrite_background(image, mask, family, again),
+        family.rewrite(image, record, mask),
+        family.rewrite(image, again, mask),
     )
 
 
@@ -137,13 +136,13 @@ def test_applying_is_pure(name: str, variant: str, textured, mask):
     before = [image.copy() for image in images]
     records = [draw(name, variant, 1.0, i) for i in range(8)]
     expected = [
-        rewrite_background(image, mask, MADE[name], record)
+        MADE[name].rewrite(image, record, mask)
         for image, record in zip(images, records, strict=True)
     ]
     other = make_family(name, SETTINGS)
 
     def rewrite(i: int) -> bytes:
-        return rewrite_background(images[i], mask, other, records[i]).tobytes()
+        return other.rewrite(images[i], records[i], mask).tobytes()
 
     with ThreadPoolExecutor(4) as pool:
         again = list(pool.map(rewrite, [*range(7, -1, -1)]))[::-1]
@@ -166,7 +165,7 @@ def test_any_size(name: str, variant: str, shape: tuple[int, int], textured):
     image = textured(0, *shape)
     record = draw(name, variant, 1.0, seed=0, shape=shape)
     for area in (np.zeros(shape, bool), np.ones(shape, bool), np.eye(*shape, dtype=bool)):
-        changed = rewrite_background(image, area, MADE[name], record)
+        changed = MADE[name].rewrite(image, record, area)
         assert changed.shape == image.shape
         assert changed.dtype == np.uint8
         assert np.array_equal(changed[area], image[area])
@@ -197,9 +196,7 @@ def test_no_colour_of_the_person_reaches_the_background(
     magenta[area] = (255, 0, 255)
     noise[area] = np.random.default_rng(seed).integers(0, 256, (area.sum(), 3), np.uint8)
     record = draw(name, variant, 1.0, seed, shape=(32, 16))
-    first, second = (
-        rewrite_background(image, area, MADE[name], record, feather) for image in (magenta, noise)
-    )
+    first, second = (MADE[name].rewrite(image, record, area, feather) for image in (magenta, noise))
     assert np.array_equal(first[~area], second[~area])
     assert (first[area] == (255, 0, 255)).all()
 
@@ -221,7 +218,7 @@ def test_no_magenta_halo(name: str, variant: str, mask):
     person = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5)))
     image[person == 1] = (255, 0, 255)
     record = draw(name, variant, 1.0, seed=0) | ({"hue_degrees": 0} if "hue" in variant else {})
-    changed = rewrite_background(image, mask, MADE[name], record)
+    changed = MADE[name].rewrite(image, record, mask)
     allowed = 0 if name != "other" else 8  # rain brings a greyish blue of its own
     assert magenta_cast(changed[~mask]).max() <= allowed
 

@@ -51,7 +51,7 @@ def test_a_lock_is_for_one_and_leaves_no_file(tmp_path: Path) -> None:
 
 def test_another_process_is_named_until_it_is_dead(tmp_path: Path) -> None:
     with process(tmp_path) as other:
-        with pytest.raises(OutputError, match=f"process {other.pid} is at work"), hold(tmp_path):
+        with pytest.raises(OutputError, match=f"process {other.pid} is working"), hold(tmp_path):
             pass
         other.send_signal(signal.SIGKILL)
     assert lock_path(tmp_path).exists()
@@ -67,7 +67,7 @@ def test_the_workers_of_a_dead_build_are_waited_for(
         dead.send_signal(signal.SIGKILL)
     monkeypatch.setattr(lock, "PATIENCE", 0.0)
     with process(tmp_path, "share"):
-        with pytest.raises(OutputError, match=f"process {dead.pid} is at work"), hold(tmp_path):
+        with pytest.raises(OutputError, match=f"process {dead.pid} is working"), hold(tmp_path):
             pass
         monkeypatch.setattr(lock, "PATIENCE", 1e9)
         worker = share(tmp_path)

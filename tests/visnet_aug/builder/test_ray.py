@@ -161,7 +161,7 @@ def test_an_interrupted_build_is_gone_on_with(
     run = partial(build, market, out, recipe=RECIPE, segmenter=ellipses)
     with pytest.raises(KeyboardInterrupt):
         run(engine=RayEngine, observer=Watching(stage, interrupt))
-    result = run(options={"workers": 1})  # by either engine
+    result = run(workers=1)  # by either engine
     assert result.masks is not None
     assert result.masks.reused > 0
     assert stage == "mask" or result.found > 0
@@ -329,12 +329,12 @@ def test_the_command_works_on_a_cluster_that_was_started_before(
     built: dict[str, str], market: Path, tmp_path: Path
 ) -> None:
     port, out = free_port(), tmp_path / "aug"
-    nobody = command(market, out, recipe=f"127.0.0.1:{port}")
+    nobody = command(market, out, f"127.0.0.1:{port}")
     assert nobody.returncode == 9, nobody.stderr
     assert f"error: --ray-address 127.0.0.1:{port}: no Ray cluster can be reached" in nobody.stderr
     assert "Traceback" not in nobody.stderr
     with ray_start(port):
-        done = command(market, out, recipe=f"127.0.0.1:{port}")
+        done = command(market, out, f"127.0.0.1:{port}")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert tree(out) == built

@@ -14,7 +14,8 @@ import pytest
 
 import visnet_aug
 from visnet_aug import doctor, errors
-from visnet_aug.builder import build as conductor
+from visnet_aug.builder import build as building
+from visnet_aug.command import CHECK_FAILED, INTERRUPTED
 from visnet_aug.masks.compute import SegmenterFactory
 
 COMMANDS = ("build", "doctor", "draw", "inspect", "mask", "preview", "probe", "replay", "verify")
@@ -25,8 +26,8 @@ Run = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def ready(monkeypatch: pytest.MonkeyPatch, ellipses: SegmenterFactory) -> None:
     """Let commands use the segmenter that needs no network."""
-    for name in ("build", "dry_run", "make_masks"):
-        function = getattr(conductor, name)
+    for name in ("build", "build_probe", "dry_run", "make_masks"):
+        function = getattr(building, name)
         monkeypatch.setitem(function.__kwdefaults__, "segmenter", ellipses)
 
 
@@ -59,9 +60,9 @@ def test_every_command_has_help_with_an_example(run: Run) -> None:
 
 def test_the_help_documents_every_exit_code(run: Run) -> None:
     documented = {int(n) for n in re.findall(r"^ +(\d+)  +\w", run("--help")[1], re.MULTILINE)}
-    classes = [value for value in vars(errors).values() if isinstance(value, type)]
-    codes = {kind.exit_code for kind in classes}
-    assert documented == {0, 130} | codes
+    kinds = errors.VisnetError.__subclasses__()  # those of visnet_model, too, if it is loaded
+    codes = {kind.exit_code for kind in kinds if kind.__module__ == errors.__name__}
+    assert documented == {0, CHECK_FAILED, INTERRUPTED} | codes
 
 
 def test_the_options_that_have_defaults_say_so(run: Run) -> None:
@@ -181,7 +182,7 @@ def test_build_mask_and_inspect_work_and_say_what_they_did(
 
     code, text, _ = run(*command, "--seed", 5, "--encoding", "jpeg:80")
     assert code == 0
-    assert "finished already; nothing to do" in text
+    assert "already finished; nothing to do" in text
 
     code, _, err = run(*command)
     assert code == 6
@@ -210,7 +211,7 @@ def test_probe_and_inspect_work_and_say_what_they_did(
     assert (out / "noise" / "query").is_dir()
 
     code, text, _ = run(*command, "--families", "pattern,noise,blur", "--seed", 5)
-    assert (code, "finished already; nothing to do" in text) == (0, True)
+    assert (code, "already finished; nothing to do" in text) == (0, True)
     code, _, err = run("build", "--src", market, "--out", out)
     assert (code, 'command is "probe" there and "build" here' in err) == (6, True)
     assert run(*command, "--force")[0] == 0
@@ -290,7 +291,7 @@ def test_ctrl_c_ends_drawing_with_one_line_and_nothing_left(tmp_path: Path) -> N
     assert not any(tmp_path.iterdir())
 
 
-INTERRUPTED = """
+SCRIPT = """
 import sys
 import time
 sys.path.insert(0, {tests!r})
@@ -322,7 +323,7 @@ def test_ctrl_c_leaves_with_130_and_what_was_begun_finished(
 ) -> None:
     tests, out = Path(__file__).parents[2], tmp_path / "aug"
     script = tmp_path / "interrupted.py"
-    script.write_text(INTERRUPTED.format(tests=str(tests), source=str(market), out=str(out)))
+    script.write_text(SCRIPT.format(tests=str(tests), source=str(market), out=str(out)))
     process = subprocess.Popen(
         [sys.executable, str(script)],
         env={**os.environ, "PYTHONPATH": str(tests.parent)},
@@ -339,7 +340,7 @@ def test_ctrl_c_leaves_with_130_and_what_was_begun_finished(
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "visnet-aug: error: interrupted; the same command goes on where it stopped" in err
+    assert "visnet-aug: error: interrupted; run the same command again to resume" in err
     assert "Traceback" not in err
     lines = [json.loads(line) for line in journal.read_text().splitlines()]
     begun = {path for line in lines for path in line.get("begun", ())}

@@ -60,7 +60,7 @@ def test_any_images_can_be_read(run: Run, crops: Path, options: Sequence[str]) -
         (("--layout", "table"), 2, "table: the layout table needs one"),
         (("--layout", "msmt17", "--table", "labels.csv"), 2, "given, but the layout is msmt17"),
         (("--table", "other.csv"), 3, "other.csv: no such file, here or in "),
-        (("--pattern", "("), 2, "no regular expression"),
+        (("--pattern", "("), 2, "not a regular expression"),
         (("--pattern", r"(?P<pid>\d+)-(?P<camid>\d)"), 3, "none of the 4 images, such as '1/cam1"),
     ],
 )

@@ -216,7 +216,7 @@ def test_progress_reaches_the_total(tmp_path: Path) -> None:
         (".", r"nor query .*did you mean .*/Market-1501-v15\.09\.15\?$"),
         ("outer", r"did you mean .*/outer/Market-1501-v15\.09\.15\?$"),
         ("outer/Market-1501-v15.09.15/query", r"did you mean .*/Market-1501-v15\.09\.15\?$"),
-        ("elsewhere", r"wants the folders bounding_box_train, query, bounding_box_test$"),
+        ("elsewhere", r"needs the folders bounding_box_train, query, bounding_box_test$"),
         ("missing", r"missing: no such folder"),
         ("set.zip", r"set\.zip: a file, not a folder; unpack it"),
     ],

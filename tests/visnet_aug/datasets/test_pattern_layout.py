@@ -119,7 +119,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "message"),
     [
-        ("(?P<pid>", "no regular expression .*; quote it for the shell"),
+        ("(?P<pid>", "not a regular expression .*; quote it for the shell"),
         (r"(?P<pid>\d+).*", r"no group \(\?P<camid>\.\.\.\); write it like"),
         (r".*", r"no group \(\?P<pid>\.\.\.\) and \(\?P<camid>\.\.\.\)"),
     ],

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from visnet_aug.masks import weights
-from visnet_aug.masks.segmenter import PersonSegmenter
+from visnet_aug.masks.segmenter import Segmenter
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.store import mask_key
 
@@ -52,9 +52,8 @@ def test_an_instance_is_as_sure_as_its_likeliest_class() -> None:
         branch[-1].bias.data = torch.tensor([0.0, -1.0, 1.0])
 
     def best(*classes: int) -> float:
-        segmenter = PersonSegmenter(
-            network, (64, 32), classes=classes, settings=MaskSettings(confidence=0)
-        )
+        settings = MaskSettings(confidence=0)
+        segmenter = Segmenter.for_network(network, (64, 32), settings, classes)
         pixels = np.random.default_rng(0).integers(0, 256, (64, 32, 3), np.uint8)
         return segmenter.segment([pixels])[0].confidence
 

@@ -13,14 +13,12 @@ import pytest
 
 from visnet_aug.datasets.drawn import draw_sample
 from visnet_aug.masks.person import PersonMask
-from visnet_aug.masks.segmenter import BATCH, PersonSegmenter
-from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import load_segmenter
+from visnet_aug.masks.segmenter import BATCH, Segmenter
 
 
 @pytest.fixture(scope="module")
-def segmenter() -> PersonSegmenter:
-    return load_segmenter("builtin", "cpu", MaskSettings())
+def segmenter() -> Segmenter:
+    return Segmenter(device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +33,7 @@ def iou(found: PersonMask, truth: np.ndarray) -> float:
     return float((found.mask & truth).sum() / (found.mask | truth).sum())
 
 
-def test_finds_drawn_people(segmenter: PersonSegmenter, drawn):
+def test_finds_drawn_people(segmenter: Segmenter, drawn):
     masks = segmenter.segment([sample.image for sample in drawn])
     assert np.mean([mask.accepted for mask in masks]) >= 0.9
     overlaps = [iou(m, s.mask) for m, s in zip(masks, drawn, strict=True) if m.accepted]
@@ -43,7 +41,7 @@ def test_finds_drawn_people(segmenter: PersonSegmenter, drawn):
 
 
 def test_reaches_its_promise_on_held_out_identities(
-    segmenter: PersonSegmenter, real_data: Callable[[str], Path]
+    segmenter: Segmenter, real_data: Callable[[str], Path]
 ):
     """The bar: mean IoU 0.88 and 98 % found, on identities never trained on."""
     images, truths = _held_out(real_data("person-masks.zip"))
@@ -69,7 +67,7 @@ def _read(archive: zipfile.ZipFile, name: str, flag: int) -> np.ndarray:
     return np.asarray(cv2.imdecode(data, flag))
 
 
-def test_a_mask_does_not_depend_on_its_neighbours(segmenter: PersonSegmenter, drawn):
+def test_a_mask_does_not_depend_on_its_neighbours(segmenter: Segmenter, drawn):
     """To the bit: alone, in another order, across a batch's border."""
     images = [sample.image for sample in drawn] * 2
     together = segmenter.segment(images)
@@ -83,13 +81,13 @@ def test_a_mask_does_not_depend_on_its_neighbours(segmenter: PersonSegmenter, dr
 
 
 @pytest.mark.parametrize("shape", [(128, 64), (256, 128), (301, 97), (40, 20), (1, 1), (3, 200)])
-def test_any_size_of_crop(segmenter: PersonSegmenter, drawn, shape: tuple[int, int]):
+def test_any_size_of_crop(segmenter: Segmenter, drawn, shape: tuple[int, int]):
     image = cv2.resize(drawn[0].image, shape[::-1])
     (found,) = segmenter.segment([image])
     assert found.mask is None or found.mask.shape == shape
 
 
-def test_masks_scale_with_the_crop(segmenter: PersonSegmenter, drawn):
+def test_masks_scale_with_the_crop(segmenter: Segmenter, drawn):
     """The same picture enlarged gives the same outline, enlarged, without a shift."""
     small = segmenter.segment([s.image for s in drawn[:20]])
     big = segmenter.segment([cv2.resize(s.image, (128, 256)) for s in drawn[:20]])
@@ -102,10 +100,10 @@ def test_masks_scale_with_the_crop(segmenter: PersonSegmenter, drawn):
 
 
 @pytest.mark.parametrize("value", [0, 127, 255])
-def test_nobody_in_a_plain_image(segmenter: PersonSegmenter, value: int):
+def test_nobody_in_a_plain_image(segmenter: Segmenter, value: int):
     (found,) = segmenter.segment([np.full((128, 64, 3), value, np.uint8)])
     assert not found.accepted
 
 
-def test_no_images(segmenter: PersonSegmenter):
+def test_no_images(segmenter: Segmenter):
     assert segmenter.segment([]) == []

@@ -12,6 +12,7 @@ import pytest
 
 from visnet_aug.errors import RecipeError, WeightsError
 from visnet_aug.masks import weights
+from visnet_aug.masks.segmenter import Segmenter
 from visnet_aug.masks.settings import MaskSettings
 
 TINY_SCALE = {"scales": {"t": [0.33, 0.125, 256]}, "scale": "t"}
@@ -66,7 +67,7 @@ class TestBuiltin:
         assert problem is not None
         assert "checksum" in problem
         with pytest.raises(WeightsError, match="reinstall visnet"):
-            weights.load_segmenter("builtin", "cpu", SETTINGS)
+            Segmenter("builtin", "cpu", SETTINGS)
 
 
 class TestKey:
@@ -99,7 +100,7 @@ class TestPath:
         if content is not None:
             path.write_bytes(content)
         with pytest.raises(WeightsError, match=message) as error:
-            weights.load_segmenter(str(path), "cpu", SETTINGS)
+            Segmenter(str(path), "cpu", SETTINGS)
         assert "\n" not in str(error.value)
 
     def test_yaml_of_another_network(self, tmp_path: Path):
@@ -108,12 +109,12 @@ class TestPath:
         text = weights.BUILTIN_FILE.with_suffix(".yaml").read_text()
         path.with_suffix(".yaml").write_text(text.replace("nc: 1", "nc: 2"))
         with pytest.raises(WeightsError, match="cannot be loaded"):
-            weights.load_segmenter(str(path), "cpu", SETTINGS)
+            Segmenter(str(path), "cpu", SETTINGS)
 
     def test_checkpoint_takes_the_class_called_person(self, tmp_path: Path):
         path = tmp_path / "own.pt"
         save_checkpoint(path, {0: "bicycle", 1: "person"})
-        segmenter = weights.load_segmenter(str(path), "cpu", SETTINGS)
+        segmenter = Segmenter(str(path), "cpu", SETTINGS)
         assert segmenter.classes == [1]
         assert len(segmenter.segment([np.zeros((128, 64, 3), np.uint8)])) == 1
 
@@ -130,7 +131,7 @@ class TestPath:
         path = tmp_path / "other.pt"
         save_checkpoint(path, names, task)
         with pytest.raises(WeightsError, match=message):
-            weights.load_segmenter(str(path), "cpu", SETTINGS)
+            Segmenter(str(path), "cpu", SETTINGS)
 
     @pytest.mark.parametrize(
         ("classes", "indices", "size"),
@@ -146,7 +147,7 @@ class TestPath:
         path = tmp_path / "own.pt"
         save_checkpoint(path, {0: "bicycle", 1: "person", 2: "car", 3: "truck"})
         settings = MaskSettings.model_validate({"classes": classes})
-        segmenter = weights.load_segmenter(str(path), "cpu", settings)
+        segmenter = Segmenter(str(path), "cpu", settings)
         assert (segmenter.classes, segmenter.input_size) == (indices, size)
         (found,) = segmenter.segment([np.zeros((90, 120, 3), np.uint8)])
         assert found.mask is None or found.mask.shape == (90, 120)
@@ -163,7 +164,7 @@ class TestPath:
         settings = MaskSettings.model_validate({"classes": classes})
         for ask in (
             lambda: weights.check_classes(info, settings.classes),
-            lambda: weights.load_segmenter("builtin", "cpu", settings),
+            lambda: Segmenter("builtin", "cpu", settings),
         ):
             with pytest.raises(WeightsError, match=message):
                 ask()
@@ -174,7 +175,7 @@ class TestPath:
 
         torch.save({"model": _Payload(str(tmp_path / "owned"))}, tmp_path / "evil.pt")
         with pytest.raises(WeightsError):
-            weights.load_segmenter(str(tmp_path / "evil.pt"), "cpu", SETTINGS)
+            Segmenter(str(tmp_path / "evil.pt"), "cpu", SETTINGS)
         assert not (tmp_path / "owned").exists()
 
 
@@ -207,18 +208,18 @@ class TestOfficial:
         return fetched
 
     def test_downloads_once_and_records_the_checksum(self, cache: Path, assets: list[Path]):
-        weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
-        weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
+        Segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
+        Segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
         assert assets == [cache / "yolov8n-seg.pt"]
         recorded = (cache / "yolov8n-seg.pt.sha256").read_text().split()[0]
         assert weights.describe_weights("yolov8n-seg.pt").key == recorded
 
     def test_a_changed_file_is_refused(self, cache: Path, assets: list[Path]):
-        weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
+        Segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
         with (cache / "yolov8n-seg.pt").open("ab") as stream:
             stream.write(b"x")
         with pytest.raises(WeightsError, match="delete it to download it anew"):
-            weights.load_segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
+            Segmenter("yolov8n-seg.pt", "cpu", SETTINGS)
 
     def test_a_failed_download_says_what_to_do(self, cache: Path, monkeypatch: pytest.MonkeyPatch):
         weights.import_ultralytics()
@@ -229,7 +230,7 @@ class TestOfficial:
 
         monkeypatch.setattr(downloads, "attempt_download_asset", fail)
         with pytest.raises(WeightsError, match=r"no route to host.*give its path"):
-            weights.load_segmenter("yolov8x-seg.pt", "cpu", SETTINGS)
+            Segmenter("yolov8x-seg.pt", "cpu", SETTINGS)
         assert not (cache / "yolov8x-seg.pt").exists()
 
     def test_describing_downloads_nothing(self, cache: Path, assets: list[Path]):
@@ -241,7 +242,7 @@ class TestOfficial:
 
 def test_unknown_device_is_one_line():
     with pytest.raises(RecipeError, match="--device warp9"):
-        weights.load_segmenter("builtin", "warp9", SETTINGS)
+        Segmenter("builtin", "warp9", SETTINGS)
 
 
 def test_loading_the_bundled_weights_opens_no_connection():
@@ -252,8 +253,8 @@ def forbidden(*args, **kwargs):
     raise SystemExit("network touched")
 socket.getaddrinfo = socket.socket.connect = forbidden
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import load_segmenter
-load_segmenter("builtin", "cpu", MaskSettings())
+from visnet_aug.masks.segmenter import Segmenter
+Segmenter(device="cpu")
 print("loaded")
 """
     result = subprocess.run(
@@ -273,8 +274,8 @@ def settings():
             numpy.get_printoptions(), os.environ.get("OMP_NUM_THREADS"))
 before = settings()
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import load_segmenter
-load_segmenter("builtin", "cpu", MaskSettings())
+from visnet_aug.masks.segmenter import Segmenter
+Segmenter(device="cpu")
 assert settings() == before, (before, settings())
 """
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
@@ -296,8 +297,8 @@ import os
 import cv2, numpy  # which have threads of OpenBLAS, and these know how to be forked
 before = set(os.listdir("/proc/self/task"))
 from visnet_aug.masks.settings import MaskSettings
-from visnet_aug.masks.weights import load_segmenter
-segmenter = load_segmenter("builtin", "cpu", MaskSettings(), threads=1)
+from visnet_aug.masks.segmenter import Segmenter
+segmenter = Segmenter("builtin", "cpu", MaskSettings(), threads=1)
 print(len(set(os.listdir("/proc/self/task")) - before), flush=True)
 child = os.fork()
 segmenter.segment([numpy.zeros((128, 64, 3), numpy.uint8)])

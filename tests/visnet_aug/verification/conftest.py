@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import BuildEach
+from building import BuildEach
 
 from visnet_aug.builder.probe import probe_recipe
 from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest

@@ -46,11 +46,17 @@ _THUMBS: Final = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(504)
 
 @dataclass(frozen=True, slots=True)
 class DrawnSummary:
-    """What was written.
+    """What :func:`draw_dataset` wrote.
 
     Attributes:
         out: The dataset's folder.
         counts: Images and identities.
+
+    Example:
+        >>> from visnet_aug import DrawnSummary, draw_dataset
+        >>> summary: DrawnSummary = draw_dataset("crowd", identities=4)
+        >>> summary.counts.train
+        24
     """
 
     out: Path
@@ -65,7 +71,7 @@ class DrawnSummary:
 
 
 def draw_dataset(
-    out: Path,
+    out: str | Path,
     *,
     identities: int = 24,
     like: Literal["market1501"] | None = None,
@@ -87,7 +93,14 @@ def draw_dataset(
         OutputError: ``out`` isn't an empty folder, or can't be written.
         RecipeError: Too few identities, or a negative seed.
         WorkerError: A drawing process died.
+
+    Example:
+        >>> from visnet_aug import draw_dataset
+        >>> summary = draw_dataset("people", identities=4)
+        >>> summary.images
+        58
     """
+    out = Path(out)
     if identities < _FEWEST_IDENTITIES or seed < 0:
         raise RecipeError(
             f"cannot draw {identities} identities with seed {seed}: "

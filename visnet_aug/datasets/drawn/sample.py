@@ -44,6 +44,13 @@ class DrawnSample:
         image: (128, 64, 3) RGB uint8.
         mask: (128, 64) bool, True where the crop's own person is seen, with what they wear
             and carry; not bicycles, umbrellas, other people, or what stands in front.
+
+    Example:
+        >>> import numpy as np
+        >>> from visnet_aug import DrawnSample, draw_sample
+        >>> sample: DrawnSample = draw_sample(pid=3, camid=1, rng=np.random.default_rng(0))
+        >>> sample.image.dtype, sample.mask.shape
+        (dtype('uint8'), (128, 64))
     """
 
     image: RGB
@@ -88,6 +95,14 @@ def draw_sample(
         seed: Which population and network of cameras.
         track: Decides what stays the same while a person walks through a view: heading, place,
             pace. Crops drawn with equal generators belong together; default: ``rng``.
+
+    Example:
+        >>> import numpy as np
+        >>> from visnet_aug import draw_sample
+        >>> first = draw_sample(pid=3, camid=1, rng=np.random.default_rng(0))
+        >>> second = draw_sample(pid=3, camid=2, rng=np.random.default_rng(1))
+        >>> first.image.shape  # the same person, another camera, another moment
+        (128, 64, 3)
     """
     track = track or rng
     who = wardrobe(pid, seed) if pid > 0 else draw_stranger(seed, track)
