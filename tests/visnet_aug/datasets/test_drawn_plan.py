@@ -42,7 +42,7 @@ def test_market1501_has_the_published_numbers(market: Plan) -> None:
 
 
 def check(plan: Plan, counts: Counts) -> None:
-    """What holds for every plan."""
+    """Check the properties of every plan."""
     train, query, gallery = (of(plan, split) for split in ("train", "query", "gallery"))
     assert len(train) == counts.train
     assert len(query) == counts.query

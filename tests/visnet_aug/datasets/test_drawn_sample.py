@@ -60,7 +60,7 @@ def test_a_crop_without_its_person_has_an_empty_mask() -> None:
 
 
 def recoloured(who: Wardrobe) -> Wardrobe:
-    """The same person in other colours all over, so that every pixel of theirs changes."""
+    """The same person in different colours, so that each of their pixels changes."""
 
     def paint(colour: tuple[int, int, int]) -> tuple[int, int, int]:
         red, green, blue = ((level + 128) % 256 for level in colour)

@@ -1,4 +1,4 @@
-"""A small built set, so far as training looks at one: images and their manifest."""
+"""A small built set with the parts that training reads: images and their manifest."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def row(path: str, split: str, pid: int, source: str, family: str | None = None)
 
 @pytest.fixture(scope="session")
 def write_set() -> WriteSet:
-    """Write originals and a copy of each: train 3 × 4, query and gallery 2 × 1 images."""
+    """Write originals and one copy of each: 3 × 4 training, 2 × 1 query and gallery images."""
 
     def write(root: Path, sizes: tuple[tuple[int, int], ...] = ((64, 32),)) -> Path:
         rng = np.random.default_rng(5)

@@ -48,7 +48,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def pictures(count: int, size: tuple[int, int], seed: int = 0) -> Tensor:
-    """Smooth colours, greys, and corners of the colour cube: hues of every kind, and none."""
+    """Smooth colours, greys and corners of the colour cube, to cover all hues and no hue."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (count, 3, *size), np.uint8)
     images[::4] = images[::4] // 128 * 255
@@ -58,7 +58,7 @@ def pictures(count: int, size: tuple[int, int], seed: int = 0) -> Tensor:
 
 
 def reference(image: Tensor, draws: Draws, index: int, padding: int) -> Tensor:
-    """One image through torchvision's own functions, in float as its batch is."""
+    """A reference that applies torchvision's functions to one image, in floating point."""
     size = list(image.shape[1:])
     padded = F.pad(image, [padding], padding_mode="edge")
     image = F.crop(padded, int(draws.top[index]), int(draws.left[index]), *size)

@@ -1,4 +1,4 @@
-"""What the settings let through."""
+"""Validation of the data settings."""
 
 from __future__ import annotations
 

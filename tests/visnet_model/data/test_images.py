@@ -1,4 +1,4 @@
-"""Image sources: the same pixels from memory and from files, and broken files named."""
+"""Image sources: equal pixels from memory and files, and errors that name broken files."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_worker_processes_give_the_same_pixels_epoch_after_epoch(small: ImageTab
     files = FileImages(small, 64, 48, workers=2)
     expected = [alone.batch(rows) for rows in plan]
     assert all(map(torch.equal, files.batches(plan), expected))
-    left = files.batches(plan)  # an epoch that is left early
+    left = files.batches(plan)  # an epoch that ends early
     assert next(left).equal(expected[0])
     again = list(files.batches(plan[::-1]))
     assert len(again) == 4

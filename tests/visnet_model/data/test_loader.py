@@ -1,4 +1,4 @@
-"""The training loader: a batch follows from seed, epoch and step, however it is made."""
+"""The training loader: a batch only depends on seed, epoch and step."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_an_epoch_left_early_leaves_no_thread_behind(make: Callable[..., Trainin
 def test_the_training_keeps_its_threads(make: Callable[..., TrainingLoader]) -> None:
     torch.set_num_threads(2)
     try:
-        with ThreadPoolExecutor(1) as fresh:  # torch has not met this thread yet
+        with ThreadPoolExecutor(1) as fresh:  # torch has not been used in this thread yet
             fresh.submit(lambda: list(make().epoch(0))).result()
             assert fresh.submit(torch.get_num_threads).result() == 2
         list(make().epoch(0))

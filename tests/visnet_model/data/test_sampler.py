@@ -1,4 +1,4 @@
-"""PK batches: what holds of every epoch, over any identities and copies."""
+"""PK batches: properties of every epoch, for any identities and copies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from visnet_model.data.sampler import PKSampler, deal
 
 @dataclass(frozen=True)
 class Case:
-    """Identities' images as labels and sources, and the size of batches."""
+    """Labels and sources of the images, and the batch composition."""
 
     labels: np.ndarray[Any, Any]
     sources: np.ndarray[Any, Any]
@@ -36,7 +36,7 @@ class Case:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """Up to nine identities of up to seven sources of up to four versions, rows shuffled."""
+    """Up to nine identities with up to seven sources of up to four versions, in random order."""
     people = draw(
         st.lists(st.lists(st.integers(1, 4), min_size=1, max_size=7), min_size=1, max_size=9)
     )

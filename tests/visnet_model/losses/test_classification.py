@@ -12,7 +12,7 @@ torch.set_num_threads(1)
 
 
 def slow_cross_entropy(logits: np.ndarray, labels: np.ndarray, smoothing: float) -> float:
-    """Rows of logits, one label each, in float64."""
+    """A reference for rows of logits with one label each, in float64."""
     losses = []
     for row, label in zip(logits, labels, strict=True):
         top = max(row)

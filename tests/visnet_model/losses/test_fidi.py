@@ -22,7 +22,7 @@ Normalisation: TypeAlias = Literal["unit", "none"]
 def slow_fidi(
     embeddings: Tensor, pids: Tensor, alpha: float, beta: float, unit: bool, scale: float
 ) -> float:
-    """The formula, a pair at a time, in Python's floats."""
+    """A reference for the formula, pair by pair, in Python floats."""
     rows = embeddings.detach().double().tolist()
     if unit:
         rows = [[x / math.hypot(*row) for x in row] for row in rows]
@@ -60,7 +60,7 @@ def test_equals_the_double_loop(
     n: int, channels: int, identities: int, normalisation: Normalisation, dtype: torch.dtype
 ) -> None:
     embeddings, pids = batch(n, channels, identities)
-    embeddings = embeddings.to(dtype)  # the reference sees the same rounded numbers
+    embeddings = embeddings.to(dtype)  # the reference gets the same rounded numbers
     loss = FidiLoss(normalisation=normalisation, scale=1.7)(embeddings, pids)
     expected = slow_fidi(embeddings, pids, 1.05, 0.5, normalisation == "unit", 1.7)
     assert loss.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
@@ -141,7 +141,7 @@ def test_an_empty_batch_is_no_loss() -> None:
 
 
 def test_known_values() -> None:
-    """Coincident positives cost nothing; coincident negatives log 21, and far positives too."""
+    """Coincident positives have loss 0; coincident negatives and distant positives have log 21."""
     together = torch.ones(2, 4)
     apart = torch.tensor([[1e4, 0.0], [0.0, 0.0]])
     same, other = torch.tensor([3, 3]), torch.tensor([3, 4])
@@ -170,7 +170,7 @@ def test_ranks_average_to_one_process(ranks: int, normalisation: Normalisation) 
 
 
 def pk_batch(share: float) -> tuple[Tensor, Tensor]:
-    """P = 16, K = 4 batch-normalised 2048-d embeddings, `share` of their variance by identity."""
+    """Batch-normalised embeddings, P = 16, K = 4; identity explains `share` of their variance."""
     rng = torch.Generator().manual_seed(0)
     pids = torch.arange(16).repeat_interleave(4)
     centres = torch.randn(16, 2048, generator=rng)[pids]
@@ -180,7 +180,7 @@ def pk_batch(share: float) -> tuple[Tensor, Tensor]:
 
 
 def test_raw_embeddings_do_not_train() -> None:
-    """The published training log's failure: the loss stands at 0.145 in every epoch.
+    """The failure in the published training log: the loss stays at 0.145 in every epoch.
 
     Far embeddings leave log(α / (α−1)) = 3.04 on each positive pair and nothing on the others:
     with 4 images an identity, 3 pairs in 63 are positive, 3.04 · 3 / 63 = 0.145 (with 12 images of
@@ -198,7 +198,7 @@ def test_raw_embeddings_do_not_train() -> None:
 
 
 def test_the_default_gradient_counts_next_to_the_identity_loss() -> None:
-    """As a part of the identity loss's; unit norm costs it the embedding's length, 45."""
+    """Relative to the identity loss; unit norm divides the gradient by the embedding's norm, 45."""
     classifier = torch.nn.Linear(2048, 751, bias=False)
     torch.nn.init.normal_(classifier.weight, std=0.0074, generator=torch.Generator().manual_seed(1))
     for share, least in ((0.0, 1e-3), (0.5, 3e-3), (0.8, 1e-2)):
@@ -218,7 +218,7 @@ def test_the_default_gradient_counts_next_to_the_identity_loss() -> None:
     ids=["default", "raw"],
 )
 def test_descent_on_a_toy_separates_identities(loss: FidiLoss, learns: bool) -> None:
-    """A linear map and a BN neck, 16 identities that noise drowns."""
+    """A linear map and a BN neck on 16 identities with strong noise."""
     rng = torch.Generator().manual_seed(0)
     pids = torch.arange(16).repeat_interleave(4)
     images = 0.2 * torch.randn(16, 128, generator=rng)[pids] + torch.randn(64, 128, generator=rng)
@@ -243,7 +243,7 @@ def test_descent_on_a_toy_separates_identities(loss: FidiLoss, learns: bool) -> 
 
 
 def separation(embeddings: Tensor, pids: Tensor) -> float:
-    """Chance that a pair of one identity is nearer than a pair of two, by unit-norm distance."""
+    """Probability that a positive pair is closer than a negative one, for unit-norm embeddings."""
     unit = torch.nn.functional.normalize(embeddings)
     distance = torch.cdist(unit, unit)
     same = pids[:, None] == pids[None, :]

@@ -18,7 +18,7 @@ Run = list[dict[str, torch.Tensor]]
 
 
 def train(rank: int, ranks: int) -> Run:
-    """Descend on a drawn batch, each rank on its slice, gradients averaged as DDP does."""
+    """Train on a random batch, each rank on its part, and average gradients as DDP does."""
     rng = torch.Generator().manual_seed(0)
     images, pids = torch.randn(8, 5, generator=rng), torch.tensor([0, 0, 1, 1, 0, 2, 2, 1])
     weight = torch.randn(6, 5, generator=rng).requires_grad_()

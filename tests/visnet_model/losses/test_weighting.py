@@ -29,7 +29,7 @@ class ReadOnHostError(AssertionError):
 
 
 class NoHostReads(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Fails on operations that wait for a device to hand a value to the host."""
+    """Fails on operations that copy a value from the device to the host."""
 
     def __torch_dispatch__(
         self,
@@ -45,7 +45,7 @@ class NoHostReads(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def slow_weights(history: Sequence[Sequence[float]], losses: int) -> list[float]:
-    """Dynamic weight averaging as the paper writes it, in Python's floats."""
+    """A reference for dynamic weight averaging as in the paper, in Python floats."""
     if len(history) < 2:
         return [1 / losses] * losses
     ratios = [a / b if b > 0 else 1.0 for a, b in zip(history[-1], history[-2], strict=True)]
@@ -166,7 +166,7 @@ def test_a_step_copies_nothing_to_the_host(weighting: Weighting) -> None:
             parts = {"identity": embeddings.square().mean(), "fidi": fidi(embeddings, pids)}
             total = add_up({**parts, "semantic": embeddings.abs().mean()}, weighting)
             torch.autograd.backward(total.loss)
-    # Tensors without data: whatever reads a value, by tolist too, fails.
+    # Tensors without data: any access to a value fails, including tolist.
     for _ in range(4):
         values = {name: torch.ones((), device="meta") for name in NAMES}
         assert add_up(values, weighting).loss.device.type == "meta"

@@ -24,12 +24,12 @@ torch.set_num_threads(1)
 
 
 def parts_of(projection: Any) -> Any:
-    """Return convolution, normalisation and ReLU: torch only says that they are modules."""
+    """Return convolution, normalisation and ReLU with their types; torch only knows modules."""
     return projection
 
 
 def randomise_statistics(module: nn.Module, generator: torch.Generator) -> None:
-    """Give every batch normalisation statistics and an affine that do something."""
+    """Give every batch normalisation non-trivial statistics and affine parameters."""
     for norm in module.modules():
         if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
             assert norm.running_mean is not None and norm.running_var is not None
@@ -48,7 +48,7 @@ def make_stages(sizes: list[tuple[int, int]], generator: torch.Generator) -> lis
 
 
 def slow_fusion(fusion: MultiScaleFusion, stages: list[Tensor]) -> Tensor:
-    """Equations 1 to 4 one after the other, the mean map spelt out."""
+    """A reference that follows equations 1 to 4 one by one, with an explicit mean map."""
     size = stages[-1].shape[2:]
     maps = [
         F.interpolate(projection(stage), size, mode="bilinear", align_corners=False)
@@ -110,7 +110,7 @@ def test_short_cut_equals_plain_path_for_whole_ratios(
         ((64, 32), (8, 4), True),
         ((16, 8), (8, 4), True),
         ((8, 4), (8, 4), False),  # nothing to shrink
-        ((24, 4), (8, 2), False),  # by 3: the middle pixel alone is read
+        ((24, 4), (8, 2), False),  # by 3: only the middle pixel is read
         ((17, 8), (8, 4), False),
         ((16, 9), (8, 4), False),
     ],
@@ -148,7 +148,7 @@ def test_short_cut_projects_a_fraction_of_the_pixels() -> None:
     fusion.eval()(stages)
     assert projected == [(8, 4)] * 3
     projected.clear()
-    fusion.train()(stages)  # stages 1 and 2 aren't projected as a whole
+    fusion.train()(stages)  # stages 1 and 2 are not projected as a whole
     assert projected == SIZES[2:3]
     projected.clear()
     fusion.short_cut = False
@@ -168,7 +168,7 @@ def test_training_statistics_are_those_of_the_whole_map() -> None:
 
 
 def pair_of_paths(seed: int) -> tuple[MultiScaleFusion, MultiScaleFusion]:
-    """The same fusion twice in training mode: on the plain path, and with the short cut."""
+    """The same fusion twice in training mode: without and with the short cut."""
     torch.manual_seed(seed)
     plain = MultiScaleFusion(WIDTHS, short_cut=False).train()
     randomise_statistics(plain, torch.Generator().manual_seed(seed))
@@ -178,7 +178,7 @@ def pair_of_paths(seed: int) -> tuple[MultiScaleFusion, MultiScaleFusion]:
 
 
 def train_step(fusion: MultiScaleFusion, stages: list[Tensor]) -> list[Tensor]:
-    """Take a step of gradient descent; return the output and the gradients of the stages."""
+    """Run a step of gradient descent; return the output and the gradients of the stages."""
     stages = [stage.detach().clone().requires_grad_() for stage in stages]
     fused = fusion(stages)
     generator = torch.Generator().manual_seed(5)
@@ -242,7 +242,7 @@ def test_training_with_the_short_cut_equals_the_plain_path(
         stage = torch.randn(batch, width, *size, generator=generator, dtype=torch.float64)
         return (stage + offset).to(memory_format=layout)
 
-    sizes = [size if batch > 1 or size != (1, 1) else (2, 2) for size in sizes]  # one has no spread
+    sizes = [size if batch > 1 or size != (1, 1) else (2, 2) for size in sizes]  # no variance
     batches = [
         [draw(*drawn) for drawn in zip(WIDTHS, [*sizes, last], strict=True)] for _ in range(3)
     ]
@@ -257,7 +257,7 @@ def test_training_with_the_short_cut_equals_the_plain_path_in_fp32(offset: float
 
 
 def test_short_cut_in_training_bears_constant_channels() -> None:
-    """A variance of 0, where rounding could make a negative of it."""
+    """A variance of 0, which rounding could make negative."""
     generator = torch.Generator().manual_seed(7)
     stages = make_stages(SIZES, generator)
     stages[0][:] = 1000.1
@@ -278,7 +278,7 @@ def test_one_pixel_in_all_is_the_same_error_on_both_paths() -> None:
 
 
 def test_short_cut_in_training_is_no_worse_under_autocast() -> None:
-    """bfloat16 puts both paths off the exact results: the short cut no further than the plain."""
+    """bfloat16 affects both paths; the short cut's error must not exceed the plain path's."""
     errors: list[list[list[float]]] = []  # by seed, path and quantity
     for seed in range(10):
         generator = torch.Generator().manual_seed(seed)
@@ -321,7 +321,7 @@ def test_synchronised_batch_normalisation_takes_the_plain_path() -> None:
     ).train()
     projected: list[tuple[int, ...]] = []
     for projection in fusion.projections:
-        # Its forward pass needs a GPU; that it gets the whole maps is what matters.
+        # Its forward pass needs a GPU; the test only checks that it gets the whole maps.
         projection.register_forward_pre_hook(
             lambda _, inputs: projected.append(tuple(inputs[0].shape[2:]))
         )

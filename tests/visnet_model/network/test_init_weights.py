@@ -28,7 +28,7 @@ State = dict[str, Tensor]
 
 @pytest.fixture(scope="module")
 def whole() -> State:
-    """A state dict as torchvision's, classifier included, made once."""
+    """A state dict like torchvision's, including the classifier; created once."""
     torch.manual_seed(5)
     state: State = torchvision.models.resnet18(weights=None).state_dict()
     for key, value in state.items():
@@ -147,7 +147,7 @@ TRACE = Path(tempfile.gettempdir()) / f"visnet-model-evil-{os.getpid()}"
 
 
 class Evil:
-    """Leaves a trace when a pickle of it is loaded by someone careless."""
+    """Creates a file when a pickle of it is loaded unsafely."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.touch, (TRACE,)
@@ -222,5 +222,5 @@ def test_a_failed_download_is_one_line(
         raise error
 
     monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", download)
-    with pytest.raises(WeightsError, match=r"cannot be downloaded \(.*\); download it elsewhere"):
+    with pytest.raises(WeightsError, match=r"cannot be downloaded \(.*\); download it on another"):
         load_backbone(untouched, "imagenet")

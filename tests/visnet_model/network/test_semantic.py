@@ -46,7 +46,7 @@ def test_body_parts_are_40_40_and_20_percent_where_heights_allow(height: int) ->
 
 
 def slow_labels(fused: torch.Tensor) -> list[list[list[int]]]:
-    """Equations 5 to 9, one location after the other, in float64."""
+    """A reference for equations 5 to 9, location by location, in float64."""
     labels = []
     for image in fused.double():
         _, height, width = image.shape

@@ -16,7 +16,7 @@ torch.set_num_threads(1)
 
 
 def randomise_statistics(network: nn.Module, seed: int) -> None:
-    """Give every batch normalisation statistics unlike those it starts with."""
+    """Give every batch normalisation statistics that differ from the initial ones."""
     generator = torch.Generator().manual_seed(seed)
     for norm in network.modules():
         if isinstance(norm, nn.BatchNorm1d | nn.BatchNorm2d):
