@@ -82,7 +82,9 @@ def test_names_its_stages(colours: Path, sees_colours: nn.Module) -> None:
 def test_refuses_a_manifest_without_a_side(
     split: str, write_colours: Callable[..., Path], tmp_path: Path, sees_colours: nn.Module
 ) -> None:
-    with pytest.raises(DatasetError, match=f"no images of split {split}, which evaluation needs"):
+    with pytest.raises(
+        DatasetError, match=f"no images of split {split}, which the evaluation needs"
+    ):
         evaluate_network(sees_colours, *load(write_colours(tmp_path, without=split)))
 
 

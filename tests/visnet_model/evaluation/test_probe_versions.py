@@ -94,6 +94,6 @@ def test_refuses_versions_of_unknown_images(colours_probe: Path, sees_colours: n
     table = tables["probe-gallery"]
     tables["probe-gallery"] = replace(table, sources=table.sources + 1000)
     with pytest.raises(
-        DatasetError, match="is a version of an image that the manifest does not hold"
+        DatasetError, match="is a version of an image that the manifest does not have"
     ):
         probe_of(sees_colours, tables)

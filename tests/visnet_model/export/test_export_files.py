@@ -185,7 +185,9 @@ def test_missing_package_is_one_line_with_the_remedy(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(ExportError, match=rf"package {name}, .*pip install 'visnet\[export\]'"):
+    with pytest.raises(
+        MissingPackageError, match=rf"package {name}, .*pip install 'visnet\[export\]'"
+    ):
         check_packages()
 
 
@@ -242,7 +244,9 @@ def test_weights_that_read_back_otherwise_are_refused(
 def test_weights_that_are_not_finite_are_refused(visnet: VisNet, tmp_path: Path) -> None:
     network = inference_network(visnet)
     network.neck.norm.get_buffer("running_var")[3] = torch.nan
-    with pytest.raises(TrainingError, match=r"neck\.norm\.running_var is not finite"):
+    with pytest.raises(
+        TrainingError, match=r"neck\.norm\.running_var of this checkpoint is not finite"
+    ):
         write_weights(tmp_path / "x.safetensors", network, describe())
     assert not list(tmp_path.iterdir())
 
