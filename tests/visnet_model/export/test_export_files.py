@@ -16,7 +16,12 @@ from torch import nn
 
 from visnet_aug.errors import OutputError
 from visnet_model.data.augment import normalise
-from visnet_model.errors import CheckpointError, ExportError, TrainingError
+from visnet_model.errors import (
+    CheckpointError,
+    ExportError,
+    MissingPackageError,
+    TrainingError,
+)
 from visnet_model.export import onnx_file, weights_file
 from visnet_model.export.checked import BATCHES, trial_inputs, write_checked
 from visnet_model.export.description import Description
