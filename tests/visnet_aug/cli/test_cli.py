@@ -288,6 +288,8 @@ def test_ctrl_c_ends_drawing_with_one_line_and_nothing_left(tmp_path: Path) -> N
     )  # fmt: skip
     while process.poll() is None and not any(tmp_path.glob("drawn.part/*/*.jpg")):
         time.sleep(0.01)
+    if process.poll() is not None:
+        pytest.fail(process.communicate()[1])
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err.split("\n")) == (
@@ -331,7 +333,7 @@ def test_ctrl_c_leaves_with_130_and_what_was_begun_finished(
     script.write_text(SCRIPT.format(tests=str(tests), source=str(market), out=str(out)))
     process = subprocess.Popen(
         [sys.executable, str(script)],
-        env={**os.environ, "PYTHONPATH": str(tests.parent)},
+        env={**os.environ, "PYTHONPATH": f"{tests.parent}:{tests}/shared"},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -342,6 +344,8 @@ def test_ctrl_c_leaves_with_130_and_what_was_begun_finished(
     journal = out / ".visnet" / "journal.jsonl"
     while process.poll() is None and not (journal.exists() and "_1_" in journal.read_text()):
         time.sleep(0.01)
+    if process.poll() is not None:
+        pytest.fail(process.communicate()[1])
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err

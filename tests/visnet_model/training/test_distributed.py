@@ -71,7 +71,7 @@ def test_the_command_trains_under_torchrun(small_manifest: Path, tmp_path: Path)
     out = tmp_path / "run"
     call(
         *TORCHRUN, "-m", "visnet_model.cli.train", "--manifest", small_manifest, "--out", out,
-        "--backbone", "resnet18", "--size", "32x32", "--identities", "4", "--images", "2",
+        "--backbone", "resnet18", "--size", "32x32", "--identities", "4", "--num-instances", "2",
         "--epochs", "1", "--device", "cpu",
     )  # fmt: skip
     names = {path.name for path in out.iterdir()}
