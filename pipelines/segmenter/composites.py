@@ -150,7 +150,7 @@ def _background(rng: np.random.Generator, sources: Sources) -> F32:
         canvas = canvas + rng.normal(0, rng.uniform(5, 40), canvas.shape).astype(np.float32)
     if rng.random() < 0.05:
         canvas = np.broadcast_to(rng.uniform(0, 255, 3).astype(np.float32), canvas.shape).copy()
-    return np.clip(canvas, 0, 255)
+    return np.asarray(np.clip(canvas, 0, 255), np.float32)
 
 
 def _cutout(
@@ -221,7 +221,7 @@ def _camouflage(rng: np.random.Generator, canvas: F32, layer: _Layer) -> F32:
         return canvas
     person = (layer.rgb[top : top + HEIGHT // 2] * weight[..., None]).sum((0, 1)) / total
     shift = (person - canvas.mean((0, 1))) * rng.uniform(0.5, 1.0)
-    return np.clip(canvas + shift.astype(np.float32), 0, 255)
+    return np.asarray(np.clip(canvas + shift.astype(np.float32), 0, 255), np.float32)
 
 
 def _occlude(
@@ -256,7 +256,7 @@ def _spoil(rng: np.random.Generator, image: U8) -> U8:
         pixels = _recolour(rng, pixels)
     if rng.random() < 0.25:
         gamma = float(np.exp(rng.normal(0, 0.35)))
-        pixels = 255 * (pixels / 255) ** gamma
+        pixels = np.asarray(255 * (pixels / 255) ** gamma, np.float32)
     pixels = _soften(rng, pixels)
     if rng.random() < 0.25:
         pixels = pixels + rng.normal(0, rng.uniform(1, 12), pixels.shape).astype(np.float32)

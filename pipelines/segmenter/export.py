@@ -19,7 +19,8 @@ def export(network: nn.Module, architecture: dict[str, Any], path: Path) -> str:
     Batch normalisation is folded into the convolutions first: running variances do not survive
     fp16, folded weights do.
     """
-    fused = copy.deepcopy(network).eval().fuse(verbose=False)
+    own: Any = copy.deepcopy(network).eval()
+    fused = own.fuse(verbose=False)
     state = {
         name: tensor.to(torch.float16).contiguous() for name, tensor in fused.state_dict().items()
     }

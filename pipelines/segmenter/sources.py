@@ -47,14 +47,19 @@ def read_crop(path: Path) -> U8:
     return np.ascontiguousarray(image[..., ::-1])
 
 
+def _read_mask(path: Path) -> U8:
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise FileNotFoundError(f"{path}: missing, or no image")
+    return np.asarray(mask, np.uint8)
+
+
 def read_masked_crops(folder: Path) -> MaskedCrops:
     """Read ``folder/images/*.jpg`` with ``folder/masks/*.png``."""
     paths = sorted((folder / "images").glob("*.jpg"))
     if not paths:
         raise FileNotFoundError(f"{folder}: no images/*.jpg; unpack person-masks.zip there")
-    masks = [
-        cv2.imread(str(folder / "masks" / f"{p.stem}.png"), cv2.IMREAD_GRAYSCALE) for p in paths
-    ]
+    masks = [_read_mask(folder / "masks" / f"{p.stem}.png") for p in paths]
     binary = np.where(np.stack(masks) > 127, 255, 0).astype(np.uint8)
     return MaskedCrops(
         np.stack([read_crop(p) for p in paths]), binary, tuple(p.stem for p in paths)

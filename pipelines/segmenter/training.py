@@ -84,7 +84,7 @@ class _Batches(IterableDataset[dict[str, Tensor]]):
 
 def box_of(mask: np.ndarray[Any, Any]) -> tuple[float, float, float, float]:
     """Return the mask's bounding box as centre x, centre y, width, height in 0-1."""
-    rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
     height, width = mask.shape
     return (
@@ -127,7 +127,8 @@ def train(
         prefetch_factor=8,
         multiprocessing_context="spawn",  # OpenCV's threads do not survive a fork
     )
-    began, parts_sum = time.monotonic(), {}
+    began = time.monotonic()
+    parts_sum: dict[str, float] = {}
     for batch in loader:
         parts = run.advance(batch, size)
         parts_sum = {k: parts_sum.get(k, 0.0) + float(v.detach()) for k, v in parts.items()}
@@ -181,7 +182,7 @@ class _Run:
         if not torch.isfinite(total):
             raise FloatingPointError(f"step {self.step}: loss {parts}")
         self._optimiser.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         nn.utils.clip_grad_norm_(self._network.parameters(), 10.0)
         self._optimiser.step()
         self.step += 1

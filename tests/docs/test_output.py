@@ -34,7 +34,7 @@ def test_every_file_beside_the_images_is_described(aug: Path) -> None:
 
 
 def test_every_key_of_build_json_is_described(aug: Path) -> None:
-    described = PAGE[PAGE.index("## build.json") : PAGE.index("## The rest")]
+    described = PAGE[PAGE.index("## build.json") : PAGE.index("## Other files")]
     keys = json.loads((aug / "build.json").read_text())
     assert [key for key in keys if f"`{key}`" not in described] == []
 

@@ -15,10 +15,12 @@ from docsite.markdown import attributes, describe, limits
 from docsite.pages import FOLDER, names_of_blocks, out_of_date, up_to_date
 from docsite.records import type_in_words
 from docsite.settings import settings_table, values_of
-from visnet_aug.command import INTERRUPTED
+from visnet_aug.command import CHECK_FAILED, INTERRUPTED
+
+PAGES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.md"))
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in FOLDER.glob("*.md")))
+@pytest.mark.parametrize("page", PAGES)
 def test_blocks_are_what_the_code_says(page: str) -> None:
     text = (FOLDER / page).read_text(encoding="utf-8")
     made = up_to_date(text, MAKERS)
@@ -26,7 +28,7 @@ def test_blocks_are_what_the_code_says(page: str) -> None:
 
 
 def test_every_maker_has_its_block_once() -> None:
-    pages = (path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md"))
+    pages = ((FOLDER / page).read_text(encoding="utf-8") for page in PAGES)
     assert sorted(name for page in pages for name in names_of_blocks(page)) == sorted(MAKERS)
 
 
@@ -44,7 +46,7 @@ def test_a_page_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_every_exit_code_has_its_advice() -> None:
     page = (FOLDER / "errors.md").read_text(encoding="utf-8")
-    codes = {kind.exit_code for kind in error_classes()} | {INTERRUPTED}
+    codes = {kind.exit_code for kind in error_classes()} | {CHECK_FAILED, INTERRUPTED}
     assert {int(code) for code in re.findall(r"^### (\d+): ", page, re.MULTILINE)} == codes
 
 

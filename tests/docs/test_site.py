@@ -110,7 +110,15 @@ def test_only_what_is_read_is_published(project: Path) -> None:
     docs = project / "docs"
     files = [path.relative_to(docs) for path in docs.rglob("*") if path.is_file()]
     own = [path for path in files if path.parts[0] != "vendor"]
-    assert {path.suffix for path in own} <= {".md", ".png", ".webp", ".svg", ".css"}
+    assert {path.suffix for path in own} <= {
+        ".md",
+        ".ipynb",
+        ".jpg",
+        ".png",
+        ".webp",
+        ".svg",
+        ".css",
+    }
 
 
 @pytest.mark.parametrize("link", ["gone.md", "results.md#no-such-heading"])

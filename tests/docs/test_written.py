@@ -36,10 +36,12 @@ MENTION = re.compile(r"(?<![\w/])((?:docs|pipelines|benchmarks|docsite)/[\w./-]*
 
 
 def headings(page: str) -> set[str]:
-    """Return the anchors that a page's headings have, as forges and the site make them."""
+    """Return the anchors of a page: those of headings, and of what mkdocstrings renders."""
     text = re.sub(r"^```.*?^```", "", read(page), flags=re.DOTALL | re.MULTILINE)
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+    rendered = set(re.findall(r"^::: (.+)$", text, re.MULTILINE))
+    slugs = (re.sub(r"[^\w\- ]", "", title.lower()) for title in titles)
+    return {slug.strip().replace(" ", "-") for slug in slugs} | rendered
 
 
 @pytest.mark.parametrize("page", PAGES)

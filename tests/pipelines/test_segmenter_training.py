@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from visnet_aug.datasets.drawn import draw_sample
@@ -48,12 +49,12 @@ def sources(crops: MaskedCrops) -> Sources:
 
 @pytest.fixture
 def tiny() -> dict[str, Any]:
-    description = yaml.safe_load(ARCHITECTURE.read_text())
+    description: dict[str, Any] = yaml.safe_load(ARCHITECTURE.read_text())
     return description | {"scales": {"p": [0.33, 0.0625, 128]}, "input": [64, 32]}
 
 
 class TestSplit:
-    def test_no_identity_is_on_both_sides(self, crops: MaskedCrops):
+    def test_no_identity_is_on_both_sides(self, crops: MaskedCrops) -> None:
         names = tuple(f"{i // 3:04d}_c{i}" for i in range(len(crops)))
         train, judged = split_by_identity(MaskedCrops(crops.images, crops.masks, names))
         pids = [{name[:4] for name in side.names} for side in (train, judged)]
@@ -64,7 +65,7 @@ class TestSplit:
 
 class TestSamples:
     @pytest.mark.parametrize("seed", range(15))
-    def test_are_whole(self, sources: Sources, seed: int):
+    def test_are_whole(self, sources: Sources, seed: int) -> None:
         sample = compose(np.random.default_rng(seed), sources)
         assert sample.image.shape == (128, 64, 3)
         assert sample.image.dtype == np.uint8
@@ -73,18 +74,18 @@ class TestSamples:
             assert mask.sum() >= MIN_INSTANCE_PIXELS
 
     @pytest.mark.parametrize("seed", range(15))
-    def test_no_pixel_belongs_to_two_people(self, sources: Sources, seed: int):
+    def test_no_pixel_belongs_to_two_people(self, sources: Sources, seed: int) -> None:
         masks = compose(np.random.default_rng(seed), sources).masks
         if masks:
             assert np.sum(masks, axis=0).max() == 1
 
-    def test_depend_on_the_generator_alone(self, sources: Sources):
+    def test_depend_on_the_generator_alone(self, sources: Sources) -> None:
         for seed in range(10):
             one, other = (compose(np.random.default_rng(seed), sources) for _ in range(2))
             assert np.array_equal(one.image, other.image)
             assert np.array_equal(one.masks, other.masks)
 
-    def test_flip_keeps_the_masks_offset(self):
+    def test_flip_keeps_the_masks_offset(self) -> None:
         """A mask one pixel right of its person stays one pixel right of it."""
         image = np.zeros((128, 64, 3), np.uint8)
         image[:, 10:20] = 255
@@ -103,7 +104,7 @@ class TestSamples:
         (slice(32, 96), slice(16, 48), (0.5, 0.5, 0.5, 0.5)),
     ],
 )
-def test_box_of(rows: slice, columns: slice, box: tuple[float, ...]):
+def test_box_of(rows: slice, columns: slice, box: tuple[float, ...]) -> None:
     mask = np.zeros((128, 64), np.bool_)
     mask[rows, columns] = True
     assert training.box_of(mask) == pytest.approx(box)
@@ -116,8 +117,8 @@ class TestTraining:
         sources: Sources,
         crops: MaskedCrops,
         tmp_path: Path,
-        monkeypatch,
-    ):
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
         """Stopped after a checkpoint and started again: the same weights as straight through."""
         import torch
 
@@ -145,7 +146,7 @@ class TestTraining:
 
     def test_export_gives_the_same_masks(
         self, tiny: dict[str, Any], crops: MaskedCrops, tmp_path: Path
-    ):
+    ) -> None:
         """What ships, read back by the product, sees what the trained network sees."""
         import torch
 
@@ -160,7 +161,9 @@ class TestTraining:
         ):
             assert one.confidence == pytest.approx(other.confidence, abs=0.02)
 
-    def test_labels_need_two_views_to_agree(self, crops: MaskedCrops, monkeypatch):
+    def test_labels_need_two_views_to_agree(
+        self, crops: MaskedCrops, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """A network that finds somebody else in the mirror image labels nothing."""
         from pipelines.segmenter import labelling
         from visnet_aug.masks.person import PersonMask
@@ -178,5 +181,5 @@ class TestTraining:
                 return [PersonMask(mask, 0.5, 0.9, None) for _ in images]
 
         monkeypatch.setattr(labelling, "Segmenter", Half)
-        labels = label(None, (64, 32), crops.images, crops.names)
+        labels = label(torch.nn.Identity(), (64, 32), crops.images, crops.names)
         assert len(labels.people) == 0

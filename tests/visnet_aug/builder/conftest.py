@@ -53,7 +53,7 @@ def kill(market: Path, tmp_path: Path) -> Callable[..., None]:
     """Build from the small dataset and be killed as a function is called for the nth time."""
 
     def kill(point: str, call: int, out: Path, command: str, arguments: str) -> None:
-        tests = str(Path(__file__).parents[2])
+        tests = str(Path(__file__).parents[2] / "shared")
         script = tmp_path / "crash.py"
         script.write_text(
             CRASH.format(
@@ -66,7 +66,7 @@ def kill(market: Path, tmp_path: Path) -> Callable[..., None]:
                 arguments=arguments,
             )
         )
-        environment = {**os.environ, "PYTHONPATH": str(Path(tests).parent)}
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
         result = subprocess.run(
             [sys.executable, str(script)], env=environment, capture_output=True, check=False
         )

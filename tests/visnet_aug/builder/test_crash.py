@@ -67,7 +67,7 @@ def run(market: Path, kill: Kill) -> tuple[int, str]:
         options = f"--images 47 --workers 2 --src {market} --out {out}"
         process = subprocess.Popen(
             [sys.executable, str(script), "build", *options.split()],
-            env={**kill.environment, "PYTHONPATH": str(tests.parent)},
+            env={**kill.environment, "PYTHONPATH": f"{tests.parent}:{tests}/shared"},
             stdout=subprocess.DEVNULL,
             stderr=err,
             start_new_session=True,

@@ -387,7 +387,7 @@ def test_killed_again_and_again_it_ends_with_the_same_bytes(
         process = subprocess.run(
             [sys.executable, str(script), "build", "--images", "47", "--workers", "2",
              "--shards", "6", "--src", str(market), "--out", str(out)],
-            env={**kill.environment, "PYTHONPATH": str(tests.parent)},
+            env={**kill.environment, "PYTHONPATH": f"{tests.parent}:{tests}/shared"},
             start_new_session=True, capture_output=True, check=False,
         )  # fmt: skip
         assert process.returncode == -signal.SIGKILL, process.stderr

@@ -39,7 +39,7 @@ STORE = 80 * 2**20  # the least that Ray takes
 TESTS = Path(__file__).parents[2]
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "PYTHONPATH": f"{TESTS.parent}:{TESTS}",  # of Ray's workers, for the segmenters
+    "PYTHONPATH": f"{TESTS.parent}:{TESTS}/shared",  # of Ray's workers, for the segmenters
 }
 TOKEN = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
 

@@ -141,7 +141,7 @@ def test_mistakes_are_one_line_and_write_nothing(
     assert checkpoint.read_bytes() == before
 
 
-def test_missing_package_is_told_before_any_work(
+def test_missing_package_is_reported_before_any_work(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxscript", None)

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torchvision.transforms.v2 import functional as F
 
-from visnet_aug.errors import DatasetError
+from visnet_aug.errors import DatasetError, WorkerError
 from visnet_model.data.images import FileImages, MemoryImages, memory_needed
 from visnet_model.data.table import ImageTable, read_tables
 
@@ -154,14 +154,14 @@ def test_worker_processes_outlive_an_interrupt_and_are_missed_when_killed(
     plan = [np.array([3, 1])] * 50
     expected = next(files.batches(plan))
     (worker,) = files._loader._iterator._workers  # type: ignore[union-attr]
-    os.kill(worker.pid, signal.SIGINT)  # Ctrl-C reaches them as well: it is not for them
-    after = list(files.batches(plan))  # the last are asked for when it has long been told
+    os.kill(worker.pid, signal.SIGINT)  # Ctrl-C reaches the workers, too
+    after = list(files.batches(plan))  # the last ones well after the signal
     assert len(after) == 50
     assert all(batch.equal(expected) for batch in after)
     assert files._loader._iterator._workers == [worker]  # type: ignore[union-attr]
 
     worker.kill()
-    with pytest.raises(DatasetError, match="was killed"):
+    with pytest.raises(WorkerError, match="was killed"):
         list(files.batches(plan))
 
 

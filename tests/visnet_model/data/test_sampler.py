@@ -101,15 +101,15 @@ def test_images_are_dealt_evenly_over_an_epoch(case: Case, mixing: Any, epoch: i
                 assert max(spread) - min(spread) <= 1
 
 
-def test_mixing_decides_whether_a_copy_stands_beside_its_source() -> None:
+def test_mixing_decides_whether_a_copy_shares_a_batch_with_its_source() -> None:
     labels, sources = np.repeat([0, 1], 16), np.repeat(np.arange(16), 2)
-    beside = {}
+    shared = {}
     for mixing in ("one-version", "any"):
         sampler = PKSampler(labels, sources, identities=2, num_instances=8, mixing=mixing)
         batches = np.concatenate([sampler.epoch(number) for number in range(20)])
-        beside[mixing] = sum(len(set(batch)) < 16 for batch in sources[batches].tolist())
-    assert beside["one-version"] == 0
-    assert beside["any"] > 20
+        shared[mixing] = sum(len(set(batch)) < 16 for batch in sources[batches].tolist())
+    assert shared["one-version"] == 0
+    assert shared["any"] > 20
 
 
 def test_every_version_is_drawn_as_often() -> None:

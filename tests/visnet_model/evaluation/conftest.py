@@ -1,4 +1,4 @@
-"""A set of plain colours, whose ranking can be told by looking, and a network that sees colours.
+"""A set of plain colours, whose ranking is obvious, and a network that sees colours.
 
 Colours of queries and gallery images; the protocol drops those marked `-`:
 

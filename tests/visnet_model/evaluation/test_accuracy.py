@@ -1,4 +1,4 @@
-"""An evaluation of plain colours, told by looking, and its refusals."""
+"""The evaluation of plain colours, whose ranking is obvious, and what is refused."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def test_does_not_embed_junk(colours: Path, sees_colours: nn.Module) -> None:
 def test_reranks_when_asked(colours: Path, sees_colours: nn.Module) -> None:
     result = evaluate_network(sees_colours, *load(colours), EvaluationOptions(rerank=True))
     query, gallery = result.query, result.gallery
-    everyone = np.concatenate([query.embeddings, gallery.embeddings])
+    both = np.concatenate([query.embeddings, gallery.embeddings])
     expected = evaluate_distances(
-        rerank(EuclideanDistances(everyone, everyone), 3),
+        rerank(EuclideanDistances(both, both), 3),
         query.table.pids,
         gallery.table.pids,
         query.table.camids,
@@ -63,14 +63,14 @@ def test_reranks_when_asked(colours: Path, sees_colours: nn.Module) -> None:
 
 
 def test_names_its_stages(colours: Path, sees_colours: nn.Module) -> None:
-    told: list[tuple[str, int, int]] = []
+    reported: list[tuple[str, int, int]] = []
 
     @contextmanager
     def stage(name: str) -> Iterator[Callable[[int, int], None]]:
-        yield lambda done, total: told.append((name, done, total))
+        yield lambda done, total: reported.append((name, done, total))
 
     evaluate_network(sees_colours, *load(colours), EvaluationOptions(rerank=True), stage=stage)
-    assert told == [
+    assert reported == [
         ("embed query", 3, 3),
         ("embed gallery", 5, 5),
         ("rank", 3, 3),

@@ -71,7 +71,7 @@ def test_measuring_leaves_the_network_as_it_was() -> None:
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
-def test_table_sets_the_paper_beside_ours() -> None:
+def test_table_has_the_paper_and_ours() -> None:
     parameters = dict.fromkeys(PAPER_PARAMETERS, 20)
     table = complexity_table(Complexity(parameters, 4_000, 5_000, 3_000, 2_000))
     lines = [line.split() for line in table.splitlines()]

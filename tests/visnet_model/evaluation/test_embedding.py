@@ -92,10 +92,10 @@ def test_leaves_batch_statistics_alone(images: MemoryImages, network: VisNet) ->
         assert torch.equal(value, before[name]), name
 
 
-def test_tells_its_progress(images: MemoryImages) -> None:
-    told: list[tuple[int, int]] = []
-    embed_images(SeesPlaces(), images, batch_size=4, progress=lambda *args: told.append(args))
-    assert told == [(4, 11), (8, 11), (11, 11)]
+def test_reports_its_progress(images: MemoryImages) -> None:
+    reported: list[tuple[int, int]] = []
+    embed_images(SeesPlaces(), images, batch_size=4, progress=lambda *args: reported.append(args))
+    assert reported == [(4, 11), (8, 11), (11, 11)]
 
 
 class Nothing:

@@ -1,4 +1,4 @@
-"""A probe of plain colours, told by looking, and what is no probe."""
+"""A probe of plain colours, whose rankings are obvious, and manifests that are not probes."""
 
 from __future__ import annotations
 

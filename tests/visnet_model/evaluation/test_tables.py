@@ -1,4 +1,4 @@
-"""Tables as text: the cells, their places, and what is said beside them."""
+"""Tables as text: cells, columns and notes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def evaluation(queries: int = 3368, gallery: int = 15_913, **changes: object) ->
     )
 
 
-def test_our_row_stands_under_the_papers() -> None:
+def test_our_row_is_below_the_papers() -> None:
     lines = paper_table(evaluation(), COST).splitlines()
     header = "Market-1501 year R1 R5 R10 R20 mAP params M GFLOPs"
     published = "VisNet, published 2025 87.05 93.18 95.90 97.15 77.65 32.41 4.601"
@@ -71,7 +71,7 @@ def test_says_how_many_queries_were_left_out() -> None:
     assert "2 queries have no match" in paper_table(evaluation(ranking=ranking), COST)
 
 
-def test_camera_pairs_stand_in_a_matrix() -> None:
+def test_camera_pairs_form_a_matrix() -> None:
     pairs = [CameraPair(1, 2, 0.5, 1.0, 3), CameraPair(2, 5, 0.25, 0.125, 3)]
     assert [line.split() for line in camera_table(pairs).splitlines()] == [
         ["Rank-1", "/", "mAP", "in", "camera", "2", "in", "camera", "5"],
@@ -80,7 +80,7 @@ def test_camera_pairs_stand_in_a_matrix() -> None:
     ]
 
 
-def test_probe_tells_losses_and_what_was_kept() -> None:
+def test_probe_shows_losses_and_untouched_images() -> None:
     versions = (
         Version("blur", Accuracy(0.7, 0.8), Accuracy(0.6, 0.9)),
         Version("color_shift", Accuracy(0.5, 0.4), Accuracy(0.8, 1.0)),

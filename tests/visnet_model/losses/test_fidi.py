@@ -197,7 +197,7 @@ def test_raw_embeddings_do_not_train() -> None:
     assert grad.norm() < 1e-12
 
 
-def test_the_default_gradient_counts_beside_the_identity_loss() -> None:
+def test_the_default_gradient_counts_next_to_the_identity_loss() -> None:
     """As a part of the identity loss's; unit norm costs it the embedding's length, 45."""
     classifier = torch.nn.Linear(2048, 751, bias=False)
     torch.nn.init.normal_(classifier.weight, std=0.0074, generator=torch.Generator().manual_seed(1))
