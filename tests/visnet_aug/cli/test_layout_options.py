@@ -38,6 +38,7 @@ def test_what_is_recognised_is_told_with_why(run: Run, market: Path, tmp_path: P
 @pytest.mark.parametrize(
     "options",
     [
+        (),
         ("--table", "labels.csv"),
         ("--layout", "table", "--table", "labels.csv"),
         ("--pattern", r"(?P<pid>\d+)/cam(?P<camid>\d+)_.*"),
@@ -54,7 +55,7 @@ def test_any_images_can_be_read(run: Run, crops: Path, options: Sequence[str]) -
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        ((), 3, "no known layout in it. Looked for market1501"),
+        (("--layout", "market1501"), 3, "no bounding_box_train nor query nor bounding_box_test"),
         (("--layout", "duke"), 2, "layout: unknown layout 'duke'; known are auto, market1501"),
         (("--layout", "msmt17"), 3, "no list_train.txt nor list_query.txt nor list_gallery.txt"),
         (("--layout", "table"), 2, "table: the layout table needs one"),
