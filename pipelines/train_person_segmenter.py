@@ -1,24 +1,23 @@
 """Train the bundled person segmenter, from data to shipped weights.
 
-    python -m pipelines.train_person_segmenter --masks DIR --market DIR --out DIR
+    python -m pipelines.train_person_segmenter --photos DIR --masks DIR --market DIR --out DIR
 
-Three rounds. The first learns from masked crops and composites of them. It then labels natural
-crops: those labels, and the same crops with their people removed as backgrounds, are what the
-second round adds. The third settles the second at a low rate with a larger share of reference
-masks. All judge themselves on a tenth of the identities, never trained on. A run that was cut off
-continues where it stood when it is started again.
+One training in two parts. The first learns from photos with exact masks, from crops with loose
+ones, from drawn people, and from composites of them all. Its network then labels natural crops,
+which the second part learns from, too. At the end, a small regression learns to predict how good
+a mask is. A tenth of the photos and of the identities is never trained on. A run that was cut off
+goes on where it stood when it is started again.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
-import cv2
 import numpy as np
+import torch
 import yaml
 
 from visnet_aug.datasets.drawn import draw_sample
@@ -26,117 +25,150 @@ from visnet_aug.masks.weights import import_ultralytics
 
 import_ultralytics()
 
-from pipelines.segmenter import labelling  # noqa: E402 (Ultralytics goes first, tamed)
-from pipelines.segmenter.composites import Sources  # noqa: E402
+from pipelines.segmenter.composites import Sources  # noqa: E402 (Ultralytics goes first, tamed)
 from pipelines.segmenter.export import export  # noqa: E402
-from pipelines.segmenter.judging import judge  # noqa: E402
+from pipelines.segmenter.judging import cropped, judge  # noqa: E402
+from pipelines.segmenter.labelling import Labels, label, segment_with  # noqa: E402
+from pipelines.segmenter.pictures import Picture, picture, without_person  # noqa: E402
+from pipelines.segmenter.rating import fit, rate_samples  # noqa: E402
 from pipelines.segmenter.sources import (  # noqa: E402
-    U8,
-    MaskedCrops,
-    read_masked_crops,
+    MaskedImages,
+    exact_cutouts,
+    exact_scenes,
+    labelled_scenes,
+    loose_cutouts,
+    loose_scenes,
+    read_masked,
     read_natural,
+    reduced,
     split_by_identity,
+    split_photos,
 )
 from pipelines.segmenter.training import TrainingSettings, train  # noqa: E402
+from visnet_aug.masks.segmenter import Segmenter  # noqa: E402
+from visnet_aug.masks.settings import MaskSettings  # noqa: E402
 
 ARCHITECTURE = Path(__file__).parent / "segmenter" / "person.yaml"
-DRAWN_PEOPLE = 1500
+DRAWN_PEOPLE = 600
 CAMERAS = 6
-LAST_RATE = 6e-4
+JUDGED_MARGIN = 0.05
+NATURAL_STEP = 2
+"""Of the natural crops every so many are labelled: neighbours in a sequence look alike."""
+
+RATED_SAMPLES = 6000
+"""Masks from which the quality model learns."""
+
 log = logging.getLogger("train_person_segmenter")
 
 folder = click.Path(exists=True, file_okay=False, path_type=Path)
+file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(context_settings={"show_default": True})
+@click.option("--photos", required=True, type=folder, help="street-photos.zip, unpacked.")
 @click.option("--masks", required=True, type=folder, help="person-masks.zip, unpacked.")
 @click.option("--market", required=True, type=folder, help="A set in the Market-1501 layout.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--architecture", default=ARCHITECTURE, type=click.Path(exists=True, path_type=Path))
-@click.option("--first-steps", default=2000, help="Steps of the first round.")
-@click.option("--steps", default=5500, help="Steps of the second round.")
-@click.option("--last-steps", default=1200, help="Steps of the last round.")
+@click.option("--start", type=file, help="Weights (.safetensors) to begin from, where they fit.")
+@click.option("--architecture", default=ARCHITECTURE, type=file)
+@click.option("--label-at", default=900, help="Step after which natural crops are labelled.")
+@click.option("--steps", default=3000, help="Steps in all.")
+@click.option("--learning-rate", default=1.5e-3, help="AdamW's, at its peak.")
+@click.option("--threads", default=1, help="Threads of the training; samples take another.")
 @click.option("--seed", default=0)
 def main(
+    photos: Path,
     masks: Path,
     market: Path,
     out: Path,
+    start: Path | None,
     architecture: Path,
-    first_steps: int,
+    label_at: int,
     steps: int,
-    last_steps: int,
+    learning_rate: float,
+    threads: int,
     seed: int,
 ) -> None:
     """Train the bundled person segmenter; writes OUT/person.safetensors and its YAML."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(threads)
     description: dict[str, Any] = yaml.safe_load(architecture.read_text())
-    size = tuple(description["input"])
-    crops, held_out = split_by_identity(read_masked_crops(masks))
+    size = (description["input"][0], description["input"][1])
+    settings = TrainingSettings(steps, learning_rate=learning_rate, seed=seed)
+    people, held_out = split_photos(read_masked(photos))
+    crops, _ = split_by_identity(read_masked(masks))
+    judged = cropped(held_out, JUDGED_MARGIN)
     distractors, _ = read_natural(market / "bounding_box_test", "0000_")
-    first = Sources(
-        crops,
-        backgrounds=np.concatenate([distractors, without_people(crops)]),
-        natural=None,
-        drawn=draw_people(seed),
-        crop_share=0.5,
-    )
-    teacher = train(
-        description, first, held_out, TrainingSettings(first_steps, seed=seed), out / "round1"
-    )
-    natural, names = read_natural(market / "bounding_box_train", r"\d{4}_")
-    labels = labelling.label(teacher, size, natural, names)
-    bare = distractors[~has_person(teacher, size, distractors)]
-    log.info(
-        "labelled %d of %d natural crops; %d backgrounds from them, %d of %d distractors",
-        *(len(labels.people), len(natural), len(labels.backgrounds), len(bare), len(distractors)),
-    )
-    second = Sources(
-        crops,
-        backgrounds=np.concatenate([bare, labels.backgrounds, first.backgrounds[-len(crops) :]]),
-        natural=labels.people,
-        drawn=first.drawn,
-    )
-    train(description, second, held_out, TrainingSettings(steps, seed=seed + 1), out / "round2")
-    network = train(
-        description,
-        replace(second, natural_share=0.2, crop_share=0.35),
-        held_out,
-        TrainingSettings(last_steps, learning_rate=LAST_RATE, seed=seed + 2),
-        out / "round3",
-        start=out / "round2" / "last.pt",
-    )
-    sha256 = export(network, description, out / "person.safetensors")
-    log.info("%s", judge(network, size, held_out).as_dict())
+    sources = first_sources(people, crops, distractors, size, seed)
+    network = train(description, sources, judged, settings, out, start=start, until=label_at)
+    stored = out / "labels.npz"
+    if not stored.exists():
+        natural, _ = read_natural(market / "bounding_box_train", r"\d{4}_")
+        label(segment_with(network, size), natural[::NATURAL_STEP]).save(stored)
+    second = second_sources(sources, Labels.load(stored))
+    network = train(description, second, judged, settings, out)
+    segmenter = Segmenter.for_network(network, size, MaskSettings(threshold=0.5))
+    quality = fit(rate_samples(segmenter, second, RATED_SAMPLES, seed + 1), seed)
+    sha256 = export(network, description, out / "person.safetensors", quality)
+    log.info("%s", judge(network, size, judged).as_dict())
     log.info("%s: sha256 %s", out / "person.safetensors", sha256)
 
 
-def without_people(crops: MaskedCrops) -> U8:
-    """Return the crops' own backgrounds, filled in where the person was."""
-    pairs = zip(crops.images, crops.masks > 0, strict=True)
-    return np.stack([labelling.without_person(image, mask) for image, mask in pairs])
+def first_sources(
+    people: MaskedImages,
+    crops: MaskedImages,
+    distractors: tuple[np.ndarray, ...],
+    size: tuple[int, int],
+    seed: int,
+) -> Sources:
+    """Return what the first part learns from."""
+    small = reduced(people)
+    streets = [without_person(i, _any(m)) for i, m in zip(small.images, small.masks, strict=True)]
+    bare = [without_person(i, m) for i, m in zip(crops.images, crops.masks, strict=True)]
+    return Sources(
+        scenes=(
+            (0.25, exact_scenes(small, are_crops=False)),
+            (0.12, loose_scenes(crops)),
+            (0.03, exact_scenes(draw_people(seed), are_crops=True)),
+        ),
+        cutouts=((0.6, exact_cutouts(small)), (0.4, loose_cutouts(crops, seed))),
+        backgrounds=((0.4, _all(streets)), (0.35, _all(bare)), (0.25, _all(distractors))),
+        size=size,
+    )
 
 
-def has_person(network: Any, size: tuple[int, ...], images: U8) -> np.ndarray[Any, Any]:
-    """Tell which distractors show a whole person after all."""
-    from visnet_aug.masks.segmenter import Segmenter
-    from visnet_aug.masks.settings import MaskSettings
+def second_sources(first: Sources, labels: Labels) -> Sources:
+    """Add the natural crops that the network labelled, and their backgrounds."""
+    photos, crops, drawn = first.scenes
+    natural = labelled_scenes(labels.images, labels.labels)
+    streets, bare, distractors = first.backgrounds
+    return Sources(
+        scenes=((0.22, photos[1]), (0.08, crops[1]), drawn, (0.22, natural)),
+        cutouts=first.cutouts,
+        backgrounds=(streets, (0.15, bare[1]), distractors, (0.3, _all(labels.backgrounds))),
+        size=first.size,
+    )
 
-    segmenter = Segmenter.for_network(network, (size[0], size[1]), MaskSettings())
-    return np.array([mask.accepted for mask in segmenter.segment(list(images))])
 
-
-def draw_people(seed: int) -> MaskedCrops:
-    """Draw pedestrians, so that drawn demos work too; their exact masks grown by a pixel.
-
-    The reference masks reach about that far outside of the person (see ``composites.py``).
-    """
+def draw_people(seed: int) -> MaskedImages:
+    """Draw pedestrians, so that drawn demos work too."""
     rng = np.random.default_rng(seed)
     pids = range(1, DRAWN_PEOPLE + 1)
     samples = [draw_sample(pid, int(rng.integers(1, CAMERAS + 1)), rng) for pid in pids]
-    kernel = np.ones((3, 3), np.uint8)
-    masks = [cv2.dilate(np.where(s.mask, 255, 0).astype(np.uint8), kernel) for s in samples]
-    images = np.stack([sample.image for sample in samples])
-    return MaskedCrops(images, np.stack(masks), tuple(f"drawn{pid}" for pid in pids))
+    return MaskedImages(
+        tuple(sample.image for sample in samples),
+        tuple(np.where(sample.mask, 255, 0).astype(np.uint8) for sample in samples),
+        tuple(f"drawn{pid}" for pid in pids),
+    )
+
+
+def _any(opacity: np.ndarray) -> np.ndarray:
+    """Turn an opacity into a mask of everything that shows any of the person."""
+    return np.where(opacity > 10, 255, 0).astype(np.uint8)
+
+
+def _all(images: list[np.ndarray] | tuple[np.ndarray, ...]) -> tuple[Picture, ...]:
+    return tuple(picture(image) for image in images)
 
 
 if __name__ == "__main__":

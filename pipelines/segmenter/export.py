@@ -12,8 +12,15 @@ import yaml
 from safetensors.torch import save_file
 from torch import nn
 
+from visnet_aug.masks.quality import QUALITY, QualityModel
 
-def export(network: nn.Module, architecture: dict[str, Any], path: Path) -> str:
+
+def export(
+    network: nn.Module,
+    architecture: dict[str, Any],
+    path: Path,
+    quality: QualityModel | None = None,
+) -> str:
     """Write ``path`` (``*.safetensors``) and its YAML; return the weights' SHA-256.
 
     Batch normalisation is folded into the convolutions first: running variances do not survive
@@ -24,6 +31,9 @@ def export(network: nn.Module, architecture: dict[str, Any], path: Path) -> str:
     state = {
         name: tensor.to(torch.float16).contiguous() for name, tensor in fused.state_dict().items()
     }
+    if quality is not None:
+        arrays = quality.as_arrays().items()
+        state |= {QUALITY + name: torch.from_numpy(array) for name, array in arrays}
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, path)
     path.with_suffix(".yaml").write_text(yaml.safe_dump(architecture, sort_keys=False))

@@ -1,61 +1,131 @@
-"""From one round to the next: natural backgrounds and natural people, by the last network.
+"""Natural people and natural backgrounds of another camera network, by the network in training.
 
-The masked crops have rewritten backgrounds; the images that the segmenter is for have natural
-ones. A first network, trained on composites, finds the people of natural crops; where two views
-of an image (as it is, and flipped) agree, the mask becomes a label. With the people removed the
-same images are natural backgrounds.
+Composites show people with other people's surroundings, and photos come from other cameras than
+the crops that the segmenter is for. Half-way, the network labels natural crops: it sees each in
+four views, and where their masks agree, every pixel on which all four agree becomes known.
+With its person filled in, the same crop is a natural background.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from torch import nn
 
-from pipelines.segmenter.composites import flip_pair
-from pipelines.segmenter.sources import U8, MaskedCrops
+from pipelines.segmenter.pictures import U8, without_person
 from visnet_aug.masks.segmenter import Segmenter
 from visnet_aug.masks.settings import MaskSettings
 
-AGREEMENT = 0.9
-"""Least IoU of the masks of an image and of its mirror image for a label to be believed."""
+log = logging.getLogger("train_person_segmenter")
 
-MAX_BACKGROUND_PERSON = 0.5
-"""An image whose person covers more leaves too little background to fill in from."""
+AGREEMENT = 0.88
+"""Least IoU between the masks of the image as it is and of every other view."""
+
+MARGIN = 1 / 12
+"""The views that show the person smaller add this much of the image's height on every side."""
+
+BACKGROUND_MARGIN = 4
+"""Pixels around every view's mask that are filled in, too."""
+
+Segment = Callable[[Sequence[U8]], Iterable[U8 | None]]
+"""Gives each image's mask (0 or 255), ``None`` where it is rejected."""
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What a network made of natural images: believed masks, and backgrounds without people."""
+    """What a network made of natural crops.
 
-    people: MaskedCrops
-    backgrounds: U8
+    Attributes:
+        images: Those whose views agree.
+        labels: Their labels (h,w,2): opacity, and 255 where it is known.
+        backgrounds: Crops with their person filled in, agreed upon or not.
+    """
+
+    images: tuple[U8, ...]
+    labels: tuple[U8, ...]
+    backgrounds: tuple[U8, ...]
+
+    def save(self, path: Path) -> None:
+        """Write everything to one file, under a temporary name first."""
+        part = path.with_suffix(".part.npz")
+        np.savez(part, images=self.images, labels=self.labels, backgrounds=self.backgrounds)
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Labels:
+        """Read what `save` wrote."""
+        with np.load(path) as stored:
+            return cls(*(tuple(stored[name]) for name in ("images", "labels", "backgrounds")))
 
 
-def label(network: nn.Module, size: tuple[int, int], images: U8, names: tuple[str, ...]) -> Labels:
-    """Label natural crops with a network's own masks."""
-    segmenter = Segmenter.for_network(network, size, MaskSettings(confidence=0.4))
-    straight = segmenter.segment(list(images))
-    mirrored = segmenter.segment([np.ascontiguousarray(image[:, ::-1]) for image in images])
-    masks = np.zeros(images.shape[:3], np.uint8)
-    believed = np.zeros(len(images), np.bool_)
+def segment_with(network: nn.Module, size: tuple[int, int]) -> Segment:
+    """Return a function that masks images with a network in training."""
+    settings = MaskSettings(confidence=0.4, threshold=0.5)
+    segmenter = Segmenter.for_network(network, size, settings)
+
+    def segment(images: Sequence[U8]) -> Iterable[U8 | None]:
+        for found in segmenter.segment(images):
+            accepted = found.accepted and found.mask is not None
+            yield np.where(found.mask, 255, 0).astype(np.uint8) if accepted else None
+
+    return segment
+
+
+def label(segment: Segment, images: Sequence[U8]) -> Labels:
+    """Label natural crops, all of one size, with a network's own masks."""
+    kept: list[U8] = []
+    labels: list[U8] = []
     backgrounds: list[U8] = []
-    for i, (one, other) in enumerate(zip(straight, mirrored, strict=True)):
-        if one.mask is None or other.mask is None or not (one.accepted and other.accepted):
+    for image, masks in zip(images, zip(*_views(segment, images), strict=True), strict=True):
+        if any(mask is None for mask in masks):
             continue
-        back = flip_pair(images[i], np.where(other.mask, 255, 0).astype(np.uint8))[1] > 127
-        union = (one.mask | back).sum()
-        believed[i] = (one.mask & back).sum() >= AGREEMENT * union
-        masks[i] = np.where(one.mask, 255, 0)
-        if one.area <= MAX_BACKGROUND_PERSON:
-            backgrounds.append(without_person(images[i], one.mask | back))
-    people = MaskedCrops(images, masks, names).pick(believed)
-    return Labels(people, np.stack(backgrounds))
+        votes = np.stack(masks) > 127
+        union = np.where(votes.any(0), 255, 0).astype(np.uint8)
+        backgrounds.append(without_person(image, union, reach=BACKGROUND_MARGIN))
+        if all(_iou(votes[0], other) >= AGREEMENT for other in votes[1:]):
+            share = votes.mean(0)
+            known = (share == 0) | (share == 1)
+            kept.append(image)
+            labels.append((255 * np.dstack([share, known])).astype(np.uint8))
+    log.info("labelled %d of %d natural crops", len(kept), len(images))
+    return Labels(tuple(kept), tuple(labels), tuple(backgrounds))
 
 
-def without_person(image: U8, mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> U8:
-    """Fill the person in from what surrounds it."""
-    grown = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8))
-    return np.asarray(cv2.inpaint(image, grown, 3, cv2.INPAINT_TELEA), np.uint8)
+def _views(segment: Segment, images: Sequence[U8]) -> list[list[U8 | None]]:
+    """Mask the images as they are, mirrored, smaller, and both; bring the masks back."""
+    masks: list[list[U8 | None]] = []
+    for smaller in (False, True):
+        for mirrored in (False, True):
+            seen = [_mirror(_pad(i, smaller), mirrored) for i in images]
+            found = segment(seen)
+            masks.append(
+                [
+                    None if m is None else _unpad(_mirror(m, mirrored), i.shape, smaller)
+                    for m, i in zip(found, images, strict=True)
+                ]
+            )
+    return masks
+
+
+def _mirror(image: U8, mirrored: bool) -> U8:
+    return np.ascontiguousarray(image[:, ::-1]) if mirrored else image
+
+
+def _pad(image: U8, smaller: bool) -> U8:
+    down, across = (round(MARGIN * side) if smaller else 0 for side in image.shape[:2])
+    padded = cv2.copyMakeBorder(image, down, down, across, across, cv2.BORDER_REPLICATE)
+    return np.asarray(padded, np.uint8)
+
+
+def _unpad(mask: U8, shape: tuple[int, ...], smaller: bool) -> U8:
+    down, across = (round(MARGIN * side) if smaller else 0 for side in shape[:2])
+    return mask[down : down + shape[0], across : across + shape[1]]
+
+
+def _iou(one: np.ndarray, other: np.ndarray) -> float:
+    return float((one & other).sum() / max((one | other).sum(), 1))

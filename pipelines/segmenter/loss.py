@@ -1,8 +1,8 @@
 """The training loss: Ultralytics' assignment, box and class losses, with our own mask loss.
 
 Ultralytics rasterises polygons cut to whole pixels and compares inside the box only. At 128x64
-half a pixel is several points of IoU, so masks stay rasters here and are compared at the crop's
-full resolution, over the whole crop.
+half a pixel is several points of IoU, so masks stay opacities here and are compared at the crop's
+full resolution, over the whole crop, each pixel with a weight.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ultralytics.utils.loss import v8DetectionLoss
 
 GAINS = IterableSimpleNamespace(box=5.0, cls=0.7, dfl=1.0)
 BCE_GAIN, DICE_GAIN = 8.0, 2.0
-ANCHORS_PER_BATCH_IMAGE = 4
+ANCHORS_PER_BATCH_IMAGE = 2
 """Mask losses per image and step, at most: ten anchors answer for a person, few teach enough."""
 
 
@@ -37,7 +37,8 @@ class PersonLoss:
         Args:
             predictions: What the network returns in training mode.
             batch: ``batch_idx`` (I,), ``cls`` (I,), ``bboxes`` (I,4) as centre and size in 0-1,
-                ``masks`` (I,H,W) uint8; I persons over the batch, ordered by image.
+                ``opacity`` (I,H,W) uint8, 0-255, and ``weight`` (I,H,W) uint8, how much each pixel
+                counts; I people over the batch, ordered by image.
             generator: Draws the anchors whose masks are compared.
         """
         predictions = {
@@ -68,10 +69,14 @@ def _mask_losses(
     coefficients = predictions["mask_coefficient"].permute(0, 2, 1)[image, anchor]
     low = torch.einsum("kc,kchw->khw", coefficients, prototypes[image])
     first = torch.searchsorted(batch["batch_idx"].contiguous(), torch.arange(len(prototypes)))
-    truth = batch["masks"][first[image] + target_index[image, anchor]].float()
+    person = first[image] + target_index[image, anchor]
+    truth = batch["opacity"][person].float() / 255
+    weight = batch["weight"][person].float()
     logits = F.interpolate(low[:, None], truth.shape[-2:], mode="bilinear")[:, 0]
-    bce = F.binary_cross_entropy_with_logits(logits, truth)
+    bce = F.binary_cross_entropy_with_logits(logits, truth, weight, reduction="sum")
     probability = logits.sigmoid()
-    overlap = 2 * (probability * truth).sum((1, 2)) + 1
-    dice = 1 - overlap / (probability.sum((1, 2)) + truth.sum((1, 2)) + 1)
-    return BCE_GAIN * bce, DICE_GAIN * dice.mean()
+    # Dice = 2 |A and B| / (|A| + |B|), over the pixels that count at all.
+    counts = weight > 0
+    overlap = 2 * (probability * truth * counts).sum((1, 2)) + 1
+    dice = 1 - overlap / (((probability + truth) * counts).sum((1, 2)) + 1)
+    return BCE_GAIN * bce / weight.sum().clamp(min=1), DICE_GAIN * dice.mean()

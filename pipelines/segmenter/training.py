@@ -14,7 +14,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 import yaml
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
@@ -22,13 +21,20 @@ from torch.utils.data import DataLoader, IterableDataset
 from pipelines.segmenter.composites import Sources, compose
 from pipelines.segmenter.judging import judge
 from pipelines.segmenter.loss import PersonLoss
-from pipelines.segmenter.sources import MaskedCrops
-from visnet_aug.hardware import computes_in_bf16
+from pipelines.segmenter.pictures import U8, box_of
+from pipelines.segmenter.sources import MaskedImages
+from pipelines.segmenter.starting import start_from
 
 log = logging.getLogger("train_person_segmenter")
-WARM_UP_STEPS = 300
-AVERAGE_DECAY = 0.9985
-JUDGE_EVERY_STEPS = 1000
+WARM_UP_STEPS = 200
+AVERAGE_DECAY = 0.998
+LOG_EVERY_STEPS = 50
+JUDGE_EVERY_STEPS = 250
+OUTLINE_WEIGHT, OUTLINE_REACH = 3, 3
+"""Pixels this near to an outline count this much: what lies far inside or outside is easy."""
+
+START_IMAGES = 128
+"""Images over which starting weights are fitted to the network."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class TrainingSettings:
     """
 
     steps: int
-    batch: int = 64
+    batch: int = 48
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     seed: int = 0
@@ -59,99 +65,114 @@ def build_network(architecture: dict[str, Any]) -> nn.Module:
 
 
 class _Batches(IterableDataset[dict[str, Tensor]]):
-    """Batches from ``first`` to ``last``; batch t depends on the seed and t alone."""
+    """Batches from ``first`` up to ``last``; batch t depends on the seed and t alone."""
 
-    def __init__(self, sources: Sources, settings: TrainingSettings, first: int) -> None:
-        self._sources, self._settings, self._first = sources, settings, first
+    def __init__(self, sources: Sources, settings: TrainingSettings, first: int, last: int) -> None:
+        self._sources, self._settings, self._first, self._last = sources, settings, first, last
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         cv2.setNumThreads(1)
-        for step in range(self._first, self._settings.steps):
+        for step in range(self._first, self._last):
             yield self._batch(np.random.default_rng((self._settings.seed, step)))
 
     def _batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
         samples = [compose(rng, self._sources) for _ in range(self._settings.batch)]
-        owners = [i for i, sample in enumerate(samples) for _ in sample.masks]
-        masks = [mask for sample in samples for mask in sample.masks]
+        owners = [i for i, sample in enumerate(samples) for _ in sample.opacity]
+        pairs = [pair for s in samples for pair in zip(s.opacity, s.known, strict=True)]
+        opacity = np.stack([opacity for opacity, _ in pairs])
         return {
             "images": torch.from_numpy(np.stack([s.image for s in samples])),
-            "masks": torch.from_numpy(np.stack(masks).astype(np.uint8)),
-            "bboxes": torch.tensor([box_of(mask) for mask in masks], dtype=torch.float32),
+            "opacity": torch.from_numpy(opacity),
+            "weight": torch.from_numpy(np.stack([pixel_weight(*pair) for pair in pairs])),
+            "bboxes": torch.tensor([relative_box(one) for one in opacity], dtype=torch.float32),
             "batch_idx": torch.tensor(owners),
             "cls": torch.zeros(len(owners)),
         }
 
 
-def box_of(mask: np.ndarray[Any, Any]) -> tuple[float, float, float, float]:
-    """Return the mask's bounding box as centre x, centre y, width, height in 0-1."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
-    height, width = mask.shape
-    return (
-        float(left + right) / 2 / width,
-        float(top + bottom) / 2 / height,
-        float(right - left) / width,
-        float(bottom - top) / height,
-    )
+def pixel_weight(opacity: U8, known: U8) -> U8:
+    """Return how much each pixel counts: 0 where unknown, more near the outline than elsewhere."""
+    side = 2 * OUTLINE_REACH + 1
+    near = cv2.blur(np.where(opacity > 127, 255, 0).astype(np.uint8), (side, side))
+    weight = np.where((near > 0) & (near < 255), OUTLINE_WEIGHT, 1)
+    return np.where(known > 250, weight, 0).astype(np.uint8)
+
+
+def relative_box(opacity: U8) -> tuple[float, float, float, float]:
+    """Return a person's bounding box as centre x, centre y, width, height in 0-1."""
+    x0, y0, x1, y1 = box_of(opacity)
+    height, width = opacity.shape
+    return (x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height
 
 
 def train(
     architecture: dict[str, Any],
     sources: Sources,
-    held_out: MaskedCrops,
+    held_out: MaskedImages,
     settings: TrainingSettings,
     out: Path,
+    *,
     start: Path | None = None,
+    until: int | None = None,
 ) -> nn.Module:
     """Train, judging on ``held_out`` as it goes; return the averaged network.
 
-    A run that was cut off goes on from ``out/last.pt``.
+    A run that was cut off, or that stopped at ``until``, goes on from ``out/last.pt``.
 
     Args:
         architecture: Ultralytics model YAML, with our ``input: [height, width]``.
         sources: What samples are made of.
-        held_out: Masked crops of identities not among the sources.
+        held_out: Masked crops of people who are not among the sources.
         settings: Length, rate, seed.
         out: Folder for the checkpoint and ``metrics.jsonl``.
-        start: Averaged weights of an earlier run to begin from.
+        start: Weights of another network to begin from, wherever layers agree.
+        until: Stop before this step, in the middle of the schedule.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "architecture.yaml").write_text(yaml.safe_dump(architecture, sort_keys=False))
     torch.manual_seed(settings.seed)
-    run = _Run(build_network(architecture), settings, out, start)
-    size = tuple(architecture["input"])
+    last = min(until or settings.steps, settings.steps)
+    network = build_network(architecture)
+    if start is not None and not (out / "last.pt").exists():
+        rng = np.random.default_rng(settings.seed)
+        images = np.stack([compose(rng, sources).image for _ in range(START_IMAGES)])
+        log.info("%d layers from %s", start_from(network, start, _pixels(images)), start)
+    run = _Run(network, settings, out)
     loader = DataLoader(
-        _Batches(sources, settings, run.step),
+        _Batches(sources, settings, run.step, last),
         batch_size=None,
         num_workers=1,
         prefetch_factor=8,
         multiprocessing_context="spawn",  # OpenCV's threads do not survive a fork
     )
+    size = (architecture["input"][0], architecture["input"][1])
     began = time.monotonic()
     parts_sum: dict[str, float] = {}
     for batch in loader:
-        parts = run.advance(batch, size)
+        parts = run.advance(batch)
         parts_sum = {k: parts_sum.get(k, 0.0) + float(v.detach()) for k, v in parts.items()}
-        if run.step % 100 == 0:
-            rate = 100 * settings.batch / (time.monotonic() - began)
-            run.log({k: round(v / 100, 4) for k, v in parts_sum.items()}, per_second=round(rate))
+        if run.step % LOG_EVERY_STEPS == 0:
+            rate = LOG_EVERY_STEPS * settings.batch / (time.monotonic() - began)
+            means = {k: round(v / LOG_EVERY_STEPS, 4) for k, v in parts_sum.items()}
+            run.log(means, per_second=round(rate))
             began, parts_sum = time.monotonic(), {}
-        if run.step % JUDGE_EVERY_STEPS == 0 or run.step == settings.steps:
-            run.log(judge(run.average, size, held_out).as_dict())
+        if run.step % JUDGE_EVERY_STEPS == 0 or run.step == last:
             run.save()
+            run.log(judge(run.average, size, held_out).as_dict())
             began = time.monotonic()
     return run.average
+
+
+def _pixels(images: Any) -> Tensor:
+    """Turn uint8 images (N,H,W,3) into what the network takes."""
+    return torch.as_tensor(images).permute(0, 3, 1, 2).float() / 255
 
 
 class _Run:
     """Everything that a cut-off run needs to go on, and the step itself."""
 
-    def __init__(
-        self, network: nn.Module, settings: TrainingSettings, out: Path, start: Path | None
-    ) -> None:
+    def __init__(self, network: nn.Module, settings: TrainingSettings, out: Path) -> None:
         self._network, self._settings, self._out = network, settings, out
-        if start is not None:
-            network.load_state_dict(torch.load(start, weights_only=True)["average"])
         self.average = copy.deepcopy(network).eval()
         decayed = [p for p in network.parameters() if p.ndim > 1 and p.requires_grad]
         plain = [p for p in network.parameters() if p.ndim <= 1 and p.requires_grad]
@@ -161,20 +182,18 @@ class _Run:
         ]
         self._optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate)
         self._loss = PersonLoss(network)
-        self._bf16 = computes_in_bf16(torch.device("cpu"))
         self.step = 0
         if (out / "last.pt").exists():
             self._load(torch.load(out / "last.pt", weights_only=True))
 
-    def advance(self, batch: dict[str, Tensor], size: tuple[int, ...]) -> dict[str, Tensor]:
+    def advance(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Take one step and return the parts of the loss."""
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate()
-        images = batch["images"].permute(0, 3, 1, 2).float() / 255
-        if images.shape[-2:] != size:
-            images = F.interpolate(images, size, mode="bilinear")
+        images = _pixels(batch["images"])
         self._network.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
+        fast = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
             predictions = self._network(images.to(memory_format=torch.channels_last))
         generator = torch.Generator().manual_seed(self._settings.seed << 32 | self.step)
         parts = self._loss(predictions, batch, generator)

@@ -100,15 +100,30 @@ def choose_person(boxes: Boxes, scores: Scores, shape: tuple[int, int]) -> int |
     """
     if len(boxes) == 0:
         return None
+    rank = person_rank(boxes, scores, shape)
+    best = int(np.argmax(rank))
+    return best if rank[best] > 0 else None
+
+
+def person_rank(boxes: Boxes, scores: Scores, shape: tuple[int, int]) -> Scores:
+    """Rate instances by how likely the crop is about them: what `choose_person` maximises.
+
+    Args:
+        boxes: float32 N×4, in pixels; may reach beyond the image.
+        scores: float32 N, confidences in 0..1.
+        shape: Height and width of the image.
+
+    Returns:
+        float32 N, 0 or more; only ratios mean anything.
+    """
     height, width = shape
     limits = np.array([width, height, width, height], np.float32)
     x0, y0, x1, y1 = (np.clip(boxes, 0.0, limits) / limits).T
     area = np.maximum(x1 - x0, 0.0) * np.maximum(y1 - y0, 0.0)
     dx = ((x0 + x1) / 2 - 0.5) / CENTRE_SIGMA[0]
     dy = ((y0 + y1) / 2 - 0.5) / CENTRE_SIGMA[1]
-    rank = scores * area**AREA_POWER * np.exp(-0.5 * (dx * dx + dy * dy))
-    best = int(np.argmax(rank))
-    return best if rank[best] > 0 else None
+    rank: Scores = scores * area**AREA_POWER * np.exp(-0.5 * (dx * dx + dy * dy))
+    return rank
 
 
 def resize_probability(probability: Probability, shape: tuple[int, int]) -> Probability:

@@ -18,6 +18,8 @@ import numpy.typing as npt
 from visnet_aug.arrays import Image, check_image
 from visnet_aug.hardware import choose_device, computes_in_bf16
 from visnet_aug.masks.person import Boxes, PersonMask, Probability, person_mask
+from visnet_aug.masks.quality import QualityModel
+from visnet_aug.masks.refine import refine
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.weights import BUILTIN, LoadedNetwork, load_network
 
@@ -61,6 +63,7 @@ class Segmenter:
         classes: Indices of the classes that are looked for.
         device: The torch device it runs on.
         dtype: The number format it runs in; outlines differ by a few pixels between formats.
+        quality: Predicts the quality of a mask; ``None`` if the weights contain no such model.
 
     Raises:
         WeightsError: The weights are missing, damaged, or no YOLOv8-Seg that knows the classes.
@@ -118,6 +121,7 @@ class Segmenter:
         self.dtype = torch.bfloat16 if computes_in_bf16(self.device) else torch.float32
         self.input_size, self.classes = loaded.input_size, list(loaded.classes)
         self._settings = settings
+        self.quality: QualityModel | None = loaded.quality
         moved: Any = loaded.network.eval().to(self.device, self.dtype)
         self.network: Any = moved.to(memory_format=torch.channels_last)
         self._head: Any = self.network.model[-1]
@@ -151,18 +155,18 @@ class Segmenter:
         return masks
 
     def _segment_batch(self, images: Sequence[Image]) -> list[PersonMask]:
-        scores, boxes, coefficients, prototypes = self._forward(images)
-        return [
-            self._one(image.shape[:2], scores[i], boxes[i], coefficients[i], prototypes[i])
-            for i, image in enumerate(images)
-        ]
+        found = zip(*self.candidates(images), strict=True)
+        return [self.choose(image, *one) for image, one in zip(images, found, strict=False)]
 
-    def _forward(self, images: Sequence[Image]) -> tuple[npt.NDArray[np.float32], ...]:
+    def candidates(self, images: Sequence[Image]) -> tuple[npt.NDArray[np.float32], ...]:
         """Run the network and keep the best anchors of each image.
+
+        Args:
+            images: At most `BATCH`, as for `segment`.
 
         Returns:
             Scores (N,K), boxes (N,K,4) in input pixels, mask coefficients (N,K,C) and prototypes
-            (N,h,w,C), all float32, N images and K candidates.
+            (N,h,w,C), all float32, K candidates of N = `BATCH` images, the given ones first.
         """
         import torch
 
@@ -180,24 +184,23 @@ class Segmenter:
             prototypes = raw["proto"].permute(0, 2, 3, 1).float()
             return tuple(t.cpu().numpy() for t in (scores, boxes, coefficients, prototypes))
 
-    def _one(
+    def choose(
         self,
-        shape: tuple[int, int],
+        image: Image,
         scores: npt.NDArray[np.float32],
         boxes: Boxes,
         coefficients: npt.NDArray[np.float32],
         prototypes: npt.NDArray[np.float32],
     ) -> PersonMask:
         """Turn the candidates of one image into its mask."""
+        shape = image.shape[:2]
         across, down = shape[1] / self.input_size[1], shape[0] / self.input_size[0]
         boxes = boxes * np.array([across, down, across, down], np.float32)
 
         def decode(index: int) -> Probability:
             logits = prototypes @ coefficients[index]
-            # Logits are interpolated, not probabilities: the outline then lies between the
-            # prototypes' pixels where the network puts it.
-            logits = cv2.resize(logits, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
-            return _inside(boxes[index], 1 / (1 + np.exp(-np.clip(logits, -30, 30))))
+            probability = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+            return _inside(boxes[index], refine(probability, image))
 
         return person_mask(boxes, scores, decode, shape, self._settings)
 

@@ -51,7 +51,7 @@ Damage: TypeAlias = (
     UnusableEdit | Literal["torn line", "missing PNG", "edit of an image that changed"]
 )
 
-_METHOD: Final = "visnet-mask-1"
+_METHOD: Final = "visnet-mask-2"
 """Part of every key: raise it when choosing or cleaning changes, and stored masks are redone."""
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")

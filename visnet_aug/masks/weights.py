@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from visnet_aug.errors import WeightsError
 from visnet_aug.files import sha256_of_file
+from visnet_aug.masks.quality import QUALITY, QualityModel
 from visnet_aug.masks.settings import PERSON
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 BUILTIN = "builtin"
 BUILTIN_FILE = Path(__file__).parent / "weights" / "person.safetensors"
-BUILTIN_SHA256 = "36d10350afe4d8ffb5287299fc4990602055f5423ca4e77669b4b315fc806c85"
+BUILTIN_SHA256 = "693618e32a360b63f403763b0e90e659957bb236717e39d24abd1310cb4ecf98"
 
 OFFICIAL_NAME = re.compile(r"yolov8[nsmlx]-seg\.pt")
 OFFICIAL_INPUT = (256, 128)
@@ -112,11 +113,13 @@ class LoadedNetwork:
         network: A fused Ultralytics ``SegmentationModel``, on the CPU.
         input_size: Height and width in pixels that every image is resized to.
         classes: Indices of the classes to look for.
+        quality: Predicts the quality of its masks; ``None`` if the weights contain no such model.
     """
 
     network: nn.Module
     input_size: tuple[int, int]
     classes: Sequence[int]
+    quality: QualityModel | None = None
 
 
 def load_network(
@@ -144,9 +147,10 @@ def load_network(
         torch.set_num_threads(threads)
     try:
         if info.path.suffix == ".safetensors":
-            network, size, names = _load_safetensors(info.path)
+            network, size, names, quality = _load_safetensors(info.path)
         else:
             network, size, names = _load_checkpoint(info.path)
+            quality = None
         classes = _find_classes(names, wanted, f"--weights {name}: {info.path}")
     except WeightsError:
         raise
@@ -157,7 +161,7 @@ def load_network(
             f"--weights {name}: {info.path} cannot be loaded ({first}); give YOLOv8-Seg weights"
         ) from error
     default = OFFICIAL_INPUT if tuple(wanted) == PERSON else OTHER_INPUT
-    return LoadedNetwork(network, size or default, classes)
+    return LoadedNetwork(network, size or default, classes, quality)
 
 
 def silence_ultralytics() -> None:
@@ -302,8 +306,13 @@ def _names(description: Mapping[str, Any]) -> list[str]:
     return [str(name) for name in (names.values() if isinstance(names, Mapping) else names)]
 
 
-def _load_safetensors(path: Path) -> tuple[nn.Module, tuple[int, int] | None, list[str]]:
-    """Build the network of the YAML next to ``path``, fuse it, and load the weights into it."""
+def _load_safetensors(
+    path: Path,
+) -> tuple[nn.Module, tuple[int, int] | None, list[str], QualityModel | None]:
+    """Build the network of the YAML next to ``path``, fuse it, and load the weights into it.
+
+    Tensors named ``quality.*`` are the model that predicts the quality of its masks.
+    """
     import yaml
     from safetensors.torch import load_file
     from ultralytics.nn.tasks import SegmentationModel
@@ -312,9 +321,16 @@ def _load_safetensors(path: Path) -> tuple[nn.Module, tuple[int, int] | None, li
     network = SegmentationModel(description, verbose=False).eval().fuse(verbose=False)
     # Stored as fp16 to halve the package; the segmenter chooses the format it computes in.
     state = {name: tensor.float() for name, tensor in load_file(path).items()}
+    arrays = {
+        name.removeprefix(QUALITY): state.pop(name).numpy()
+        for name in list(state)
+        if name.startswith(QUALITY)
+    }
     network.load_state_dict(state, strict=True)
     height, width = description.get("input") or (0, 0)
-    return network, (int(height), int(width)) if height else None, _names(description)
+    size = (int(height), int(width)) if height else None
+    quality = QualityModel.from_arrays(arrays) if arrays else None
+    return network, size, _names(description), quality
 
 
 def _load_checkpoint(path: Path) -> tuple[nn.Module, tuple[int, int] | None, list[str]]:
