@@ -105,7 +105,7 @@ def make(
         source = (aug / row.source).read_bytes()
         sha256_of(source)
         clock.lap("read and check the source")
-        mask = read_mask(aug / str(row.mask))
+        mask = read_mask(aug / str(row.mask), (row.height, row.width))
         clock.lap("read the mask")
         image = decode_known(source)
         clock.lap("decode")

@@ -201,7 +201,7 @@ class Replayer:
         assert row.family is not None
         assert row.params is not None
         source = self._source_bytes(row)
-        mask = read_mask(self._root / str(row.mask))
+        mask = read_mask(self._root / str(row.mask), (row.height, row.width))
         try:
             made = self._renderer.render_record(row.family, row.params, source, mask)
         except _UNUSABLE_RECORD as error:
@@ -223,7 +223,7 @@ class Replayer:
             VisnetError: As `replay`; or there is no such family.
         """
         source = self._source_bytes(row)
-        mask = read_mask(self._root / str(row.mask))
+        mask = read_mask(self._root / str(row.mask), (row.height, row.width))
         family = variation.family or str(row.family)
         recipe = self._recipe.model_copy(
             update={"backgrounds": self._recipe.backgrounds.only([family])}

@@ -28,6 +28,7 @@ from visnet_aug.builder.identity import check_masks, check_same, identify, ident
 from visnet_aug.builder.journal import shard_checksums
 from visnet_aug.builder.local import LocalEngine
 from visnet_aug.builder.make import lay_out, make_files
+from visnet_aug.builder.mask_exchange import check_export, export_masks, import_masks
 from visnet_aug.builder.packing import check_count, check_installed
 from visnet_aug.builder.plan import Draft, Plan, draft_set
 from visnet_aug.builder.probe import draft_probe, probe_recipe
@@ -53,6 +54,7 @@ from visnet_aug.masks.compute import (
     find_segmenter,
     look_up_masks,
 )
+from visnet_aug.masks.interchange import MaskFormat
 from visnet_aug.masks.store import MaskEntry, MaskStore, mask_name
 from visnet_aug.masks.worker import MaskBatch
 from visnet_aug.progress import Advance, Stage, silent
@@ -270,6 +272,9 @@ def make_masks(
     out: str | Path,
     *,
     recipe: Recipe = DEFAULT_RECIPE,
+    masks_from: str | Path | None = None,
+    export: MaskFormat | None = None,
+    export_to: str | Path | None = None,
     device: str = "auto",
     workers: int | None = None,
     on_error: OnError = "skip",
@@ -279,12 +284,15 @@ def make_masks(
 ) -> MaskSummary:
     """Compute the training images' masks alone, where `build` looks for them.
 
-    A folder that holds a build is refused, because its masks belong to that build.
-
     Args:
         source: Folder of the dataset.
-        out: Folder to write: new, empty, or with masks.
-        recipe: Its weights, mask settings and layout are used.
+        out: Folder for the masks: new, empty, or with masks. A folder that holds a build is
+            refused, because its masks belong to that build.
+        recipe: Its weights and mask limits are used.
+        masks_from: Masks of another tool (PNG folder, COCO JSON, YOLO labels): they are used
+            instead of the segmenter's, which computes the masks that are missing.
+        export: Also write the accepted masks for another tool: ``coco``, ``yolo`` or ``png``.
+        export_to: New or empty folder to write them to.
         device: Where the segmenter runs, as for `build`, like all further arguments.
         workers: See `build`.
         on_error: See `build`.
@@ -293,7 +301,7 @@ def make_masks(
         observer: See `build`.
 
     Returns:
-        The entry of each image, and what was computed.
+        The masks of all training images, with counts.
 
     Raises:
         VisnetError: As for `build`.
@@ -306,6 +314,8 @@ def make_masks(
     """
     source, out, observer = Path(source), Path(out), observer or Observer()
     check_apart(source, out)
+    if export is not None and export_to is not None:
+        check_export(Path(export_to))
     with claim(out), engine(workers) as working:
         if examine(out).state != "fresh":
             raise OutputError(
@@ -315,8 +325,16 @@ def make_masks(
         options = _Options(device, workers, on_error)
         dataset, recipe = _read(source, recipe, options, observer.stage)
         observer.read(dataset)
+        images = dataset.split("train")
+        if masks_from is not None:
+            with observer.stage("import") as advance:
+                import_masks(images, Path(masks_from), MaskStore(out), recipe.masks, advance)
         chosen = segmenter(recipe.weights, device, recipe.masks)
-        return _mask(dataset.split("train"), out, recipe, chosen, working, observer.stage)
+        masks = _mask(images, out, recipe, chosen, working, observer.stage)
+        if export is not None and export_to is not None:
+            with observer.stage("export") as advance:
+                export_masks(images, masks, MaskStore(out), Path(export_to), export, advance)
+        return masks
 
 
 @dataclass(frozen=True, slots=True)

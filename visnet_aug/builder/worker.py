@@ -33,7 +33,7 @@ from visnet_aug.builder.rows import make_row  # noqa: E402
 from visnet_aug.datasets.images import read_again  # noqa: E402
 from visnet_aug.datasets.record import ImageRecord  # noqa: E402
 from visnet_aug.errors import OutputError  # noqa: E402
-from visnet_aug.files import cannot, replace_file, write_file  # noqa: E402
+from visnet_aug.files import replace_file, write_file  # noqa: E402
 from visnet_aug.manifest import ManifestRow  # noqa: E402
 from visnet_aug.masks.png import encode_mask  # noqa: E402
 from visnet_aug.masks.store import FOLDER, mask_name, read_mask  # noqa: E402
@@ -93,7 +93,7 @@ class Worker:
         data = read_again(source)
         if not isinstance(image, Task):
             return data, Written(image.path, source.sha256, source.width, source.height)
-        mask = read_mask(self._mask_path(source))
+        mask = read_mask(self._mask_path(source), (source.height, source.width))
         made = self._renderer.render(image, data, mask)
         return made.data, Written(image.path, made.sha256, made.width, made.height, made.params)
 
@@ -115,13 +115,10 @@ class Worker:
 
     def _mask_file(self, row: ManifestRow) -> bytes:
         """Return an image's mask as PNG; a black one where there is no usable mask."""
+        shape = row.height, row.width
         if row.mask is None:
-            return encode_mask(np.zeros((row.height, row.width), np.bool_))
-        path = self._context.out / row.mask
-        try:
-            return path.read_bytes()
-        except OSError as error:
-            raise cannot("read", path, error) from error
+            return encode_mask(np.zeros(shape, np.bool_))
+        return encode_mask(read_mask(self._context.out / row.mask, shape))
 
     def _mask_path(self, source: ImageRecord) -> Path:
         return self._context.out / FOLDER / f"{mask_name(source.split, source.stem)}.png"

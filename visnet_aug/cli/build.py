@@ -35,6 +35,7 @@ from visnet_aug.errors import (
 
 if TYPE_CHECKING:
     from visnet_aug.builder.engine import Passthrough
+    from visnet_aug.masks.interchange import MaskFormat
 
 _MASKING = (DatasetError, WeightsError, OutputError, ManifestError, WorkerError, EngineError)
 """Errors that making masks can raise."""
@@ -139,9 +140,31 @@ def build(
 @click.command(
     cls=Resumable,
     short_help="Compute the masks alone, to edit them before a build.",
-    epilog=_epilog(_MASKING, "visnet-aug mask --src Market-1501 --out aug"),
+    epilog=_epilog(
+        _MASKING,
+        "visnet-aug mask --src Market-1501 --out aug",
+        "visnet-aug mask --src crops --out aug --export coco --to for-cvat",
+        "visnet-aug mask --src crops --out aug --from cvat/instances.json",
+    ),
 )
 @DATASET
+@click.option(
+    "--from",
+    "masks_from",
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Masks that another tool made: a folder of PNG masks or YOLO segmentation labels, named "
+    "as the images, or a COCO JSON file. The segmenter computes those that are missing.",
+)
+@click.option(
+    "--export",
+    type=click.Choice(["coco", "yolo", "png"]),
+    help="Also write the accepted masks to --to, for correction in an annotation tool or for "
+    "another trainer; bring them back with --from.",
+)
+@click.option(
+    "--to", metavar="DIR", type=click.Path(path_type=Path), help="New or empty folder for --export."
+)
 @WEIGHTS
 @DEVICE
 @ENGINES
@@ -150,6 +173,9 @@ def mask(
     source: Path,
     out: Path,
     recipe_file: Path | None,
+    masks_from: Path | None,
+    export: MaskFormat | None,
+    to: Path | None,
     device: str,
     workers: int | None,
     engine: str,
@@ -160,8 +186,11 @@ def mask(
     """Find the person in every training image and write masks/ and masks.csv.
 
     A build into the same folder then uses these masks. To edit one, paint in masks/<image>.png:
-    white is the person, all black means no copies. Delete it to compute it again.
+    white is the person, all black means no copies. Delete it to compute it again. A file that you
+    edited is never overwritten.
     """
+    if (export is None) != (to is None):
+        raise click.UsageError("Give --export and --to together.")
     from visnet_aug.builder.build import make_masks
     from visnet_aug.console import ConsoleObserver
 
@@ -170,6 +199,9 @@ def mask(
         source,
         out,
         recipe=make_recipe(recipe_file, changes),
+        masks_from=masks_from,
+        export=export,
+        export_to=to,
         device=device,
         workers=workers,
         on_error=on_error,

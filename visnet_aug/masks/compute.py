@@ -229,8 +229,8 @@ def look_up_masks(
 ) -> StoredMasks:
     """Look images up in ``masks.csv`` alone; nothing else is read, and nothing written.
 
-    Without a segmenter's key, only masks that were edited by hand are known: they are valid with
-    any segmenter.
+    Without a segmenter's key, only masks that people edited or imported are known: they are valid
+    with any segmenter.
     """
     accepted: set[str] = set()
     unknown: set[str] = set()
@@ -242,7 +242,7 @@ def look_up_masks(
         if (
             entry is None
             or entry.image_sha256 != record.sha256
-            or (entry.key != key and not entry.edited)
+            or (entry.key != key and entry.computed)
         ):
             unknown.add(name)
         elif entry.accepted:

@@ -1,19 +1,20 @@
-"""Masks on disk: computed once, reused while image, weights and settings stay the same.
+"""Masks on disk: computed once, and reused while image, weights and settings stay the same.
 
-``masks/<stem>.png`` is a 1-bit PNG (white is the person) for every accepted image, and
-``masks.csv`` beside the folder has one line per image, accepted or not. Test images, which only a
-probe masks, have theirs in ``masks/query/`` and ``masks/gallery/``: one stem may be in both. A
-mask is reused if its line carries the key asked for and its PNG the checksum on the line. What
-differs is computed again, with two exceptions in favour of people who mend masks by hand:
+``masks/<stem>.png`` is a PNG (white is the person) for every accepted image, and ``masks.csv`` next
+to the folder has one line per image, accepted or not. The masks of test images, which only a probe
+needs, are in ``masks/query/`` and ``masks/gallery/``, because a stem may occur in both. A mask is
+reused if its line has the key asked for and its PNG the checksum on the line. Anything else is
+computed again, except for what people make:
 
-* A readable PNG of the image's size whose bytes differ from the line, or that appeared for a
-  rejected image, is an **edit**. It is kept (as 1-bit PNG, white where at least half bright and
-  not transparent), listed with the reason ``edited``, and survives new weights and settings: it
-  belongs to the image alone. An edit that is all black rejects the image.
+* A PNG that differs from its line, or that appeared without being ours, is an **edit**. The file
+  stays as it is, its origin becomes ``edited``, and it survives new weights and settings. An edit
+  that is all black rejects the image. An edit that cannot be read as a mask is an error.
+* An imported mask (`MaskStore.adopt`) survives in the same way.
 * To undo an edit, delete the PNG: a missing file is computed again.
 
-Files appear under a temporary name and are renamed, ``masks.csv`` last, so that a killed run
-leaves nothing half-written. A PNG without a line is never trusted.
+Files appear under a temporary name and are renamed, ``masks.csv`` last, so that a killed run leaves
+nothing half-written. PNGs without a line that we encoded are remains of such a run and are
+computed again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, cast, get_args
 
@@ -41,15 +42,16 @@ from visnet_aug.files import (
     write_file,
 )
 from visnet_aug.masks.person import Mask, PersonMask, Reason, mask_area
-from visnet_aug.masks.png import UnusableEdit, decode_edit, decode_mask, encode_mask
+from visnet_aug.masks.png import decode_mask, encode_mask, is_our_encoding
 from visnet_aug.masks.settings import PERSON, MaskSettings
 
 FOLDER: Final = "masks"
 TABLE: Final = "masks.csv"
 
-Damage: TypeAlias = (
-    UnusableEdit | Literal["torn line", "missing PNG", "edit of an image that changed"]
-)
+SEGMENTER: Final = "segmenter"
+EDITED: Final = "edited"
+
+Damage: TypeAlias = Literal["torn line", "missing PNG"]
 
 _METHOD: Final = "visnet-mask-2"
 """Part of every key: raise it when choosing or cleaning changes, and stored masks are redone."""
@@ -68,8 +70,9 @@ class MaskEntry:
         area: Fraction of the image that the mask covers, to six digits.
         confidence: Of the chosen instance, to six digits.
         verdict: ``accepted`` or ``rejected``.
-        reason: Empty for an accepted mask, one of `Reason` for a rejected one; ``edited`` for
-            either if a person decided it.
+        reason: Why a mask is rejected; empty for an accepted one.
+        origin: ``segmenter``; ``edited`` for a mask that was edited by hand; for an imported mask
+            the name of the file or folder that it came from.
         mask_sha256: Of the PNG's bytes; empty where there is none.
     """
 
@@ -79,7 +82,8 @@ class MaskEntry:
     area: float
     confidence: float
     verdict: Literal["accepted", "rejected"]
-    reason: Reason | Literal["", "edited"]
+    reason: Reason | Literal[""]
+    origin: str
     mask_sha256: str
 
     @property
@@ -89,8 +93,13 @@ class MaskEntry:
 
     @property
     def edited(self) -> bool:
-        """Whether a person, not the network, made the mask."""
-        return self.reason == "edited"
+        """Whether the mask was edited by hand."""
+        return self.origin == EDITED
+
+    @property
+    def computed(self) -> bool:
+        """Whether the segmenter made the mask, so that other weights would make another."""
+        return self.origin == SEGMENTER
 
 
 COLUMNS: Final = tuple(field.name for field in fields(MaskEntry))
@@ -112,20 +121,21 @@ def mask_key(image_sha256: str, segmenter_key: str, settings: MaskSettings) -> s
     return sha256_of(json.dumps(parts, sort_keys=True).encode())
 
 
-def read_mask(path: Path) -> Mask:
+def read_mask(path: Path, shape: tuple[int, int]) -> Mask:
     """Read a stored mask.
 
     Args:
-        path: A PNG that `MaskStore` wrote.
+        path: A PNG that `MaskStore` knows.
+        shape: Height and width of the image.
 
     Returns:
         bool H×W, True for the person.
 
     Raises:
-        OutputError: The file is missing or no image.
+        OutputError: The file is missing or cannot be used as a mask.
     """
     try:
-        return decode_mask(path.read_bytes())
+        return decode_mask(path.read_bytes(), shape)
     except (OSError, ValueError) as error:
         raise OutputError(
             f"{path}: mask cannot be read ({error}); run the same build again to remake it"
@@ -163,6 +173,7 @@ def save_mask(out: Path, stem: str, image_sha256: str, key: str, found: PersonMa
         confidence=round(found.confidence, 6),
         verdict="accepted" if found.accepted else "rejected",
         reason=found.reason or "",
+        origin=SEGMENTER,
         mask_sha256=_mask_sha256(data),
     )
 
@@ -210,22 +221,45 @@ class MaskStore:
         Returns:
             The entry to use, an edit included, or ``None`` if the mask must be computed.
         """
-        entry = self._entries.get(stem)
+        entry, data = self._entries.get(stem), self._read_png(stem)
         if entry is None:
-            return None
-        if entry.image_sha256 != image_sha256:
-            if entry.edited:
-                self.damaged["edit of an image that changed"] += 1
-            return None
-        try:
-            data = self.path(stem).read_bytes()
-        except FileNotFoundError:
-            data = b""
-        except OSError as error:
-            raise cannot("read", self.path(stem), error) from error
+            if not data or is_our_encoding(data, shape):
+                return None
+            return self._note(self._edit(stem, image_sha256, key, data, shape))
         if _mask_sha256(data) != entry.mask_sha256:
-            return self._judge_difference(entry, data, shape)
-        return entry if entry.key == key or entry.edited else None
+            if not data:
+                self.damaged["missing PNG"] += 1
+                return None
+            return self._note(self._edit(stem, image_sha256, key, data, shape, entry.confidence))
+        if entry.image_sha256 != image_sha256:
+            if not entry.computed and data:
+                raise OutputError(
+                    f"{self.path(stem)}: its image has changed since this mask was made; delete "
+                    "the mask to have it computed again"
+                )
+            return None
+        return entry if entry.key == key or not entry.computed else None
+
+    def adopt(
+        self, stem: str, image_sha256: str, key: str, found: PersonMask, origin: str
+    ) -> MaskEntry:
+        """Store a mask that another tool made.
+
+        Args:
+            stem: Of the image; see `mask_name`.
+            image_sha256: Of the image file.
+            key: `mask_key` of the image, the weights and the settings.
+            found: The mask and the verdict on it.
+            origin: Where it comes from.
+
+        Returns:
+            The entry; on disk only after `flush`.
+
+        Raises:
+            OutputError: The folder cannot be written.
+        """
+        entry = save_mask(self._out, stem, image_sha256, key, found)
+        return self._note(replace(entry, origin=origin))
 
     def note(self, entries: Iterable[MaskEntry]) -> None:
         """Note what `save_mask` has stored; it is on disk only after `flush`."""
@@ -279,30 +313,47 @@ class MaskStore:
         write_file(self._table, data, durable=True)
         self._unwritten = False
 
-    def _judge_difference(
-        self, entry: MaskEntry, data: bytes, shape: tuple[int, int]
-    ) -> MaskEntry | None:
-        """Take a PNG that differs from its line for an edit, or count the damage."""
-        if not data:
-            self.damaged["missing PNG"] += 1
-            return None
-        mask = decode_edit(data, shape)
-        if isinstance(mask, str):
-            self.damaged[mask] += 1
-            return None
-        data = encode_mask(mask)
-        write_file(self.path(entry.stem), data)
-        edit = MaskEntry(
-            stem=entry.stem,
-            image_sha256=entry.image_sha256,
-            key=entry.key,
+    def _read_png(self, stem: str) -> bytes:
+        """Return the bytes of a mask's file; none if there is no file."""
+        try:
+            return self.path(stem).read_bytes()
+        except FileNotFoundError:
+            return b""
+        except OSError as error:
+            raise cannot("read", self.path(stem), error) from error
+
+    def _edit(
+        self,
+        stem: str,
+        image_sha256: str,
+        key: str,
+        data: bytes,
+        shape: tuple[int, int],
+        confidence: float = 0.0,
+    ) -> MaskEntry:
+        """Take a PNG for an edit; the file stays as it is.
+
+        Raises:
+            OutputError: It cannot be read as a mask of the image.
+        """
+        try:
+            mask = decode_mask(data, shape)
+        except ValueError as error:
+            raise OutputError(
+                f"{self.path(stem)}: not usable as a mask: {error}. Correct it, or delete it to "
+                "have the mask computed again"
+            ) from error
+        return MaskEntry(
+            stem=stem,
+            image_sha256=image_sha256,
+            key=key,
             area=round(mask_area(mask), 6),
-            confidence=entry.confidence,
+            confidence=confidence,
             verdict="accepted" if mask.any() else "rejected",
-            reason="edited",
+            reason="" if mask.any() else "no_person",
+            origin=EDITED,
             mask_sha256=_mask_sha256(data),
         )
-        return self._note(edit)
 
     def _note(self, entry: MaskEntry) -> MaskEntry:
         self._entries[entry.stem] = entry
@@ -343,19 +394,22 @@ def _parse(line: str) -> MaskEntry | None:
     Each line is parsed by itself, so that one torn quote does not swallow the lines after it.
     """
     try:
-        stem, image, key, area, confidence, verdict, reason, mask = next(csv.reader([line]))
+        stem, image, key, area, confidence, verdict, reason, origin, mask = next(csv.reader([line]))
         numbers = float(area), float(confidence)
     except (ValueError, StopIteration, csv.Error):
         return None
-    entry = MaskEntry(stem, image, key, *numbers, cast(Any, verdict), cast(Any, reason), mask)
+    entry = MaskEntry(
+        stem, image, key, *numbers, cast(Any, verdict), cast(Any, reason), origin, mask
+    )
     return entry if _is_sound(entry) else None
 
 
 def _is_sound(entry: MaskEntry) -> bool:
-    reasons = {"accepted": ("", "edited"), "rejected": (*get_args(Reason), "edited")}
+    reasons = {"accepted": ("",), "rejected": get_args(Reason)}
     has_mask = entry.accepted or entry.edited
     return (
         entry.stem != ""
+        and entry.origin != ""
         and entry.reason in reasons.get(entry.verdict, ())
         and all(_SHA256.fullmatch(digest) for digest in (entry.image_sha256, entry.key))
         and bool(_SHA256.fullmatch(entry.mask_sha256)) == has_mask

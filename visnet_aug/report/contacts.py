@@ -21,10 +21,7 @@ EXTREMES: Final = 12
 PER_REASON: Final = 24
 PEOPLE: Final = 24
 
-MASK_REASONS: Final[Mapping[str, str]] = {
-    **dict[str, str](REASONS.items()),
-    "edited": "the mask was blackened by hand",
-}
+MASK_REASONS: Final = dict[str, str](REASONS.items())
 """Why a mask is rejected, in words, in the order of the page."""
 
 _UNSHOWN: Final = ("variant", "intensity", "seed")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Final
 
 from visnet_aug.manifest import ManifestRow
-from visnet_aug.masks.store import MaskEntry
+from visnet_aug.masks.store import EDITED, MaskEntry
 from visnet_aug.report import contacts
 from visnet_aug.report.finished import FinishedBuild
 from visnet_aug.report.measures import NAMES, Measures
@@ -141,7 +141,9 @@ def _coded(values: Iterable[Hashable]) -> dict[str, Any]:
 def _verdict(entry: MaskEntry | None) -> str | None:
     if entry is None:
         return None
-    return (entry.reason or "usable") if entry.accepted else f"none: {entry.reason}"
+    if not entry.accepted:
+        return f"none: {entry.reason}"
+    return EDITED if entry.edited else "usable"
 
 
 def _sheets(finished: FinishedBuild, sheets: contacts.Contacts) -> dict[str, Any]:

@@ -156,7 +156,8 @@ def _draw_masks(sheet: Sheet, root: Path, folder: Path, tile: Tile) -> Drawn:
     unseen = []
     for place, (path, size) in enumerate(zip(sheet.paths, sheet.sizes, strict=True)):
         try:
-            _put(page, place, mark(_fit(read_mask(root / path), tile.fit(*size))), tile)
+            mask = read_mask(root / path, (size[1], size[0]))
+            _put(page, place, mark(_fit(mask, tile.fit(*size))), tile)
         except OutputError as error:
             unseen.append((path, str(error)))
     image = Image.fromarray(page[..., 0], "P")

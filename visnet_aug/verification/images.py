@@ -66,6 +66,7 @@ class SourceGroup:
         images: Its files in the output, itself included if it was kept.
         mask: Path of the mask relative to the output, if it has one.
         mask_sha256: Of the mask's bytes; ``None`` if no table says so.
+        mask_edited: Whether a person made the mask's file, which may then be any kind of PNG.
         source: Path of the source, if it is not among the images.
         source_sha256: Of its bytes.
     """
@@ -73,6 +74,7 @@ class SourceGroup:
     images: tuple[ListedImage, ...]
     mask: str | None
     mask_sha256: str | None
+    mask_edited: bool = False
     source: Path | None = None
     source_sha256: str | None = None
 
@@ -219,10 +221,10 @@ def _check_mask(
     """Check a mask, and read it if pixels are looked at."""
     if group.mask is None:
         return None
-    problem = _mask_problem(root / group.mask, group.mask_sha256, size)
+    problem = _mask_problem(root / group.mask, group.mask_sha256, group.mask_edited, size)
     if problem is None and not quick:
         try:
-            mask = read_mask(root / group.mask)
+            mask = read_mask(root / group.mask, (size[1], size[0]))
         except OutputError:
             problem = "cannot be decoded"
         else:
@@ -234,7 +236,9 @@ def _check_mask(
     return None
 
 
-def _mask_problem(file: Path, sha256: str | None, size: tuple[int, int]) -> str | None:
+def _mask_problem(
+    file: Path, sha256: str | None, edited: bool, size: tuple[int, int]
+) -> str | None:
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -243,6 +247,8 @@ def _mask_problem(file: Path, sha256: str | None, size: tuple[int, int]) -> str 
         return "changed since it was used"
     if len(data) < _PNG_HEADER.size or not data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "no PNG"
+    if edited:
+        return None
     _, _, width, height, depth, colours = _PNG_HEADER.unpack_from(data)
     if (depth, colours) != _ONE_BIT_GREY:
         return f"not of one bit a pixel (PNG depth {depth}, colour type {colours})"

@@ -131,6 +131,7 @@ def _source_group(tables: Tables, numbers: Sequence[int], source: Path | None) -
         images=images,
         mask=mask,
         mask_sha256=entry.mask_sha256 if own and entry is not None else None,
+        mask_edited=own and entry is not None and entry.edited,
         source=outside / rows[0].source if outside is not None else None,
         source_sha256=entry.image_sha256 if entry is not None else None,
     )

@@ -138,8 +138,10 @@ def test_every_image_gets_a_verdict(records: list[ImageRecord], out: Path) -> No
         assert path.exists() == (record.pid % 4 != 0)
         if path.exists():
             pixels = np.array(Image.open(record.path))
-            np.testing.assert_array_equal(read_mask(path), pixels[..., 0] > 127)
-            assert summary.entries[record.stem].area == round(read_mask(path).mean(), 6)
+            np.testing.assert_array_equal(read_mask(path, pixels.shape[:2]), pixels[..., 0] > 127)
+            assert summary.entries[record.stem].area == round(
+                read_mask(path, pixels.shape[:2]).mean(), 6
+            )
 
 
 def test_a_second_run_computes_nothing(records: list[ImageRecord], out: Path) -> None:
@@ -165,7 +167,7 @@ def test_only_what_changed_is_computed(records: list[ImageRecord], out: Path) ->
     segmenter = FakeSegmenter()
     summary = run(records, out, segmenter)
     assert (segmenter.batches, summary.computed, summary.reused) == ([4], 1, 29)
-    assert read_mask(out / "masks" / f"{records[3].stem}.png").shape == (20, 8)
+    assert read_mask(out / "masks" / f"{records[3].stem}.png", (20, 8)).shape == (20, 8)
     assert run(records, out, settings=MaskSettings(min_area=0.2)).computed == 30
     assert run(records, out, FakeSegmenter("other weights")).computed == 30
 

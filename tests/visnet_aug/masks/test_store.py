@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from visnet_aug.errors import OutputError
+from visnet_aug.files import sha256_of
 from visnet_aug.masks.person import PersonMask
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.store import COLUMNS, MaskEntry, MaskStore, mask_key, read_mask, save_mask
@@ -56,12 +56,12 @@ def test_an_accepted_mask_comes_back(tmp_path: Path) -> None:
     entry = stored(tmp_path)
     data = (tmp_path / "masks" / f"{STEM}.png").read_bytes()
     assert entry == MaskEntry(
-        STEM, IMAGE, KEY, 0.375, 0.876543, "accepted", "", hashlib.sha256(data).hexdigest()
+        STEM, IMAGE, KEY, 0.375, 0.876543, "accepted", "", "segmenter", sha256_of(data)
     )
     store = MaskStore(tmp_path)
     assert find(store) == entry
     assert not store.damaged
-    np.testing.assert_array_equal(read_mask(store.path(STEM)), person())
+    np.testing.assert_array_equal(read_mask(store.path(STEM), SHAPE), person())
 
 
 @pytest.mark.parametrize("found", [REJECTED, NOBODY])
@@ -89,7 +89,7 @@ def test_any_mask_survives_the_png(
 ) -> None:
     out = tmp_path_factory.mktemp("out")
     stored(out, PersonMask(mask, 0.5, 0.5, None))
-    np.testing.assert_array_equal(read_mask(out / "masks" / f"{STEM}.png"), mask)
+    np.testing.assert_array_equal(read_mask(out / "masks" / f"{STEM}.png", mask.shape), mask)
 
 
 def test_files_are_the_same_bytes_in_any_order(tmp_path: Path) -> None:
@@ -142,28 +142,40 @@ def _flip_a_bit(path: Path) -> None:
     path.write_bytes(data)
 
 
-@pytest.mark.parametrize(
-    ("harm", "damage"),
-    [
-        (Path.unlink, "missing PNG"),
-        (lambda path: path.write_bytes(b""), "missing PNG"),
-        (lambda path: path.write_bytes(b"text"), "unreadable PNG"),
-        (_truncate, "unreadable PNG"),
-        (_flip_a_bit, "unreadable PNG"),
-        (lambda path: path.write_bytes(png(np.zeros((12, 9), np.uint8))), "PNG of another size"),
-    ],
-)
-def test_a_damaged_png_is_counted_and_made_again(
-    tmp_path: Path, harm: Callable[[Path], object], damage: str
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_missing_png_is_counted_and_made_again(
+    tmp_path: Path, harm: Callable[[Path], object]
 ) -> None:
     entry = stored(tmp_path)
     whole = MaskStore(tmp_path).path(STEM).read_bytes()
     harm(MaskStore(tmp_path).path(STEM))
     store = MaskStore(tmp_path)
     assert find(store) is None
-    assert store.damaged == {damage: 1}
+    assert store.damaged == {"missing PNG": 1}
     assert stored(tmp_path) == entry
     assert store.path(STEM).read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda path: path.write_bytes(b"text"), "not a complete PNG"),
+        (_truncate, "not a complete PNG"),
+        (_flip_a_bit, "not a complete PNG"),
+        (lambda path: path.write_bytes(png(np.zeros((12, 12), np.uint8))), "12×12 pixels"),
+        (lambda path: path.write_bytes(png(np.full(SHAPE, 7, np.uint8))), "neither 0 and 1"),
+    ],
+)
+def test_a_png_that_is_no_mask_is_an_error_and_stays(
+    tmp_path: Path, harm: Callable[[Path], object], message: str
+) -> None:
+    stored(tmp_path)
+    path = MaskStore(tmp_path).path(STEM)
+    harm(path)
+    data = path.read_bytes()
+    with pytest.raises(OutputError, match=f"{STEM}.png: not usable as a mask: .*{message}"):
+        find(MaskStore(tmp_path))
+    assert path.read_bytes() == data
 
 
 @pytest.mark.parametrize(
@@ -218,10 +230,21 @@ def test_any_bytes_for_a_table_are_no_traceback(
     assert not MaskStore(out).entries
 
 
-def test_a_png_without_a_line_is_not_trusted(tmp_path: Path) -> None:
+def test_our_own_png_without_a_line_is_computed_again(tmp_path: Path) -> None:
     stored(tmp_path)
     (tmp_path / "masks.csv").unlink()
     assert find(MaskStore(tmp_path)) is None
+
+
+def test_a_png_that_a_person_put_there_before_any_build_is_an_edit(tmp_path: Path) -> None:
+    store = MaskStore(tmp_path)
+    store.path(STEM).parent.mkdir()
+    store.path(STEM).write_bytes(png(edited()))
+    entry = find(store)
+    assert entry is not None
+    assert (entry.origin, entry.verdict, entry.confidence) == ("edited", "accepted", 0.0)
+    store.flush()
+    assert find(MaskStore(tmp_path), key="c" * 64) == entry
 
 
 def test_forgetting_reaches_the_disk(tmp_path: Path) -> None:
@@ -257,9 +280,11 @@ def _inverted_alpha() -> bytes:
     [
         *(png(edited(), mode) for mode in ("1", "L", "P", "RGB", "RGBA", "LA")),
         png(np.where(edited() > 0, 130, 120).astype(np.uint8)),
+        png(edited() // 255),
+        png(np.kron(edited(), np.ones((2, 2), np.uint8))),
         _inverted_alpha(),
     ],
-    ids=["1", "L", "P", "RGB", "RGBA", "LA", "greys", "erased"],
+    ids=["1", "L", "P", "RGB", "RGBA", "LA", "greys", "0 and 1", "twice the size", "erased"],
 )
 @pytest.mark.parametrize("found", [ACCEPTED, REJECTED])
 def test_an_edit_is_kept(tmp_path: Path, data: bytes, found: PersonMask) -> None:
@@ -269,9 +294,9 @@ def test_an_edit_is_kept(tmp_path: Path, data: bytes, found: PersonMask) -> None
     store.path(STEM).write_bytes(data)
     entry = find(store)
     assert entry is not None
-    assert (entry.verdict, entry.reason, entry.area) == ("accepted", "edited", 0.625)
-    np.testing.assert_array_equal(read_mask(store.path(STEM)), edited() > 0)
-    assert store.path(STEM).read_bytes()[24] == 1
+    assert (entry.verdict, entry.origin, entry.area) == ("accepted", "edited", 0.625)
+    np.testing.assert_array_equal(read_mask(store.path(STEM), SHAPE), edited() > 0)
+    assert store.path(STEM).read_bytes() == data
     assert not store.damaged
 
 
@@ -284,8 +309,8 @@ def test_an_edit_outlives_new_weights_but_not_a_new_image(tmp_path: Path) -> Non
     again = MaskStore(tmp_path)
     assert find(again, key="d" * 64) == entry == again.entries[STEM]
     assert not again.damaged
-    assert find(again, image="e" * 64) is None
-    assert again.damaged == {"edit of an image that changed": 1}
+    with pytest.raises(OutputError, match=f"{STEM}.png: its image has changed"):
+        find(again, image="e" * 64)
 
 
 def test_an_edit_can_be_edited_and_undone(tmp_path: Path) -> None:
@@ -308,7 +333,7 @@ def test_an_all_black_edit_rejects_the_image(tmp_path: Path) -> None:
     entry = find(store)
     store.flush()
     assert entry is not None
-    assert (entry.verdict, entry.reason) == ("rejected", "edited")
+    assert (entry.verdict, entry.reason) == ("rejected", "no_person")
     assert find(MaskStore(tmp_path)) == entry
 
 
@@ -333,4 +358,12 @@ def test_reading_no_mask_is_one_clear_line(tmp_path: Path, data: bytes | None) -
     if data is not None:
         path.write_bytes(data)
     with pytest.raises(OutputError, match=r"mask\.png: mask cannot be read"):
-        read_mask(path)
+        read_mask(path, SHAPE)
+
+
+def test_an_imported_mask_is_kept_like_an_edit(tmp_path: Path) -> None:
+    store = MaskStore(tmp_path)
+    entry = store.adopt(STEM, IMAGE, KEY, ACCEPTED, "cvat.json")
+    store.flush()
+    assert find(MaskStore(tmp_path), key="c" * 64) == entry
+    assert (entry.origin, entry.edited, entry.computed) == ("cvat.json", False, False)
