@@ -7,7 +7,7 @@ import numpy as np
 
 from pipelines.segmenter.pictures import F32, U8
 
-GREY_SHARE = 0.3
+GREY_SHARE = 0.35
 """Share of samples without colour: night cameras, infrared, old archives."""
 
 

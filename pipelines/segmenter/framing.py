@@ -23,7 +23,7 @@ def window(rng: np.random.Generator, box: Box, aspect: float) -> Box:
     """
     x0, y0, x1, y1 = box
     width, height = x1 - x0, y1 - y0
-    loose = rng.choice([0.02, 0.07, 0.16, 0.28], p=[0.3, 0.35, 0.25, 0.1])
+    loose = rng.choice([0.02, 0.07, 0.16, 0.28], p=[0.27, 0.33, 0.27, 0.13])
     left, top, right, bottom = np.abs(rng.normal(loose, 0.4 * loose + 0.01, 4))
     if rng.random() < 0.25:
         top, bottom = _cut(rng, top, bottom)

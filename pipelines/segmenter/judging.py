@@ -41,9 +41,12 @@ class Verdict:
         return {name: round(value, 4) for name, value in asdict(self).items()}
 
 
-def judge(network: nn.Module, size: tuple[int, int], people: MaskedImages) -> Verdict:
+def judge(
+    network: nn.Module, size: tuple[int, int], people: MaskedImages, device: str = "cpu"
+) -> Verdict:
     """Run a network in training through the product's own segmenter and compare."""
-    return compare(Segmenter.for_network(network, size, MaskSettings(threshold=0.5)), people)
+    settings = MaskSettings(threshold=0.5)
+    return compare(Segmenter.for_network(network, size, settings, device=device), people)
 
 
 def compare(segmenter: Segmenter, people: MaskedImages) -> Verdict:

@@ -1,9 +1,9 @@
-"""Natural people and natural backgrounds of another camera network, by the network in training.
+"""Natural people and natural backgrounds of another camera network, labelled by a larger network.
 
 Composites show people with other people's surroundings, and photos come from other cameras than
-the crops that the segmenter is for. Half-way, the network labels natural crops: it sees each in
-four views, and where their masks agree, every pixel on which all four agree becomes known.
-With its person filled in, the same crop is a natural background.
+the crops that the segmenter is for. A teacher labels natural crops: it sees each in four views,
+and where their masks agree, every pixel on which all four agree becomes known. With its person
+filled in, the same crop is a natural background.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ class Labels:
             return cls(*(tuple(stored[name]) for name in ("images", "labels", "backgrounds")))
 
 
-def segment_with(network: nn.Module, size: tuple[int, int]) -> Segment:
+def segment_with(network: nn.Module, size: tuple[int, int], device: str = "cpu") -> Segment:
     """Return a function that masks images with a network in training."""
     settings = MaskSettings(confidence=0.4, threshold=0.5)
-    segmenter = Segmenter.for_network(network, size, settings)
+    segmenter = Segmenter.for_network(network, size, settings, device=device)
 
     def segment(images: Sequence[U8]) -> Iterable[U8 | None]:
         for found in segmenter.segment(images):

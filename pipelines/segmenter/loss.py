@@ -64,11 +64,12 @@ def _mask_losses(
     if not len(image):
         return prototypes.sum() * 0, prototypes.sum() * 0
     limit = ANCHORS_PER_BATCH_IMAGE * len(prototypes)
-    keep = torch.randperm(len(image), generator=generator)[:limit]
+    keep = torch.randperm(len(image), generator=generator)[:limit].to(image.device)
     image, anchor = image[keep], anchor[keep]
     coefficients = predictions["mask_coefficient"].permute(0, 2, 1)[image, anchor]
     low = torch.einsum("kc,kchw->khw", coefficients, prototypes[image])
-    first = torch.searchsorted(batch["batch_idx"].contiguous(), torch.arange(len(prototypes)))
+    images = torch.arange(len(prototypes), device=prototypes.device)
+    first = torch.searchsorted(batch["batch_idx"].contiguous(), images)
     person = first[image] + target_index[image, anchor]
     truth = batch["opacity"][person].float() / 255
     weight = batch["weight"][person].float()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 import yaml
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from pipelines.segmenter.composites import Sources, compose
 from pipelines.segmenter.judging import judge
@@ -24,6 +25,7 @@ from pipelines.segmenter.loss import PersonLoss
 from pipelines.segmenter.pictures import U8, box_of
 from pipelines.segmenter.sources import MaskedImages
 from pipelines.segmenter.starting import start_from
+from visnet_aug.hardware import computes_in_bf16
 
 log = logging.getLogger("train_person_segmenter")
 WARM_UP_STEPS = 200
@@ -47,6 +49,8 @@ class TrainingSettings:
         learning_rate: AdamW's peak rate; rises over ``WARM_UP_STEPS``, then falls as a cosine.
         weight_decay: AdamW's, on weights of convolutions only.
         seed: Of the samples and of the initial weights.
+        workers: Processes that compose samples. The samples do not depend on their number.
+        device: The torch device that trains.
     """
 
     steps: int
@@ -54,6 +58,8 @@ class TrainingSettings:
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
     seed: int = 0
+    workers: int = 1
+    device: str = "cpu"
 
 
 def build_network(architecture: dict[str, Any]) -> nn.Module:
@@ -72,7 +78,9 @@ class _Batches(IterableDataset[dict[str, Tensor]]):
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         cv2.setNumThreads(1)
-        for step in range(self._first, self._last):
+        worker = get_worker_info()
+        own, workers = (worker.id, worker.num_workers) if worker else (0, 1)
+        for step in range(self._first + own, self._last, workers):
             yield self._batch(np.random.default_rng((self._settings.seed, step)))
 
     def _batch(self, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -113,11 +121,10 @@ def train(
     out: Path,
     *,
     start: Path | None = None,
-    until: int | None = None,
 ) -> nn.Module:
     """Train, judging on ``held_out`` as it goes; return the averaged network.
 
-    A run that was cut off, or that stopped at ``until``, goes on from ``out/last.pt``.
+    A run that was cut off goes on from ``out/last.pt``.
 
     Args:
         architecture: Ultralytics model YAML, with our ``input: [height, width]``.
@@ -126,12 +133,10 @@ def train(
         settings: Length, rate, seed.
         out: Folder for the checkpoint and ``metrics.jsonl``.
         start: Weights of another network to begin from, wherever layers agree.
-        until: Stop before this step, in the middle of the schedule.
     """
     out.mkdir(parents=True, exist_ok=True)
     (out / "architecture.yaml").write_text(yaml.safe_dump(architecture, sort_keys=False))
     torch.manual_seed(settings.seed)
-    last = min(until or settings.steps, settings.steps)
     network = build_network(architecture)
     if start is not None and not (out / "last.pt").exists():
         rng = np.random.default_rng(settings.seed)
@@ -139,26 +144,28 @@ def train(
         log.info("%d layers from %s", start_from(network, start, _pixels(images)), start)
     run = _Run(network, settings, out)
     loader = DataLoader(
-        _Batches(sources, settings, run.step, last),
+        _Batches(sources, settings, run.step, settings.steps),
         batch_size=None,
-        num_workers=1,
+        num_workers=settings.workers,
         prefetch_factor=8,
-        multiprocessing_context="spawn",  # OpenCV's threads do not survive a fork
+        multiprocessing_context="fork",  # shares the sources, a gigabyte
+        pin_memory=settings.device != "cpu",
     )
     size = (architecture["input"][0], architecture["input"][1])
     began = time.monotonic()
-    parts_sum: dict[str, float] = {}
+    recent: list[dict[str, Tensor]] = []
     for batch in loader:
-        parts = run.advance(batch)
-        parts_sum = {k: parts_sum.get(k, 0.0) + float(v.detach()) for k, v in parts.items()}
+        recent.append(run.advance(batch))
         if run.step % LOG_EVERY_STEPS == 0:
-            rate = LOG_EVERY_STEPS * settings.batch / (time.monotonic() - began)
-            means = {k: round(v / LOG_EVERY_STEPS, 4) for k, v in parts_sum.items()}
-            run.log(means, per_second=round(rate))
-            began, parts_sum = time.monotonic(), {}
-        if run.step % JUDGE_EVERY_STEPS == 0 or run.step == last:
+            means = {k: float(torch.stack([one[k] for one in recent]).mean()) for k in recent[0]}
+            if not all(map(math.isfinite, means.values())):
+                raise FloatingPointError(f"step {run.step}: loss {means}")
+            rate = len(recent) * settings.batch / (time.monotonic() - began)
+            run.log({k: round(v, 4) for k, v in means.items()}, per_second=round(rate))
+            began, recent = time.monotonic(), []
+        if run.step % JUDGE_EVERY_STEPS == 0 or run.step == settings.steps:
             run.save()
-            run.log(judge(run.average, size, held_out).as_dict())
+            run.log(judge(run.average, size, held_out, settings.device).as_dict())
             began = time.monotonic()
     return run.average
 
@@ -172,6 +179,7 @@ class _Run:
     """Everything that a cut-off run needs to go on, and the step itself."""
 
     def __init__(self, network: nn.Module, settings: TrainingSettings, out: Path) -> None:
+        network.to(settings.device)
         self._network, self._settings, self._out = network, settings, out
         self.average = copy.deepcopy(network).eval()
         decayed = [p for p in network.parameters() if p.ndim > 1 and p.requires_grad]
@@ -184,29 +192,29 @@ class _Run:
         self._loss = PersonLoss(network)
         self.step = 0
         if (out / "last.pt").exists():
-            self._load(torch.load(out / "last.pt", weights_only=True))
+            state = torch.load(out / "last.pt", weights_only=True, map_location=settings.device)
+            self._load(state)
 
     def advance(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Take one step and return the parts of the loss."""
         for group in self._optimiser.param_groups:
             group["lr"] = self._rate()
+        device = torch.device(self._settings.device)
+        batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
         images = _pixels(batch["images"])
         self._network.train()
-        fast = bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-        with torch.autocast("cpu", torch.bfloat16, enabled=fast):
+        with torch.autocast(device.type, torch.bfloat16, enabled=computes_in_bf16(device)):
             predictions = self._network(images.to(memory_format=torch.channels_last))
         generator = torch.Generator().manual_seed(self._settings.seed << 32 | self.step)
         parts = self._loss(predictions, batch, generator)
         total = torch.stack(list(parts.values())).sum()
-        if not torch.isfinite(total):
-            raise FloatingPointError(f"step {self.step}: loss {parts}")
         self._optimiser.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         nn.utils.clip_grad_norm_(self._network.parameters(), 10.0)
         self._optimiser.step()
         self.step += 1
         self._follow()
-        return parts
+        return {name: part.detach() for name, part in parts.items()}
 
     def _rate(self) -> float:
         """Linear warm-up, then half a cosine to a hundredth of the peak."""
@@ -218,12 +226,15 @@ class _Run:
     def _follow(self) -> None:
         """Move the averaged copy towards the network."""
         decay = min(AVERAGE_DECAY, (1 + self.step) / (10 + self.step))
-        new = self._network.state_dict()
-        for name, old in self.average.state_dict().items():
-            if old.is_floating_point():
-                old.lerp_(new[name], 1 - decay)
-            else:
-                old.copy_(new[name])
+        pairs = list(zip(self._network.state_dict().values(), self._followers(), strict=True))
+        moving = [(new, old) for new, old in pairs if old.is_floating_point()]
+        torch._foreach_lerp_([old for _, old in moving], [new for new, _ in moving], 1 - decay)
+        for new, old in pairs:
+            if not old.is_floating_point():
+                old.copy_(new)
+
+    def _followers(self) -> list[Tensor]:
+        return list(self.average.state_dict().values())
 
     def log(self, values: dict[str, float], **more: float) -> None:
         """Append a line to ``metrics.jsonl`` and print it."""

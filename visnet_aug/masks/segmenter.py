@@ -97,8 +97,9 @@ class Segmenter:
         input_size: tuple[int, int],
         settings: MaskSettings = _DEFAULTS,
         classes: Sequence[int] = (0,),
+        device: str = "cpu",
     ) -> Segmenter:
-        """Return a segmenter with a copy of a network that is in training, on the CPU.
+        """Return a segmenter with a copy of a network that is in training.
 
         Args:
             network: An Ultralytics ``SegmentationModel``.
@@ -106,11 +107,12 @@ class Segmenter:
             settings: How masks are cleaned and judged.
             classes: Indices of the classes to look for; the confidence of an instance is that of
                 the likeliest of them.
+            device: Where it runs, as for the class.
         """
         own: Any = copy.deepcopy(network).eval()
         segmenter = cls.__new__(cls)
         loaded = LoadedNetwork(own.fuse(verbose=False), input_size, classes)
-        segmenter._use(loaded, "cpu", settings)
+        segmenter._use(loaded, device, settings)
         return segmenter
 
     def _use(self, loaded: LoadedNetwork, device: str, settings: MaskSettings) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 BUILTIN = "builtin"
 BUILTIN_FILE = Path(__file__).parent / "weights" / "person.safetensors"
-BUILTIN_SHA256 = "693618e32a360b63f403763b0e90e659957bb236717e39d24abd1310cb4ecf98"
+BUILTIN_SHA256 = "75e3475cfc50773ed2c400c001dce2bb9811b8bdad0c3576ce43533857723a24"
 
 OFFICIAL_NAME = re.compile(r"yolov8[nsmlx]-seg\.pt")
 OFFICIAL_INPUT = (256, 128)
