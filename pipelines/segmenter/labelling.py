@@ -77,7 +77,11 @@ def segment_with(network: nn.Module, size: tuple[int, int], device: str = "cpu")
 
 
 def label(segment: Segment, images: Sequence[U8]) -> Labels:
-    """Label natural crops, all of one size, with a network's own masks."""
+    """Label natural crops, all of one size, with a network's own masks.
+
+    Raises:
+        ValueError: On no crop do the views agree.
+    """
     kept: list[U8] = []
     labels: list[U8] = []
     backgrounds: list[U8] = []
@@ -92,6 +96,8 @@ def label(segment: Segment, images: Sequence[U8]) -> Labels:
             known = (share == 0) | (share == 1)
             kept.append(image)
             labels.append((255 * np.dstack([share, known])).astype(np.uint8))
+    if not kept:
+        raise ValueError(f"the teacher labelled none of {len(images)} crops; train it longer")
     log.info("labelled %d of %d natural crops", len(kept), len(images))
     return Labels(tuple(kept), tuple(labels), tuple(backgrounds))
 

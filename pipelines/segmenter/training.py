@@ -113,6 +113,20 @@ def relative_box(opacity: U8) -> tuple[float, float, float, float]:
     return (x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height
 
 
+def load_batches(
+    sources: Sources, settings: TrainingSettings, first: int
+) -> DataLoader[dict[str, Tensor]]:
+    """Compose the batches from ``first`` to the last step, in ``settings.workers`` processes."""
+    return DataLoader(
+        _Batches(sources, settings, first, settings.steps),
+        batch_size=None,
+        num_workers=settings.workers,
+        prefetch_factor=8,
+        multiprocessing_context="fork",  # shares the sources, a gigabyte
+        pin_memory=settings.device != "cpu",
+    )
+
+
 def train(
     architecture: dict[str, Any],
     sources: Sources,
@@ -143,18 +157,10 @@ def train(
         images = np.stack([compose(rng, sources).image for _ in range(START_IMAGES)])
         log.info("%d layers from %s", start_from(network, start, _pixels(images)), start)
     run = _Run(network, settings, out)
-    loader = DataLoader(
-        _Batches(sources, settings, run.step, settings.steps),
-        batch_size=None,
-        num_workers=settings.workers,
-        prefetch_factor=8,
-        multiprocessing_context="fork",  # shares the sources, a gigabyte
-        pin_memory=settings.device != "cpu",
-    )
     size = (architecture["input"][0], architecture["input"][1])
     began = time.monotonic()
     recent: list[dict[str, Tensor]] = []
-    for batch in loader:
+    for batch in load_batches(sources, settings, run.step):
         recent.append(run.advance(batch))
         if run.step % LOG_EVERY_STEPS == 0:
             means = {k: float(torch.stack([one[k] for one in recent]).mean()) for k in recent[0]}

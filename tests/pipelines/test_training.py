@@ -89,17 +89,41 @@ class TestStart:
 
 
 class TestTraining:
-    def test_goes_on_where_it_stopped(
-        self, tiny: dict[str, Any], sources: Sources, people: MaskedImages, tmp_path: Path
+    def test_goes_on_where_it_was_cut_off(
+        self,
+        tiny: dict[str, Any],
+        sources: Sources,
+        people: MaskedImages,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        """Stopped half-way and started again: the same weights as straight through."""
+        """Cut off after a checkpoint and started again: the same weights as straight through."""
         torch.set_num_threads(1)  # with more, sums in the backward pass come in any order
-        settings = training.TrainingSettings(steps=4, batch=4)
+        monkeypatch.setattr(training, "JUDGE_EVERY_STEPS", 2)
+        settings = training.TrainingSettings(steps=5, batch=4)
         straight = training.train(tiny, sources, people, settings, tmp_path / "straight")
-        training.train(tiny, sources, people, settings, tmp_path / "cut", until=2)
+        advance = training._Run.advance
+
+        def cut_off(run: training._Run, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+            if run.step == 3:
+                raise KeyboardInterrupt
+            return advance(run, batch)
+
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(training._Run, "advance", cut_off)
+            training.train(tiny, sources, people, settings, tmp_path / "cut")
         resumed = training.train(tiny, sources, people, settings, tmp_path / "cut")
         for name, tensor in straight.state_dict().items():
             assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+    @pytest.mark.parametrize("workers", [1, 2, 3])
+    def test_samples_do_not_depend_on_the_workers(self, sources: Sources, workers: int) -> None:
+        settings = training.TrainingSettings(steps=5, batch=2, workers=workers)
+        batches = list(training.load_batches(sources, settings, 1))
+        assert len(batches) == 4
+        for step, batch in enumerate(batches, start=1):
+            alone = next(iter(training._Batches(sources, settings, step, step + 1)))
+            assert torch.equal(batch["images"], alone["images"])
 
     def test_export_gives_the_same_masks(
         self, tiny: dict[str, Any], people: MaskedImages, tmp_path: Path
@@ -145,12 +169,12 @@ class TestLabels:
         assert labels.backgrounds[0].max() == 0
 
     def test_drop_what_views_disagree_on(self, images: list[np.ndarray]) -> None:
-        assert not label(self.left, images).labels
+        with pytest.raises(ValueError, match="labelled none of 2 crops"):
+            label(self.left, images)
 
-    def test_rejected_masks_label_nothing(self, images: list[np.ndarray]) -> None:
-        labels = label(lambda views: [None for _ in views], images)
-        assert not labels.labels
-        assert not labels.backgrounds
+    def test_a_teacher_that_labels_nothing_is_an_error(self, images: list[np.ndarray]) -> None:
+        with pytest.raises(ValueError, match="labelled none of 2 crops"):
+            label(lambda views: [None for _ in views], images)
 
     def test_come_back_from_the_disk(self, images: list[np.ndarray], tmp_path: Path) -> None:
         labels = label(self.bright, images)
