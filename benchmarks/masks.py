@@ -5,8 +5,8 @@ r"""How good and how fast segmenters are, on this machine, side by side.
 
 Quality: masks against exact ones, of people whom no training of ours saw. They are the tenth of
 street-photos that is kept for judging, cut to crops of 64x128 (tight and loose, in colour, in
-grey, in bad light) and at their own resolution, and composites of them with other people, on
-other backgrounds. The reference masks of person-masks, which are loose, are a check only.
+grey), at their own resolution, in any framing and light, and composites of them with other people,
+on other backgrounds. The reference masks of person-masks, which are loose, are a check only.
 
 The judge: how well the predicted quality tells bad masks from good ones, and what rejecting by it
 leaves. Speed: decoded crop to judged mask on one thread, images a second, all weights in turn in
@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -51,7 +52,7 @@ from visnet_aug.progress import Advance
 from visnet_aug.recipe import Recipe
 
 ROUNDS = 9
-COMPOSITES = 1000
+DRAWN = 1000
 BAD = 0.7
 """An IoU below this makes a bad mask."""
 
@@ -85,7 +86,9 @@ def main(
         info = describe_weights(name)
         print(f"weights   {name}: {segmenter.dtype}, sha256 {info.sha256}")
     print_quality(segmenters, sets)
-    for segmenter in segmenters.values():
+    for name in names:
+        unjudged = settings.model_copy(update={"quality": 0.0, "max_rival": 1.0})
+        segmenter = Segmenter(name, "cpu", unjudged, threads=1)
         if segmenter.quality is not None:
             print_judge(segmenter, sets)
     print_speed(segmenters, list(sets["street, tight"].images))
@@ -109,8 +112,7 @@ def judged_sets(
         backgrounds=((0.7, bare), (0.3, tuple(map(picture, distractors)))),
         size=(128, 64),
     )
-    images, masks = zip(*islice(samples(clutter, seed=0), COMPOSITES), strict=True)
-    named = tuple(str(i) for i in range(COMPOSITES))
+    streets = replace(clutter, scenes=((1.0, exact_scenes(people, are_crops=False)),))
     return {
         "street, tight": tight,
         "street, loose": loose,
@@ -118,9 +120,15 @@ def judged_sets(
         "street, own, loose": cropped(people, 0.15, None),
         "street, tight, grey": without_colour(tight),
         "street, loose, grey": without_colour(loose),
-        "composites": MaskedImages(images, masks, named),
+        "street, any framing and light": _draw(streets),
+        "composites": _draw(clutter),
         "Market references (loose)": crops,
     }
+
+
+def _draw(sources: Sources) -> MaskedImages:
+    images, masks = zip(*islice(samples(sources, seed=0), DRAWN), strict=True)
+    return MaskedImages(images, masks, tuple(map(str, range(DRAWN))))
 
 
 def print_quality(segmenters: Mapping[str, Segmenter], sets: Mapping[str, MaskedImages]) -> None:
@@ -139,7 +147,7 @@ def print_quality(segmenters: Mapping[str, Segmenter], sets: Mapping[str, Masked
 def print_judge(segmenter: Segmenter, sets: Mapping[str, MaskedImages]) -> None:
     """Print how well quality and confidence tell bad masks, and what is left when rejecting."""
     assert segmenter.quality is not None
-    for name in ("street, tight", "street, loose", "composites"):
+    for name in ("street, tight", "street, loose", "street, any framing and light", "composites"):
         ratings = rate(segmenter, sets[name].images, sets[name].masks)
         quality, bad = segmenter.quality(ratings.features), ratings.iou < BAD
         confidence = ratings.features[:, 0]

@@ -61,6 +61,9 @@ NATURAL_STEP = 2
 RATED_SAMPLES = 6000
 """Masks from which the quality model learns."""
 
+UNJUDGED = MaskSettings(quality=0.0, max_rival=1.0)
+"""The model of quality learns from masks that it would reject, too."""
+
 log = logging.getLogger("train_person_segmenter")
 
 folder = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -126,7 +129,7 @@ def main(
         label(segment, natural[::NATURAL_STEP]).save(stored)
     second = second_sources(sources, Labels.load(stored))
     network = train(small, second, judged, settings, out, start=start)
-    segmenter = Segmenter.for_network(network, small_size, MaskSettings(threshold=0.5))
+    segmenter = Segmenter.for_network(network, small_size, UNJUDGED)
     quality = fit(rate_samples(segmenter, second, RATED_SAMPLES, seed + 1), seed)
     sha256 = export(network, small, out / "person.safetensors", quality)
     log.info("%s", judge(network, small_size, judged).as_dict())

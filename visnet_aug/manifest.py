@@ -70,6 +70,8 @@ class ManifestRow:
         mask: The person mask, relative to the manifest's folder, or ``None``.
         mask_area: Share of the image that the mask covers, 0 to 1; with ``mask`` only.
         mask_confidence: The segmenter's confidence, 0 to 1; with ``mask`` only.
+        mask_quality: Predicted IoU of the mask with the true one, 0 to 1; ``None`` for a mask that
+            a person or another tool made, or that weights without such a prediction made.
         width: Pixels.
         height: Pixels.
         sha256: Hex digest of the file's bytes.
@@ -98,6 +100,7 @@ class ManifestRow:
     mask: str | None
     mask_area: float | None
     mask_confidence: float | None
+    mask_quality: float | None
     width: int
     height: int
     sha256: str
@@ -287,15 +290,15 @@ def _check_row(row: ManifestRow, where: str) -> None:
     if row.pid < 1 and row.split not in _NOBODY:
         refuse("pid", f"{row.pid} is nobody's, which only {' and '.join(_NOBODY)} may hold")
     for name in _AUGMENTED:
-        if augmented and getattr(row, name) is None:
-            refuse(name, "empty for an augmented image")
-        if not augmented and getattr(row, name) is not None:
-            refuse(name, "filled for an original")
+        if (getattr(row, name) is None) == augmented:
+            refuse(name, "empty for an augmented image" if augmented else "filled for an original")
     if augmented and row.mask is None:
         refuse("mask", "empty for an augmented image")
     for name in _MASK:
         if (getattr(row, name) is None) != (row.mask is None):
             refuse(name, f"{', '.join(_MASK)} are given together or not at all")
+    if row.mask_quality is not None and row.mask is None:
+        refuse("mask_quality", "filled where there is no mask")
 
 
 def _format_cell(name: str, value: object, where: str) -> str:
@@ -389,6 +392,7 @@ _PARSERS: Final[tuple[Callable[[str], Any], ...]] = (
     _optional(_relative_path),  # mask
     _optional(_share),  # mask_area
     _optional(_share),  # mask_confidence
+    _optional(_share),  # mask_quality
     _integer(1),  # width
     _integer(1),  # height
     _matching(_SHA256, "64 hex digits"),  # sha256

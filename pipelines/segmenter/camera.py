@@ -16,7 +16,8 @@ def spoil(rng: np.random.Generator, pixels: F32) -> U8:
     if rng.random() < 0.5:
         pixels = recolour(rng, pixels)
     if rng.random() < 0.3:
-        pixels = 255 * (np.clip(pixels, 0, 255) / 255) ** np.float32(np.exp(rng.normal(0, 0.4)))
+        gamma = np.float32(np.exp(rng.normal(0, 0.4)))
+        pixels = np.float32(255) * (np.clip(pixels, 0, 255) / np.float32(255)) ** gamma
     if rng.random() < 0.08:
         pixels = _lamp(rng, pixels)
     grey = rng.random() < GREY_SHARE

@@ -112,7 +112,7 @@ def _start(rng: np.random.Generator, sources: Sources) -> tuple[F32, list[_Layer
     matrix = to_crop(view, sources.size, float(rng.normal(0, 2)), bool(rng.random() < 0.5))
     canvas = warp(scene.image, matrix, sources.size).astype(np.float32)
     label = warp(scene.label, matrix, sources.size, (0, 255))
-    opacity = label[..., 0].astype(np.float32) / 255
+    opacity = label[..., 0].astype(np.float32) / np.float32(255)
     known = np.where(label[..., 1] > 250, 255, 0).astype(np.uint8)
     return canvas, [_Layer(canvas * opacity[..., None], opacity, known)]
 
@@ -153,7 +153,7 @@ def _cutout(rng: np.random.Generator, sources: Sources, *, aside: bool = False) 
         matrix = _about(matrix, scale, (width / 2, height * 0.9))
         matrix[:, 2] += (shift, float(rng.normal(0, 0.05)) * height)
     cut = warp(source, matrix, sources.size, (0, 0, 0, 0)).astype(np.float32)
-    colours, opacity = cut[..., :3], cut[..., 3] / 255
+    colours, opacity = cut[..., :3], cut[..., 3] / np.float32(255)
     if rng.random() < 0.4:
         colours = recolour(rng, colours) * opacity[..., None]
     known = np.full(sources.size, 255, np.uint8)
@@ -185,7 +185,7 @@ def _camouflage(rng: np.random.Generator, canvas: F32, layer: _Layer) -> F32:
         return canvas
     person = layer.colours[part].sum((0, 1)) / total
     shift = (person - canvas.mean((0, 1))) * np.float32(rng.uniform(0.5, 1.0))
-    return np.clip(canvas + shift.astype(np.float32), 0, 255)
+    return np.asarray(np.clip(canvas + shift.astype(np.float32), 0, 255))
 
 
 def _shadow(rng: np.random.Generator, canvas: F32, layer: _Layer) -> F32:

@@ -70,8 +70,10 @@ def segment_with(network: nn.Module, size: tuple[int, int], device: str = "cpu")
 
     def segment(images: Sequence[U8]) -> Iterable[U8 | None]:
         for found in segmenter.segment(images):
-            accepted = found.accepted and found.mask is not None
-            yield np.where(found.mask, 255, 0).astype(np.uint8) if accepted else None
+            if found.accepted and found.mask is not None:
+                yield np.where(found.mask, 255, 0).astype(np.uint8)
+            else:
+                yield None
 
     return segment
 

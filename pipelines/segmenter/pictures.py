@@ -65,7 +65,7 @@ def box_of(opacity: U8) -> Box:
     Raises:
         ValueError: Nothing is.
     """
-    rows, columns = (opacity > 127).any(1).nonzero()[0], (opacity > 127).any(0).nonzero()[0]
+    rows, columns = (np.flatnonzero((opacity > 127).any(axis)) for axis in (1, 0))
     if not len(rows):
         raise ValueError("a mask without a person")
     return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)

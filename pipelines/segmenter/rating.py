@@ -18,8 +18,7 @@ from torch import Tensor
 
 from pipelines.segmenter.composites import Sources, compose
 from pipelines.segmenter.pictures import U8
-from visnet_aug.masks.person import choose_person
-from visnet_aug.masks.quality import FEATURES, QualityModel, mask_features
+from visnet_aug.masks.quality import FEATURES, QualityModel
 from visnet_aug.masks.segmenter import BATCH, Segmenter
 
 UNITS = 6
@@ -42,32 +41,23 @@ class Ratings:
 
 def rate(segmenter: Segmenter, images: Sequence[U8], masks: Sequence[U8]) -> Ratings:
     """Measure a segmenter's masks of images whose masks (0-255) are known; skips rejected ones."""
-    features, overlaps = [], []
+    features: list[Rows] = []
+    overlaps: list[float] = []
     for first in range(0, len(images), BATCH):
         part = images[first : first + BATCH]
         found = zip(*segmenter.candidates(part), strict=True)
-        for image, truth, candidates in zip(part, masks[first:], found, strict=False):
-            one = segmenter.choose(image, *candidates)
-            if one.accepted and one.mask is not None:
+        for image, truth, (scores, boxes, coefficients, prototypes) in zip(
+            part, masks[first:], found, strict=False
+        ):
+            one, measured = segmenter.choose_measured(
+                image, scores, boxes, coefficients, prototypes
+            )
+            if one.accepted and one.mask is not None and measured is not None:
                 person = truth > 127
-                features.append(_features(image, *candidates, segmenter.input_size))
-                overlaps.append((one.mask & person).sum() / max((one.mask | person).sum(), 1))
+                features.append(measured)
+                both, either = int((one.mask & person).sum()), int((one.mask | person).sum())
+                overlaps.append(both / max(either, 1))
     return Ratings(np.array(features, np.float32), np.array(overlaps, np.float32))
-
-
-def _features(
-    image: U8,
-    scores: Rows,
-    boxes: Rows,
-    coefficients: Rows,
-    prototypes: Rows,
-    size: tuple[int, int],
-) -> Rows:
-    """Measure the mask that the product chooses among one image's candidates."""
-    height, width = size
-    chosen = choose_person(boxes, scores, size)
-    logits = np.moveaxis(prototypes @ coefficients.T, -1, 0)
-    return mask_features(logits, boxes / (width, height, width, height), scores, chosen or 0, image)
 
 
 def samples(sources: Sources, seed: int) -> Iterator[tuple[U8, U8]]:
@@ -102,7 +92,7 @@ def fit(ratings: Ratings, seed: int) -> QualityModel:
         logits = _affine(torch.tanh(_affine(inputs, hidden)), output)
         loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         optimiser.step()
     arrays = (hidden.detach().numpy(), output.detach().numpy())
     return QualityModel(mean, scale.astype(np.float32), *arrays)

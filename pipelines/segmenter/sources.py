@@ -53,9 +53,11 @@ class MaskedImages:
     def pick(self, chosen: npt.NDArray[np.bool_]) -> MaskedImages:
         """Return those where ``chosen`` is true."""
         kept = np.flatnonzero(chosen)
-        fields = (self.images, self.masks, self.names)
-        images, masks, names = (tuple(field[i] for i in kept) for field in fields)
-        return MaskedImages(images, masks, names)
+        return MaskedImages(
+            tuple(self.images[i] for i in kept),
+            tuple(self.masks[i] for i in kept),
+            tuple(self.names[i] for i in kept),
+        )
 
 
 @dataclass(frozen=True)
@@ -206,4 +208,4 @@ def _distance(mask: U8) -> npt.NDArray[np.float32]:
 def _ramp(distance: npt.NDArray[np.float32], middle: float, width: float) -> U8:
     """Return an opacity that rises from 0 to 255 over ``width`` pixels around ``middle``."""
     opacity = np.clip((distance - middle) / width + 0.5, 0, 1)
-    return np.rint(255 * opacity).astype(np.uint8)
+    return np.asarray(np.rint(255 * opacity), np.uint8)

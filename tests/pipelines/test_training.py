@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from pipelines.segmenter import training
 from pipelines.segmenter.composites import Sources
@@ -77,7 +78,8 @@ class TestStart:
         images = torch.rand(16, 3, 64, 32)
         assert start_from(network, tmp_path / "person.safetensors", images) > 20
         network.eval()
-        first, other = (n.model[:3](images) for n in (shipped, network))
+        one, two = (cast("nn.Sequential", n.model) for n in (shipped, network))
+        first, other = one[:3](images), two[:3](images)
         assert torch.allclose(first, other, atol=0.02)
 
     def test_leaves_layers_of_other_shapes(self, tiny: dict[str, Any], tmp_path: Path) -> None:
@@ -150,7 +152,7 @@ class TestLabels:
     @staticmethod
     def left(images: Sequence[np.ndarray]) -> Iterable[np.ndarray]:
         """Find the left half of every image: in the mirror, that is the other half."""
-        masks = [np.zeros(image.shape[:2], np.uint8) for image in images]
+        masks = [np.zeros((len(image), image.shape[1]), np.uint8) for image in images]
         for mask in masks:
             mask[:, : mask.shape[1] // 2] = 255
         return masks

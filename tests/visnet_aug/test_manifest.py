@@ -44,6 +44,7 @@ ORIGINAL = ManifestRow(
     mask="masks/0002_c1s1_000451_03.png",
     mask_area=0.25,
     mask_confidence=0.9,
+    mask_quality=None,
     width=64,
     height=128,
     sha256="0" * 64,
@@ -72,6 +73,7 @@ JUNK = replace(
     mask=None,
     mask_area=None,
     mask_confidence=None,
+    mask_quality=None,
 )
 ODD_NAMES = replace(
     AUGMENTED,
@@ -80,6 +82,7 @@ ODD_NAMES = replace(
     intensity=0.0,
     mask_area=1e-07,
     mask_confidence=1.0,
+    mask_quality=None,
     params={},
 )
 PROBE = replace(
@@ -129,7 +132,7 @@ def test_the_golden_file_reads_back() -> None:
 def test_the_columns_are_those_of_the_design() -> None:
     assert ",".join(COLUMNS) == (
         "path,split,pid,camid,sequence,frame,kind,source,copy,family,variant,intensity,seed,"
-        "params,mask,mask_area,mask_confidence,width,height,sha256"
+        "params,mask,mask_area,mask_confidence,mask_quality,width,height,sha256"
     )
 
 
@@ -189,6 +192,7 @@ def manifest_rows(draw: st.DrawFn) -> ManifestRow:
         mask=draw(paths) if masked else None,
         mask_area=draw(shares) if masked else None,
         mask_confidence=draw(shares) if masked else None,
+        mask_quality=draw(st.none() | shares) if masked else None,
         width=draw(st.integers(1, 9999)),
         height=draw(st.integers(1, 9999)),
         sha256=draw(sha256s),
@@ -235,6 +239,7 @@ def test_rows_survive_the_round_trip(
         *(("params", value) for value in ("{NaN:1}", "[" * 100_000)),
         *(("mask_area", value) for value in ("", "nan", "2")),
         *(("mask_confidence", value) for value in ("", "nan", "-1")),
+        *(("mask_quality", value) for value in ("nan", "-1", "1.1")),
         *(("width", value) for value in ("", "0", "-64", "64.0")),
         *(("height", value) for value in ("", "0", "-64", "64.0")),
         *(("sha256", value) for value in ("", "0" * 63, "0" * 65, "g" * 64, "A" * 64)),

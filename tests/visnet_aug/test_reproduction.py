@@ -202,7 +202,7 @@ def test_variations_spare_the_person(
 ) -> None:
     root = builds["feathered"]
     row = of_source(root)
-    mask = read_mask(root / str(row.mask))
+    mask = read_mask(root / str(row.mask), (row.height, row.width))
     source = decode_rgb((root / SOURCE).read_bytes())
     made = Replayer(root).vary(row, variation, tmp_path)
     assert (made.outcome, made.agrees) == ("variation", True)

@@ -83,7 +83,7 @@ def _row(root: Path, split: Any, pid: int, camid: int, data: bytes) -> ManifestR
     return ManifestRow(
         path=name, split=split, pid=pid, camid=camid, sequence=1, frame=0, kind="original",
         source=name, copy=None, family=None, variant=None, intensity=None, seed=None, params=None,
-        mask=None, mask_area=None, mask_confidence=None, width=16, height=32,
+        mask=None, mask_area=None, mask_confidence=None, mask_quality=None, width=16, height=32,
         sha256=hashlib.sha256(data).hexdigest(),
     )  # fmt: skip
 

@@ -79,6 +79,7 @@ _FIELDS: Final[Mapping[str, tuple[str, str]]] = {
     "mask": ("sc:Text", "The person mask, relative to this file's folder."),
     "mask_area": ("sc:Float", "Share of the image that the mask covers."),
     "mask_confidence": ("sc:Float", "The segmenter's confidence in the mask."),
+    "mask_quality": ("sc:Float", "Predicted IoU of the mask with the true one."),
     "width": ("sc:Integer", "Pixels."),
     "height": ("sc:Integer", "Pixels."),
     "sha256": ("sc:Text", "Checksum of the image's file, in hex."),

@@ -186,6 +186,7 @@ def make_row(image: Planned, written: Written, provenance: Provenance) -> Manife
         mask=f"{MASK_FOLDER}/{mask.stem}.png" if mask else None,
         mask_area=mask.area if mask else None,
         mask_confidence=mask.confidence if mask else None,
+        mask_quality=mask.mask_quality if mask else None,
         width=written.width,
         height=written.height,
         sha256=written.sha256,

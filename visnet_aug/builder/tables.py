@@ -138,6 +138,8 @@ def _rejected(dataset: Dataset, masks: MaskSummary) -> Iterator[RejectedRow]:
         if entry is not None and not entry.accepted:
             path = f"{dataset.folders[record.split]}/{record.name}"
             detail = f"area {entry.area:.3f}, confidence {entry.confidence:.3f}"
+            if entry.mask_quality is not None:
+                detail += f", quality {entry.mask_quality:.3f}"
             if (origin := dataset.origin(record)) != path:
                 detail += f", from {origin}"
             yield RejectedRow(path, record.split, "mask", entry.reason, detail)

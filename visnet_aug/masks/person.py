@@ -6,7 +6,7 @@ masks are bool H×W with True for the person, areas and heights are fractions of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
@@ -23,17 +23,26 @@ Probability: TypeAlias = npt.NDArray[np.float32]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 Pixels: TypeAlias = npt.NDArray[np.uint8]
 Reason: TypeAlias = Literal[
-    "no_person", "low_confidence", "too_small", "too_large", "too_short", "border"
+    "no_person",
+    "low_confidence",
+    "ambiguous",
+    "too_small",
+    "too_large",
+    "too_short",
+    "border",
+    "low_quality",
 ]
 
 REASONS: Final[Mapping[Reason, str]] = MappingProxyType(
     {
         "no_person": "nobody was found",
         "low_confidence": "the network's confidence is too low",
+        "ambiguous": "two people are equally likely to be the one",
         "too_small": "the mask covers too little of the image",
         "too_large": "the mask covers nearly all of the image",
         "too_short": "the mask is too short for a person",
         "border": "the mask runs along most of the image's border",
+        "low_quality": "the predicted quality of the mask is too low",
     }
 )
 """Every reason for not using a mask, in words."""
@@ -58,6 +67,8 @@ class PersonMask:
         area: Fraction of the image that the mask covers.
         confidence: Confidence of the chosen instance, in [0, 1]; 0 if nobody was found.
         reason: Why the mask is not used, one of the keys of `REASONS`; ``None`` if it is used.
+        quality: Predicted IoU with the true mask, in [0, 1]; ``None`` if nobody was found, or if
+            the weights contain no model that predicts it.
 
     Examples:
         >>> import numpy as np
@@ -72,6 +83,7 @@ class PersonMask:
     area: float
     confidence: float
     reason: Reason | None
+    quality: float | None = None
 
     @property
     def accepted(self) -> bool:
@@ -165,22 +177,52 @@ def clean_mask(probability: Probability, settings: MaskSettings) -> Mask:
     return mask.view(np.bool_)
 
 
-def judge_mask(mask: Mask, confidence: float, settings: MaskSettings) -> Reason | None:
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The chosen instance of a crop, decoded.
+
+    Attributes:
+        probability: float32 map of any size that covers the image.
+        confidence: In 0..1.
+        quality: Predicted IoU of its mask, ``None`` if nothing predicts it.
+        rival: How likely it is that the crop is about another person instead: the
+            `person_rank` of the best other one divided by the chosen one's, 0 if there is none.
+    """
+
+    probability: Probability
+    confidence: float
+    quality: float | None = None
+    rival: float = 0.0
+
+
+def judge_mask(
+    mask: Mask,
+    confidence: float,
+    settings: MaskSettings,
+    *,
+    quality: float | None = None,
+    rival: float = 0.0,
+) -> Reason | None:
     """Return why a mask cannot be used, or ``None`` if it can.
 
     Args:
         mask: bool H×W, cleaned.
         confidence: Confidence of its instance.
         settings: The limits.
+        quality: Predicted IoU; ``None`` is not judged.
+        rival: See `Instance`.
 
     Returns:
-        The first that applies of ``no_person`` (an empty mask), ``low_confidence``, ``too_small``,
-        ``too_large``, ``too_short`` and ``border``; otherwise ``None``.
+        The first that applies of ``no_person`` (an empty mask), ``low_confidence``, ``ambiguous``,
+        ``too_small``, ``too_large``, ``too_short``, ``border`` and ``low_quality``; otherwise
+        ``None``.
     """
     if not mask.any():
         return "no_person"
     if confidence < settings.confidence:
         return "low_confidence"
+    if rival > settings.max_rival:
+        return "ambiguous"
     area = mask_area(mask)
     if area < settings.min_area:
         return "too_small"
@@ -190,35 +232,30 @@ def judge_mask(mask: Mask, confidence: float, settings: MaskSettings) -> Reason 
         return "too_short"
     if _border_contact(mask) > settings.max_border:
         return "border"
+    if quality is not None and quality < settings.quality:
+        return "low_quality"
     return None
 
 
 def person_mask(
-    boxes: Boxes,
-    scores: Scores,
-    decode: Callable[[int], Probability],
-    shape: tuple[int, int],
-    settings: MaskSettings,
+    instance: Instance | None, shape: tuple[int, int], settings: MaskSettings
 ) -> PersonMask:
-    """Choose, decode, clean and judge: from instances to one mask.
+    """Clean and judge the mask of the chosen instance.
 
     Args:
-        boxes: float32 N×4, in pixels of the image.
-        scores: float32 N, confidences in 0..1.
-        decode: Returns the probability map of an instance, of any size that covers the image. It is
-            called only for the chosen instance.
+        instance: The chosen one; ``None`` if nobody was found.
         shape: Height and width of the image.
         settings: How to clean and judge.
 
     Returns:
         The mask at the image's size, with the verdict on it.
     """
-    index = choose_person(boxes, scores, shape)
-    if index is None:
+    if instance is None:
         return PersonMask(None, 0.0, 0.0, "no_person")
-    confidence = float(scores[index])
-    mask = clean_mask(resize_probability(decode(index), shape), settings)
-    return PersonMask(mask, mask_area(mask), confidence, judge_mask(mask, confidence, settings))
+    mask = clean_mask(resize_probability(instance.probability, shape), settings)
+    confidence, quality = instance.confidence, instance.quality
+    reason = judge_mask(mask, confidence, settings, quality=quality, rival=instance.rival)
+    return PersonMask(mask, mask_area(mask), confidence, reason, quality)
 
 
 def mask_area(mask: Mask) -> float:

@@ -10,7 +10,7 @@ Pure functions of arrays, without a network.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 
 from visnet_aug.masks.person import person_rank
-from visnet_aug.masks.refine import refine
 
 Array = npt.NDArray[np.float32]
 
@@ -53,6 +52,21 @@ OTHER_PERSON: Final = 0.4
 
 COMPANIONS: Final = 4
 """Anchors, best first, whose masks are compared with the chosen one's."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The likeliest other person of a crop.
+
+    Attributes:
+        overlap: float32 (K,), IoU of the chosen candidate's box with every one.
+        index: The best candidate that is not the chosen person; ``None`` if there is none.
+        rank: Its `person_rank` divided by that of the chosen one; 0 if there is none.
+    """
+
+    overlap: Array
+    index: int | None
+    rank: float
 
 
 @dataclass(frozen=True)
@@ -105,73 +119,106 @@ class QualityModel:
 
 
 def mask_features(
-    logits: Array, boxes: Array, scores: Array, chosen: int, image: npt.NDArray[np.uint8]
+    decode: Callable[[int], Array],
+    boxes: Array,
+    scores: Array,
+    chosen: int,
+    rival: Rival,
+    image: npt.NDArray[np.uint8],
+    refined: Array,
 ) -> Array:
     """Measure what tells a good mask from a bad one.
 
     Args:
-        logits: float32 (K,h,w), mask logits of an image's candidates at the prototypes' size.
+        decode: Returns the mask logits (h,w) of one of an image's K candidates, at the prototypes'
+            size.
         boxes: float32 (K,4), their boxes ``x0, y0, x1, y1`` as fractions of the image.
         scores: float32 (K,), their confidences in 0..1.
         chosen: The candidate whose mask is judged.
+        rival: What `find_rival` returns for it.
         image: uint8 (H,W,3) RGB.
+        refined: float32 (H,W), the refined probability of the chosen candidate.
 
     Returns:
         float32 (F,), in the order of `FEATURES`.
     """
-    probability = 1 / (1 + np.exp(-np.clip(logits[chosen], -30, 30)))
-    mask = logits[chosen] > 0
-    overlap = _box_iou(boxes[chosen], boxes)
-    same = np.flatnonzero(overlap >= SAME_PERSON)
+    logits = decode(chosen)
+    probability = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+    mask = logits > 0
+    size = _count(mask)
+    same = np.flatnonzero(rival.overlap >= SAME_PERSON)
     companions = [i for i in same[np.argsort(-scores[same], kind="stable")] if i != chosen]
-    agreed = [_mask_iou(mask, logits[i] > 0) for i in companions[:COMPANIONS]] or [0.5]
-    others = np.flatnonzero(overlap < OTHER_PERSON)
-    rival, rival_rank, rival_overlap = 0.0, 0.0, 0.0
-    if len(others):
-        rank = person_rank(boxes, scores, (1, 1))
-        other = int(others[np.argmax(rank[others])])
-        rival, rival_rank = float(scores[other]), float(rank[other] / max(rank[chosen], 1e-6))
-        rival_overlap = float((mask & (logits[other] > 0)).sum()) / max(int(mask.sum()), 1)
-    small = cv2.resize(image, mask.shape[::-1], interpolation=cv2.INTER_AREA)
-    small_refined = refine(probability, small)
-    inside = float(probability[mask].sum())
-    expected = inside / max(float(probability.sum()) + float(mask.sum()) - inside, 1e-6)
-    stability = float((probability > 0.7).sum()) / max(float((probability > 0.3).sum()), 1)
+    agreed = [_mask_iou(mask, decode(i) > 0) for i in companions[:COMPANIONS]] or [0.5]
+    confidence, taken = 0.0, 0.0
+    if rival.index is not None:
+        confidence = float(scores[rival.index])
+        taken = _count(mask & (decode(rival.index) > 0)) / max(size, 1)
+    shape = mask.shape[::-1]
+    small = cv2.resize(image, shape, interpolation=cv2.INTER_AREA)
+    small_refined = cv2.resize(refined, shape, interpolation=cv2.INTER_AREA)
+    inside, total = float(probability[mask].sum()), float(probability.sum())
+    expected = inside / max(total + size - inside, 1e-6)
+    sure, likely = _count(probability > 0.7), _count(probability > 0.3)
+    down, across = mask[1:] != mask[:-1], mask[:, 1:] != mask[:, :-1]
+    outline = _count(down) + _count(across)
     return np.array(
         [
             scores[chosen],
             expected,
-            stability,
-            np.mean(agreed),
-            np.min(agreed),
+            sure / max(likely, 1),
+            sum(agreed) / len(agreed),
+            min(agreed),
             _box_fit(mask, boxes[chosen]),
-            mask.mean(),
-            mask.any(1).mean(),
+            size / mask.size,
+            _count(np.any(mask, axis=1)) / len(mask),
             _border(mask),
-            rival,
-            min(rival_rank, 1.0),
-            rival_overlap,
-            _outline(mask) / max(np.sqrt(mask.sum()), 1),
+            confidence,
+            min(rival.rank, 1.0),
+            taken,
+            outline / max(size**0.5, 1),
             _mask_iou(mask, small_refined > 0.5),
-            _contrast(mask, small),
+            _contrast(down, across, small) / max(outline, 1),
         ],
         np.float32,
     )
 
 
+def find_rival(boxes: Array, scores: Array, chosen: int) -> Rival:
+    """Find the likeliest other person of a crop.
+
+    Args:
+        boxes: float32 (K,4), ``x0, y0, x1, y1`` as fractions of the image.
+        scores: float32 (K,), confidences in 0..1.
+        chosen: Index of the person that the crop is about.
+    """
+    overlap = _box_iou(boxes[chosen], boxes)
+    others = np.flatnonzero(overlap < OTHER_PERSON)
+    if not len(others):
+        return Rival(overlap, None, 0.0)
+    rank = person_rank(boxes, scores, (1, 1))
+    other = int(others[np.argmax(rank[others])])
+    return Rival(overlap, other, float(rank[other]) / max(float(rank[chosen]), 1e-6))
+
+
 def _box_iou(box: Array, boxes: Array) -> Array:
     """Return the IoU of one box with each of several."""
-    top_left = np.maximum(box[:2], boxes[:, :2])
-    bottom_right = np.minimum(box[2:], boxes[:, 2:])
-    both = np.prod(np.maximum(bottom_right - top_left, 0), axis=1)
-    areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
-    area = np.prod(np.maximum(box[2:] - box[:2], 0))
+    x0, y0, x1, y1 = boxes.T
+    left, top, right, bottom = box
+    width = np.maximum(np.minimum(x1, right) - np.maximum(x0, left), 0)
+    height = np.maximum(np.minimum(y1, bottom) - np.maximum(y0, top), 0)
+    both = width * height
+    areas = np.maximum(x1 - x0, 0) * np.maximum(y1 - y0, 0)
+    area = max(right - left, 0) * max(bottom - top, 0)
     iou: Array = (both / np.maximum(areas + area - both, 1e-9)).astype(np.float32)
     return iou
 
 
+def _count(mask: npt.NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(mask))
+
+
 def _mask_iou(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> float:
-    return int((one & other).sum()) / max(int((one | other).sum()), 1)
+    return _count(one & other) / max(_count(one | other), 1)
 
 
 def _box_fit(mask: npt.NDArray[np.bool_], box: Array) -> float:
@@ -180,32 +227,31 @@ def _box_fit(mask: npt.NDArray[np.bool_], box: Array) -> float:
     if not len(rows):
         return 0.0
     height, width = mask.shape
-    around = (
-        columns[0] / width,
-        rows[0] / height,
-        (columns[-1] + 1) / width,
-        (rows[-1] + 1) / height,
-    )
-    inside = np.clip(box, 0, 1).astype(np.float32)
-    return float(_box_iou(inside, np.array([around], np.float32))[0])
+    left, right = columns[0] / width, (columns[-1] + 1) / width
+    top, bottom = rows[0] / height, (rows[-1] + 1) / height
+    x0, y0, x1, y1 = (min(max(value, 0.0), 1.0) for value in box.tolist())
+    both = max(min(x1, right) - max(x0, left), 0.0) * max(min(y1, bottom) - max(y0, top), 0.0)
+    either = (x1 - x0) * (y1 - y0) + (right - left) * (bottom - top) - both
+    return float(both / max(either, 1e-9))
 
 
 def _border(mask: npt.NDArray[np.bool_]) -> float:
     """Return the share of the left, right and upper border that the mask touches."""
     height, width = mask.shape
-    touched = int(mask[0].sum()) + int(mask[:, 0].sum()) + int(mask[:, -1].sum())
-    return touched / (2 * height + width)
+    touched = _count(mask[0]) + _count(mask[:, 0]) + _count(mask[:, -1])
+    return float(touched / (2 * height + width))
 
 
-def _outline(mask: npt.NDArray[np.bool_]) -> int:
-    """Return the number of neighbouring pixels of which one is in the mask."""
-    return int((mask[1:] != mask[:-1]).sum()) + int((mask[:, 1:] != mask[:, :-1]).sum())
+def _contrast(
+    down: npt.NDArray[np.bool_], across: npt.NDArray[np.bool_], image: npt.NDArray[np.uint8]
+) -> float:
+    """Return the sum of the differences between neighbouring pixels across the outline, each 0..1.
 
-
-def _contrast(mask: npt.NDArray[np.bool_], image: npt.NDArray[np.uint8]) -> float:
-    """Return the mean difference of neighbouring pixels across the outline, in 0..1."""
-    grey = image.astype(np.float32).mean(2) / 255
-    down, across = mask[1:] != mask[:-1], mask[:, 1:] != mask[:, :-1]
-    total = float(np.abs(np.diff(grey, axis=0))[down].sum())
-    total += float(np.abs(np.diff(grey, axis=1))[across].sum())
-    return total / max(int(down.sum()) + int(across.sum()), 1)
+    Args:
+        down: bool (h-1,w), where the outline runs between a pixel and the one below.
+        across: bool (h,w-1), where it runs between a pixel and the one to the right.
+        image: uint8 (h,w,3).
+    """
+    grey = np.asarray(cv2.transform(image, np.full((1, 3), 1 / 3)), np.float32) / 255
+    total = np.abs(np.diff(grey, axis=0))[down].sum() + np.abs(np.diff(grey, axis=1))[across].sum()
+    return float(total)

@@ -59,7 +59,8 @@ def _colours(image: npt.NDArray[np.uint8]) -> F32:
 
     Equal channels would make the fit's equations nearly singular, too nearly for float32.
     """
-    return cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb).astype(np.float32) * np.float32(1 / 255)
+    colours = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb), np.float32)
+    return colours * np.float32(1 / 255)
 
 
 def _fit(colours: F32, mask: F32, radius: int) -> tuple[F32, F32]:

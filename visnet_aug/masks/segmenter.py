@@ -17,8 +17,15 @@ import numpy.typing as npt
 
 from visnet_aug.arrays import Image, check_image
 from visnet_aug.hardware import choose_device, computes_in_bf16
-from visnet_aug.masks.person import Boxes, PersonMask, Probability, person_mask
-from visnet_aug.masks.quality import QualityModel
+from visnet_aug.masks.person import (
+    Boxes,
+    Instance,
+    PersonMask,
+    Probability,
+    choose_person,
+    person_mask,
+)
+from visnet_aug.masks.quality import QualityModel, find_rival, mask_features
 from visnet_aug.masks.refine import refine
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.weights import BUILTIN, LoadedNetwork, load_network
@@ -195,16 +202,39 @@ class Segmenter:
         prototypes: npt.NDArray[np.float32],
     ) -> PersonMask:
         """Turn the candidates of one image into its mask."""
+        return self.choose_measured(image, scores, boxes, coefficients, prototypes)[0]
+
+    def choose_measured(
+        self,
+        image: Image,
+        scores: npt.NDArray[np.float32],
+        boxes: Boxes,
+        coefficients: npt.NDArray[np.float32],
+        prototypes: npt.NDArray[np.float32],
+    ) -> tuple[PersonMask, npt.NDArray[np.float32] | None]:
+        """As `choose`, with what a `QualityModel` takes: float32 (F,); ``None`` without a person.
+
+        It is measured even if this segmenter has no such model.
+        """
         shape = image.shape[:2]
-        across, down = shape[1] / self.input_size[1], shape[0] / self.input_size[0]
-        boxes = boxes * np.array([across, down, across, down], np.float32)
+        chosen = choose_person(boxes, scores, self.input_size)
+        if chosen is None:
+            return person_mask(None, shape, self._settings), None
 
-        def decode(index: int) -> Probability:
-            logits = prototypes @ coefficients[index]
-            probability = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
-            return _inside(boxes[index], refine(probability, image))
+        def decode(index: int) -> npt.NDArray[np.float32]:
+            logits: npt.NDArray[np.float32] = prototypes @ coefficients[index]
+            return logits
 
-        return person_mask(boxes, scores, decode, shape, self._settings)
+        height, width = self.input_size
+        size = np.array([width, height, width, height], np.float32)
+        relative: Boxes = np.divide(boxes, size, dtype=np.float32)
+        refined = refine(_sigmoid(decode(chosen)), image)
+        rival = find_rival(relative, scores, chosen)
+        features = mask_features(decode, relative, scores, chosen, rival, image, refined)
+        quality = None if self.quality is None else float(self.quality(features[None])[0])
+        kept = _inside(relative[chosen], refined)
+        instance = Instance(kept, float(scores[chosen]), quality, rival.rank)
+        return person_mask(instance, shape, self._settings), features
 
 
 def _fit(image: Image, size: tuple[int, int]) -> Image:
@@ -237,9 +267,15 @@ def _pick(values: torch.Tensor, best: torch.Tensor) -> torch.Tensor:
     return values.gather(2, best[:, None].expand(-1, values.shape[1], -1)).float()
 
 
+def _sigmoid(logits: npt.NDArray[np.float32]) -> Probability:
+    probability: Probability = np.reciprocal(1 + np.exp(-np.clip(logits, -30, 30)))
+    return probability
+
+
 def _inside(box: npt.NDArray[np.float32], probability: Probability) -> Probability:
-    """Set a probability map to zero outside its box and margin."""
-    x0, y0, x1, y1 = (float(v) for v in box)
+    """Set a probability map to zero outside its box, in fractions of the image, and margin."""
+    height, width = probability.shape
+    x0, y0, x1, y1 = (float(v) for v in box * np.array([width, height, width, height]))
     dx, dy = BOX_MARGIN * (x1 - x0), BOX_MARGIN * (y1 - y0)
     kept = np.zeros_like(probability)
     rows = slice(max(0, int(np.floor(y0 - dy))), max(0, int(np.ceil(y1 + dy))))

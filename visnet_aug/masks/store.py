@@ -69,6 +69,8 @@ class MaskEntry:
         key: What the mask was computed from, see `mask_key`.
         area: Fraction of the image that the mask covers, to six digits.
         confidence: Of the chosen instance, to six digits.
+        mask_quality: Predicted IoU with the true mask, to six digits; empty where nothing predicts
+            it.
         verdict: ``accepted`` or ``rejected``.
         reason: Why a mask is rejected; empty for an accepted one.
         origin: ``segmenter``; ``edited`` for a mask that was edited by hand; for an imported mask
@@ -81,6 +83,7 @@ class MaskEntry:
     key: str
     area: float
     confidence: float
+    mask_quality: float | None
     verdict: Literal["accepted", "rejected"]
     reason: Reason | Literal[""]
     origin: str
@@ -171,6 +174,7 @@ def save_mask(out: Path, stem: str, image_sha256: str, key: str, found: PersonMa
         key=key,
         area=round(found.area, 6),
         confidence=round(found.confidence, 6),
+        mask_quality=None if found.quality is None else round(found.quality, 6),
         verdict="accepted" if found.accepted else "rejected",
         reason=found.reason or "",
         origin=SEGMENTER,
@@ -349,6 +353,7 @@ class MaskStore:
             key=key,
             area=round(mask_area(mask), 6),
             confidence=confidence,
+            mask_quality=None,
             verdict="accepted" if mask.any() else "rejected",
             reason="" if mask.any() else "no_person",
             origin=EDITED,
@@ -385,7 +390,8 @@ def _mask_path(out: Path, stem: str) -> Path:
 
 
 def _format(entry: MaskEntry) -> list[str]:
-    return [f"{value:.6f}" if isinstance(value, float) else value for value in astuple(entry)]
+    values = ("" if value is None else value for value in astuple(entry))
+    return [f"{value:.6f}" if isinstance(value, float) else value for value in values]
 
 
 def _parse(line: str) -> MaskEntry | None:
@@ -394,8 +400,10 @@ def _parse(line: str) -> MaskEntry | None:
     Each line is parsed by itself, so that one torn quote does not swallow the lines after it.
     """
     try:
-        stem, image, key, area, confidence, verdict, reason, origin, mask = next(csv.reader([line]))
-        numbers = float(area), float(confidence)
+        stem, image, key, area, confidence, quality, verdict, reason, origin, mask = next(
+            csv.reader([line])
+        )
+        numbers = float(area), float(confidence), float(quality) if quality else None
     except (ValueError, StopIteration, csv.Error):
         return None
     entry = MaskEntry(
@@ -414,6 +422,7 @@ def _is_sound(entry: MaskEntry) -> bool:
         and all(_SHA256.fullmatch(digest) for digest in (entry.image_sha256, entry.key))
         and bool(_SHA256.fullmatch(entry.mask_sha256)) == has_mask
         and all(math.isfinite(v) and 0 <= v <= 1 for v in (entry.area, entry.confidence))
+        and (entry.mask_quality is None or 0 <= entry.mask_quality <= 1)
     )
 
 

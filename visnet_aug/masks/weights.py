@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 BUILTIN = "builtin"
 BUILTIN_FILE = Path(__file__).parent / "weights" / "person.safetensors"
-BUILTIN_SHA256 = "75e3475cfc50773ed2c400c001dce2bb9811b8bdad0c3576ce43533857723a24"
+BUILTIN_SHA256 = "80327cd0029d2a62188c7ed8605f2eaab40107e189fa98f1b9ef0cf0262e1c50"
 
 OFFICIAL_NAME = re.compile(r"yolov8[nsmlx]-seg\.pt")
 OFFICIAL_INPUT = (256, 128)

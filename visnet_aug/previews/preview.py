@@ -179,7 +179,8 @@ def _verdict(found: PersonMask) -> Iterator[tuple[str, Colour]]:
     if found.mask is None:
         yield "so nothing was spared here", GREY
     else:
-        yield f"mask on {found.area:.0%} of it, confidence {found.confidence:.2f}", GREY
+        rating = f", quality {found.quality:.2f}" if found.quality is not None else ""
+        yield f"mask on {found.area:.0%} of it, confidence {found.confidence:.2f}{rating}", GREY
 
 
 def _try(tried: Try, *lines: str) -> Cell:

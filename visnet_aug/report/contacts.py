@@ -166,8 +166,11 @@ def masks(finished: FinishedBuild) -> list[Group]:
         chosen = sorted(rows, key=lambda row: (rank(entry_of[row.path]), row.path))[:EXTREMES]
         return Group(key, title, note, len(rows), chosen)
 
+    unsure = extreme("unsure", "Least certain", "lowest confidence first", lambda e: e.confidence)
+    rated = any(entry.mask_quality is not None for entry in entry_of.values())
+    worst = extreme("worst", "Lowest quality", "lowest predicted quality first", _quality)
     groups = [
-        extreme("unsure", "Least certain", "lowest confidence first", lambda e: e.confidence),
+        worst if rated else unsure,
         extreme("smallest", "Smallest", "smallest share of the image first", lambda e: e.area),
         extreme("largest", "Largest", "most of the image first", lambda e: -e.area),
     ]
@@ -179,6 +182,10 @@ def masks(finished: FinishedBuild) -> list[Group]:
         shown = spread_sample(seen, PER_CAMERA)
         groups.append(Group(f"camera{camera}", f"Camera {camera}", "", len(seen), shown))
     return [group for group in groups if group.examples]
+
+
+def _quality(entry: MaskEntry) -> float:
+    return 1.0 if entry.mask_quality is None else entry.mask_quality
 
 
 def rejected_masks(finished: FinishedBuild) -> list[Group]:

@@ -73,6 +73,7 @@ def record_scripts(rows: Sequence[ManifestRow]) -> Iterable[tuple[str, bytes]]:
                 "mask": row.mask,
                 "mask_area": row.mask_area,
                 "mask_confidence": row.mask_confidence,
+                "mask_quality": row.mask_quality,
                 "sha256": row.sha256,
             }
             for row in rows[start : start + PER_CHUNK]
@@ -101,8 +102,9 @@ def _columns(
         """Path of an original in the source dataset, where it is another one there."""
         return row.source if row.kind == "original" and row.source != row.path else 0
 
-    def thousandths(value: Callable[[MaskEntry], float]) -> list[int]:
-        return [-1 if entry is None else round(1000 * value(entry)) for entry in entries]
+    def thousandths(value: Callable[[MaskEntry], float | None]) -> list[int]:
+        values = [None if entry is None else value(entry) for entry in entries]
+        return [-1 if one is None else round(1000 * one) for one in values]
 
     return {
         "folder": _coded(row.path.rpartition("/")[0] for row in rows),
@@ -123,6 +125,7 @@ def _columns(
         "mask": [-1 if row.mask is None else numbers[row.mask] for row in rows],
         "area": thousandths(lambda entry: entry.area),
         "confidence": thousandths(lambda entry: entry.confidence),
+        "quality": thousandths(lambda entry: entry.mask_quality),
         "verdict": _coded(_verdict(entry) for entry in entries),
         **{
             name: [-1 if of is None else round(of[place]) for of in measures]

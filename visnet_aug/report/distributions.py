@@ -79,7 +79,13 @@ class Changes:
 
 def charts(finished: FinishedBuild) -> list[Chart]:
     """Draw what the tables say of the whole set."""
-    found = [_areas(finished), _confidences(finished), _identities(finished), _cameras(finished)]
+    found = [
+        _areas(finished),
+        _confidences(finished),
+        _qualities(finished),
+        _identities(finished),
+        _cameras(finished),
+    ]
     found += [_families(finished), _intensities(finished)]
     return [chart for chart in found if chart is not None]
 
@@ -149,12 +155,20 @@ def _confidences(finished: FinishedBuild) -> Chart | None:
     return _verdicts(finished, "Mask confidence", note, "confidence", marks)
 
 
+def _qualities(finished: FinishedBuild) -> Chart | None:
+    settings = finished.tables.recipe.masks if finished.tables.recipe else None
+    marks = [Mark(settings.quality, "min")] if settings else []
+    note = "Predicted IoU of the mask with the true one."
+    return _verdicts(finished, "Mask quality", note, "mask_quality", marks)
+
+
 def _verdicts(
     finished: FinishedBuild, title: str, note: str, name: str, marks: Sequence[Mark]
 ) -> Chart | None:
     """Draw a number of all masks, usable and rejected."""
     used = finished.tables.masked
-    entries = [entry for key, entry in finished.tables.entries.items() if key in used]
+    known = [entry for key, entry in finished.tables.entries.items() if key in used]
+    entries = [entry for entry in known if getattr(entry, name) is not None]
     if not entries:
         return None
     edges = np.linspace(0, 1, _BINS + 1)

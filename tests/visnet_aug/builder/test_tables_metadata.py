@@ -31,6 +31,7 @@ ORIGINAL = ManifestRow(
     mask=None,
     mask_area=None,
     mask_confidence=None,
+    mask_quality=None,
     width=64,
     height=128,
     sha256="0" * 64,
@@ -48,6 +49,7 @@ COPY = replace(
     mask="masks/0002_c1s1_000451_03.png",
     mask_area=0.5,
     mask_confidence=0.9,
+    mask_quality=None,
 )
 QUERY = replace(ORIGINAL, path="query/0003_c1s1_000451_03.jpg", split="query", pid=3)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from visnet_aug.masks.person import (
+    Instance,
     choose_person,
     clean_mask,
     judge_mask,
@@ -361,47 +362,45 @@ def _limits(confidence: float, min_height: float, max_area: float, border: float
 # --- all of it ------------------------------------------------------------------------------
 
 
-def test_person_mask_decodes_only_the_chosen_instance() -> None:
-    decoded: list[int] = []
-
-    def decode(index: int) -> np.ndarray:
-        decoded.append(index)
-        return _cut(person_shape(), (20, 40, 23, 44)).astype(np.float32)
-
-    boxes = np.array([(50, 0, 64, 128), (14, 4, 50, 124)], np.float32)
-    found = person_mask(boxes, np.array([0.8, 0.75], np.float32), decode, SHAPE, DEFAULTS)
-    assert decoded == [1]
+def test_person_mask_cleans_and_judges() -> None:
+    painted = _cut(person_shape(), (20, 40, 23, 44)).astype(np.float32)
+    found = person_mask(Instance(painted, 0.75, 0.8), SHAPE, DEFAULTS)
     assert found.accepted
     assert found.reason is None
-    assert found.confidence == 0.75
+    assert (found.confidence, found.quality) == (0.75, 0.8)
     assert found.mask is not None
     np.testing.assert_array_equal(found.mask, person_shape())
     assert found.area == mask_area(person_shape()) == person_shape().mean()
 
 
+@pytest.mark.parametrize(
+    ("quality", "rival", "reason"),
+    [
+        (None, 0.0, None),
+        (0.65, 0.8, None),
+        (0.6499, 0.0, "low_quality"),
+        (1.0, 0.8001, "ambiguous"),
+        (0.1, 0.9, "ambiguous"),
+    ],
+)
+def test_quality_and_rival_are_judged(
+    quality: float | None, rival: float, reason: str | None
+) -> None:
+    instance = Instance(person_shape().astype(np.float32), 0.9, quality, rival)
+    assert person_mask(instance, SHAPE, DEFAULTS).reason == reason
+
+
 def test_person_mask_brings_the_probability_to_the_image() -> None:
     half = box_mask((8, 2, 24, 62), shape=(64, 32)).astype(np.float32)
-    found = person_mask(
-        np.array([(16, 4, 48, 124)], np.float32),
-        np.array([0.9], np.float32),
-        lambda index: half,
-        SHAPE,
-        DEFAULTS,
-    )
+    found = person_mask(Instance(half, 0.9), SHAPE, DEFAULTS)
     assert found.mask is not None
     np.testing.assert_array_equal(found.mask, box_mask((16, 4, 48, 124)))
 
 
 def test_person_mask_without_a_person() -> None:
-    found = person_mask(
-        np.empty((0, 4), np.float32), np.empty(0, np.float32), _never, SHAPE, DEFAULTS
-    )
+    found = person_mask(None, SHAPE, DEFAULTS)
     assert (found.mask, found.area, found.confidence, found.reason) == (None, 0, 0, "no_person")
     assert not found.accepted
-
-
-def _never(index: int) -> np.ndarray:
-    raise AssertionError(index)
 
 
 # --- settings -------------------------------------------------------------------------------

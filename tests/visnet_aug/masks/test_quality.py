@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
-from visnet_aug.masks.quality import FEATURES, QualityModel, mask_features
+from visnet_aug.masks.quality import FEATURES, QualityModel, find_rival, mask_features
 
 BOX = (0.25, 0.1, 0.75, 0.9)
 IMAGE = np.full((128, 64, 3), 60, np.uint8)
@@ -21,10 +22,16 @@ def logits(box: tuple[float, float, float, float] = BOX, height: float = 8.0) ->
 
 
 def measure(
-    maps: list[np.ndarray], boxes: list[tuple[float, ...]], scores: list[float], chosen: int = 0
+    maps: list[np.ndarray],
+    boxes: list[tuple[float, float, float, float]],
+    scores: list[float],
+    chosen: int = 0,
 ) -> dict[str, float]:
+    refined = cv2.resize(1 / (1 + np.exp(-maps[chosen])), (64, 128))
+    arrays = np.array(boxes, np.float32), np.array(scores, np.float32)
+    rival = find_rival(*arrays, chosen)
     features = mask_features(
-        np.stack(maps), np.array(boxes, np.float32), np.array(scores, np.float32), chosen, IMAGE
+        lambda index: maps[index], *arrays, chosen, rival, IMAGE, np.asarray(refined, np.float32)
     )
     return dict(zip(FEATURES, features.tolist(), strict=True))
 
@@ -70,7 +77,7 @@ class TestFeatures:
     @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1)])
     def test_do_not_depend_on_the_candidates_order(self, order: tuple[int, ...]) -> None:
         beside = (0.7, 0.1, 1.0, 0.9)
-        maps, boxes, scores = [logits(), logits(height=2), logits(beside)], [BOX, BOX, beside], []
+        maps, boxes = [logits(), logits(height=2), logits(beside)], [BOX, BOX, beside]
         scores = [0.9, 0.7, 0.5]
         straight = measure(maps, boxes, scores)
         turned = measure(

@@ -29,7 +29,7 @@ def person() -> np.ndarray:
     return mask
 
 
-ACCEPTED = PersonMask(person(), 0.375, 0.87654321, None)
+ACCEPTED = PersonMask(person(), 0.375, 0.87654321, None, 0.7)
 REJECTED = PersonMask(person(), 0.375, 0.1, "low_confidence")
 NOBODY = PersonMask(None, 0.0, 0.0, "no_person")
 
@@ -56,7 +56,7 @@ def test_an_accepted_mask_comes_back(tmp_path: Path) -> None:
     entry = stored(tmp_path)
     data = (tmp_path / "masks" / f"{STEM}.png").read_bytes()
     assert entry == MaskEntry(
-        STEM, IMAGE, KEY, 0.375, 0.876543, "accepted", "", "segmenter", sha256_of(data)
+        STEM, IMAGE, KEY, 0.375, 0.876543, 0.7, "accepted", "", "segmenter", sha256_of(data)
     )
     store = MaskStore(tmp_path)
     assert find(store) == entry

@@ -62,7 +62,7 @@ def test_rejected_masks_are_counted_even_where_they_are_not_in_the_set(
 def test_masks_edited_by_hand_come_first(reports: dict[str, Path]) -> None:
     finished = read_finished(reports["set"], None)
     name, entry = next((n, e) for n, e in finished.tables.entries.items() if e.accepted)
-    entries = {**finished.tables.entries, name: replace(entry, reason="edited")}
+    entries = {**finished.tables.entries, name: replace(entry, origin="edited")}
     edited = replace(finished, tables=replace(finished.tables, entries=entries))
     group = contacts.masks(edited)[0]
     assert (group.key, [row.path for row in group.examples]) == (

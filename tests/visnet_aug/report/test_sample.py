@@ -14,7 +14,8 @@ def original(pid: int, camid: int, path: str) -> ManifestRow:
     return ManifestRow(
         path=path, split="train", pid=pid, camid=camid, sequence=None, frame=None, kind="original",
         source=path, copy=None, family=None, variant=None, intensity=None, seed=None, params=None,
-        mask=None, mask_area=None, mask_confidence=None, width=64, height=128, sha256="0" * 64,
+        mask=None, mask_area=None, mask_confidence=None, mask_quality=None, width=64,
+        height=128, sha256="0" * 64,
     )  # fmt: skip
 
 

@@ -42,8 +42,12 @@ def record(split: Split, pid: int, camid: int, number: int) -> ImageRecord:
 def entry(image: ImageRecord, accepted: bool) -> MaskEntry:
     name = mask_name(image.split, image.stem)
     if accepted:
-        return MaskEntry(name, image.sha256, "0" * 64, 0.5, 0.5, "accepted", "", "1" * 64)
-    return MaskEntry(name, image.sha256, "0" * 64, 0.5, 0.5, "rejected", "border", "1" * 64)
+        return MaskEntry(
+            name, image.sha256, "0" * 64, 0.5, 0.5, None, "accepted", "", "segmenter", "1" * 64
+        )
+    return MaskEntry(
+        name, image.sha256, "0" * 64, 0.5, 0.5, 0.4, "rejected", "border", "segmenter", "1" * 64
+    )
 
 
 @st.composite

@@ -403,7 +403,7 @@ def rewrite_copy(
     """Change a copy's pixels; its row goes along."""
     row = first_copy(root)
     image = decode_rgb((root / row.path).read_bytes())
-    edit(image, read_mask(root / str(row.mask)))
+    edit(image, read_mask(root / str(row.mask), (row.height, row.width)))
     buffer = io.BytesIO()
     form = {"quality": 90} if row.path.endswith(".jpg") else {}
     Image.fromarray(image).save(buffer, "JPEG" if form else "PNG", **form)
@@ -455,7 +455,7 @@ def test_fidelity_is_the_mean_squared_error_under_the_masks(builds: dict[str, Pa
     squared, each = [], {}
     for row in rows.values():
         if is_copy(row):
-            mask = read_mask(root / str(row.mask))
+            mask = read_mask(root / str(row.mask), (row.height, row.width))
             copy, source = (
                 decode_rgb((root / path).read_bytes())[mask].astype(float)
                 for path in (row.path, row.source)

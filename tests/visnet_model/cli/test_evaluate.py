@@ -83,7 +83,7 @@ def _version(root: Path, row: ManifestRow, family: str, colour: tuple[int, int, 
     return replace(
         row, path=f"{family}/{row.path}", split=split, kind="augmented",
         copy=1, family=family, variant="plain", intensity=0.5, seed=1, params={},
-        mask="masks/one.png", mask_area=0.5, mask_confidence=0.9,
+        mask="masks/one.png", mask_area=0.5, mask_confidence=0.9, mask_quality=None,
     )  # fmt: skip
 
 

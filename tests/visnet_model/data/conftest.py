@@ -34,6 +34,7 @@ def row(path: str, split: str, pid: int, source: str, family: str | None = None)
         mask="masks/mask.png" if copy else None,
         mask_area=0.4 if copy else None,
         mask_confidence=0.9 if copy else None,
+        mask_quality=None,
         width=32,
         height=64,
         sha256="0" * 64,

@@ -238,7 +238,7 @@ def test_a_probe_is_refused(small_manifest: Path, config: Config, tmp_path: Path
         read_manifest(small_manifest)[-1],
         path="blur/query/x.png", split="probe-query", kind="augmented", copy=1, family="blur",
         variant="motion", intensity=0.5, seed=1, params={}, mask="masks/x.png", mask_area=0.3,
-        mask_confidence=0.9,
+        mask_confidence=0.9, mask_quality=None,
     )  # fmt: skip
     path = tmp_path / "manifest.csv"
     write_manifest(path, [*read_manifest(small_manifest), probed])

@@ -168,6 +168,7 @@ visnet.detail = (() => {
       ...Object.entries(more.params ?? {}).map(([name, value]) => [`· ${name}`, typeof value === "object" ? JSON.stringify(value) : value]),
       ["mask", more.mask ?? (store.verdict(i) ?? "none")],
       ["mask_area", more.mask_area ?? measured(store.area(i))], ["mask_confidence", more.mask_confidence ?? measured(store.confidence(i))],
+      ["mask_quality", more.mask_quality ?? measured(store.quality(i))],
       ["width × height", `${width} × ${height}`], ["sha256", more.sha256],
       ...["brightness", "contrast", "saturation", "sharpness"].map((name) => [name, store[name](i) < 0 ? null : store[name](i)]),
     ];

@@ -33,11 +33,13 @@ visnet.sheets = (() => {
   const drawn = (i, numbers) => make("span", { class: "caption", title: numbers },
     make("b", {}, store.intensity(i).toFixed(2)), numbers && ` ${numbers}`);
 
+  const rated = (i) => (store.quality(i) < 0 ? store.confidence(i) : store.quality(i));
+
   const single = (i, among, masked) => {
     const tile = parts.tile(i, parts.box(SINGLE), among, { masked });
     const caption = store.area(i) < 0 || (store.verdict(i) ?? "").endsWith("no_person") ? `identity ${store.pid(i)}`
-      : `${(store.area(i) / 10).toFixed(0)} % · ${(store.confidence(i) / 1000).toFixed(2)}`;
-    tile.append(make("span", { class: "caption", title: "mask area · confidence" }, caption));
+      : `${(store.area(i) / 10).toFixed(0)} % · ${(rated(i) / 1000).toFixed(2)}`;
+    tile.append(make("span", { class: "caption", title: "mask area · quality, or confidence where none is predicted" }, caption));
     return tile;
   };
 
@@ -122,7 +124,7 @@ visnet.sheets = (() => {
   sheets.masks = () => {
     const among = store.maskSheets.flatMap((group) => group.examples);
     document.getElementById("mask-sheets").replaceChildren(
-      make("p", { class: "quiet" }, "Under each: its share of the image, and how sure the segmenter is."),
+      make("p", { class: "quiet" }, "Under each: its share of the image, and its predicted quality."),
       ...store.maskSheets.map((group) => sheet(group.title, note(group),
         group.examples.map((i) => single(i, among, true)),
         maskLink(maskQuery(group.key)))));
@@ -133,7 +135,7 @@ visnet.sheets = (() => {
   const maskQuery = (key) => {
     if (key.startsWith("camera")) return { camera: key.slice(6), mask: "usable" };
     if (key === "edited") return { mask: "edited" };
-    return { mask: "usable", order: { unsure: "confidence", smallest: "area", largest: "-area" }[key] };
+    return { mask: "usable", order: { worst: "quality", unsure: "confidence", smallest: "area", largest: "-area" }[key] };
   };
 
   /** Show images without a usable mask. */

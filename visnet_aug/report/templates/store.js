@@ -6,7 +6,7 @@ visnet.store = (() => {
   const records = new Map(); // number of a chunk to a promise of its records
   const arrived = new Map(); // number of a chunk to what keeps that promise
 
-  const NUMBERS = ["pid", "camera", "sequence", "frame", "source", "origin", "copy", "intensity", "mask", "area", "confidence",
+  const NUMBERS = ["pid", "camera", "sequence", "frame", "source", "origin", "copy", "intensity", "mask", "area", "confidence", "quality",
     "brightness", "contrast", "saturation", "sharpness", "linkable"];
   const CODED = ["folder", "split", "size", "family", "variant", "verdict"];
 
@@ -66,6 +66,7 @@ visnet.store = (() => {
     intensity: ["Intensity", (i) => store.intensity(i)],
     area: ["Mask area", (i) => (store.area(i) < 0 ? null : store.area(i))],
     confidence: ["Mask confidence", (i) => (store.confidence(i) < 0 ? null : store.confidence(i))],
+    quality: ["Mask quality", (i) => (store.quality(i) < 0 ? null : store.quality(i))],
     brightness: ["Brightness", (i) => store.brightness(i)],
     contrast: ["Contrast", (i) => store.contrast(i)],
     saturation: ["Saturation", (i) => store.saturation(i)],
