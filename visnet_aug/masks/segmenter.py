@@ -126,6 +126,8 @@ class Segmenter:
         """Move a network to its device and prepare it for raw outputs."""
         import torch
 
+        from visnet_aug.masks.fusion import can_fuse, fuse_activations
+
         self.device = choose_device(device)
         self.dtype = torch.bfloat16 if computes_in_bf16(self.device) else torch.float32
         self.input_size, self.classes = loaded.input_size, list(loaded.classes)
@@ -133,6 +135,8 @@ class Segmenter:
         self.quality: QualityModel | None = loaded.quality
         moved: Any = loaded.network.eval().to(self.device, self.dtype)
         self.network: Any = moved.to(memory_format=torch.channels_last)
+        if self.on_cpu and can_fuse():
+            fuse_activations(self.network)
         self._head: Any = self.network.model[-1]
         # Raw outputs instead of decoded ones: boxes decoded in bf16 are rounded to half a pixel.
         self._head.training = True
