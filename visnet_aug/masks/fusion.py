@@ -16,7 +16,8 @@ from torch import Tensor, nn
 def can_fuse() -> bool:
     """Tell whether this build of torch has oneDNN and its fused operator."""
     mkldnn: Any = torch.ops.mkldnn
-    return torch._C.has_mkldnn and hasattr(mkldnn, "_convolution_pointwise")
+    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return bool(available) and hasattr(mkldnn, "_convolution_pointwise")
 
 
 def fuse_activations(network: nn.Module) -> int:

@@ -36,7 +36,8 @@ class MaskSettings(BaseModel):
         quality: Minimum predicted quality, the IoU to expect between the mask and the true one. It
             is predicted by the bundled network; others have no such model and are not judged by it.
         max_rival: Maximum rank of another person in the crop, as a fraction of the chosen person's;
-            above it, it is not clear whom the crop shows.
+            above it, it is not clear whom the crop shows. Of 3,000 Market-1501 crops one is above
+            0.5, and of 300 pairs of them joined to one image, 56 %.
         threshold: Pixels with a probability above this belong to the person. At one half, the
             bundled segmenter's masks agree best with exact ones. Higher values cut tighter.
         fill_holes: Enclosed background up to this fraction of the silhouette (the mask with all
@@ -64,7 +65,7 @@ class MaskSettings(BaseModel):
     classes: Classes = PERSON
     confidence: Fraction = 0.25
     quality: Fraction = 0.65
-    max_rival: Fraction = 0.8
+    max_rival: Fraction = 0.5
     threshold: Fraction = 0.5
     fill_holes: Fraction = 0.01
     drop_specks: Fraction = 0.03

@@ -377,9 +377,9 @@ def test_person_mask_cleans_and_judges() -> None:
     ("quality", "rival", "reason"),
     [
         (None, 0.0, None),
-        (0.65, 0.8, None),
+        (0.65, 0.5, None),
         (0.6499, 0.0, "low_quality"),
-        (1.0, 0.8001, "ambiguous"),
+        (1.0, 0.5001, "ambiguous"),
         (0.1, 0.9, "ambiguous"),
     ],
 )
