@@ -1,6 +1,6 @@
 r"""How good and how fast segmenters are, on this machine, side by side.
 
-    python -m benchmarks.masks --photos street-photos --masks person-masks --market Market-1501 \\
+    python -m benchmarks.masks --photos street-photos --masks person-masks \\
         --weights old/person.safetensors --weights builtin
 
 Quality: masks against exact ones, of people whom no training of ours saw. They are the tenth of
@@ -39,7 +39,6 @@ from pipelines.segmenter.sources import (
     exact_cutouts,
     exact_scenes,
     read_masked,
-    read_natural,
     split_by_identity,
     split_photos,
 )
@@ -62,14 +61,12 @@ folder = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.command()
 @click.option("--photos", required=True, type=folder, help="street-photos.zip, unpacked.")
 @click.option("--masks", required=True, type=folder, help="person-masks.zip, unpacked.")
-@click.option("--market", required=True, type=folder, help="A set in the Market-1501 layout.")
 @click.option("--src", type=folder, help="A dataset to mask as a build does.")
 @click.option("--weights", "names", multiple=True, default=["builtin"], show_default=True)
 @click.option("--threshold", type=float, help="Instead of the default one.")
 def main(
     photos: Path,
     masks: Path,
-    market: Path,
     src: Path | None,
     names: tuple[str, ...],
     threshold: float | None,
@@ -77,7 +74,7 @@ def main(
     """Print quality on people never trained on, and speed on this machine."""
     _, people = split_photos(read_masked(photos))
     _, crops = split_by_identity(read_masked(masks))
-    sets = judged_sets(people, crops, market)
+    sets = judged_sets(people, crops)
     settings = MaskSettings() if threshold is None else MaskSettings(threshold=threshold)
     segmenters = {name: Segmenter(name, "cpu", settings, threads=1) for name in names}
     print(f"machine   {platform.machine()}, {default_workers()} processors")
@@ -97,19 +94,16 @@ def main(
             print_stage(src, name)
 
 
-def judged_sets(
-    people: MaskedImages, crops: MaskedImages, market: Path
-) -> Mapping[str, MaskedImages]:
+def judged_sets(people: MaskedImages, crops: MaskedImages) -> Mapping[str, MaskedImages]:
     """Return everything that masks are compared on, by name."""
     tight, loose = cropped(people, 0.03), cropped(people, 0.15)
-    distractors, _ = read_natural(market / "bounding_box_test", "0000_")
     pairs = [*zip(people.images, people.masks, strict=True)]
     pairs += zip(crops.images, crops.masks, strict=True)
     bare = tuple(picture(without_person(image, mask)) for image, mask in pairs)
     clutter = Sources(
         scenes=((0.0, exact_scenes(people, are_crops=False)),),
         cutouts=((1.0, exact_cutouts(people)),),
-        backgrounds=((0.7, bare), (0.3, tuple(map(picture, distractors)))),
+        backgrounds=((1.0, bare),),
         size=(128, 64),
     )
     streets = replace(clutter, scenes=((1.0, exact_scenes(people, are_crops=False)),))
