@@ -15,14 +15,20 @@ SHAPES = hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=12)
 def slow_composite(
     image: np.ndarray, background: np.ndarray, mask: np.ndarray, feather: float
 ) -> np.ndarray:
-    """Equation 21 with, outside the mask, the source's share by the distance to the person."""
-    out = background.copy()
+    """Equation 21; outside the mask, the mean colour of the person nearby, by the distance."""
+    out = background.astype(float)
     person = np.argwhere(mask)
+    reach = max(1, int(np.ceil(feather + 1)) - 1)
     for y, x in np.ndindex(mask.shape):
         distance = np.sqrt(((person - (y, x)) ** 2).sum(axis=1)).min() if len(person) else np.inf
-        share = 1.0 if mask[y, x] else max(0.0, 1 - distance / (feather + 1)) if feather else 0.0
-        out[y, x] = np.rint(share * image[y, x] + (1 - share) * background[y, x])
-    return out
+        if mask[y, x]:
+            out[y, x] = image[y, x]
+        elif feather and distance < feather + 1:
+            near = person[np.abs(person - (y, x)).max(axis=1) <= reach]
+            own = image[tuple(near.T)].mean(axis=0)
+            share = 1 - distance / (feather + 1)
+            out[y, x] = share * own + (1 - share) * background[y, x]
+    return np.rint(out)
 
 
 @settings(deadline=None, max_examples=60)
@@ -53,6 +59,17 @@ def test_a_feather_only_reaches_outward() -> None:
     mask[:, :3] = True
     row = composite(image, background, mask, feather=3)[4, :, 0]
     assert row.tolist() == [200, 200, 200, 150, 100, 50, 0, 0, 0]
+
+
+def test_no_colour_of_the_old_background_is_blended_in() -> None:
+    image, background = np.zeros((9, 9, 3), np.uint8), np.zeros((9, 9, 3), np.uint8)
+    image[..., 0], background[..., 1] = 255, 255  # the old background is red
+    mask = np.zeros((9, 9), bool)
+    mask[:, :3] = True
+    image[mask] = (0, 0, 200)
+    out = composite(image, background, mask, feather=2)
+    assert not out[..., 0].any()
+    assert out[4, 3:6].tolist() == [[0, 85, 133], [0, 170, 67], [0, 255, 0]]
 
 
 @pytest.mark.parametrize("feather", [0.0, 2.0])
