@@ -33,14 +33,17 @@ def composite(image: Image, background: Image, mask: Mask, feather: float = 0.0)
 
 def _blend(composed: Image, image: Image, person: Image, feather: float) -> None:
     """Blend the colours of the outline into the band around it, in place."""
-    distance = cv2.distanceTransform(person ^ 1, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    band = np.nonzero((distance > 0) & (distance < feather + 1))
-    reach = max(1, math.ceil(feather + 1) - 1)  # of the farthest pixel of the band to the person
+    # Distances to 2 %, in a third of the time that exact ones take; none is less than the larger
+    # of the offsets in rows and columns, so that every pixel of the band has the person in reach.
+    distance = cv2.distanceTransform(person ^ 1, cv2.DIST_L2, cv2.DIST_MASK_5)
+    band = np.flatnonzero((distance > 0) & (distance < feather + 1))
+    reach = max(1, math.ceil(feather + 1) - 1)
     side = (2 * reach + 1, 2 * reach + 1)
     options = {"normalize": False, "borderType": cv2.BORDER_CONSTANT}
     sums = cv2.boxFilter(cv2.copyTo(image, person), cv2.CV_32S, side, **options)
     count = cv2.boxFilter(person, cv2.CV_32S, side, **options)
-    own = sums[band] / count[band][:, None].astype(np.float32)
-    share = (1 - distance[band] / np.float32(feather + 1))[:, None]
-    behind = composed[band].astype(np.float32)
-    composed[band] = np.rint(behind + share * (own - behind)).astype(np.uint8)
+    own = sums.reshape(-1, 3)[band] / count.reshape(-1, 1)[band].astype(np.float32)
+    share = 1 - distance.reshape(-1, 1)[band] / np.float32(feather + 1)
+    pixels = composed.reshape(-1, 3)
+    behind = pixels[band].astype(np.float32)
+    pixels[band] = np.rint(behind + share * (own - behind)).astype(np.uint8)

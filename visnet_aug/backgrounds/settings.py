@@ -152,8 +152,9 @@ class BackgroundSettings(Settings):
         pattern: Family 5.
         gradient: Family 6.
         other: Your own families by name. The name is part of the copies' file names.
-        feather: Width in pixels of the soft transition outside the person; 0 is a hard edge.
-            The person's own pixels never change.
+        feather: Width in pixels of the soft transition outside the person, into which the colours
+            of the person's outline continue; 0 is a hard edge. The person's own pixels never
+            change. At 0.5, edges look least cut out (`benchmarks/edges.py`).
 
     Examples:
         >>> from visnet_aug import BackgroundSettings
@@ -171,7 +172,7 @@ class BackgroundSettings(Settings):
     pattern: PatternSettings = PatternSettings()
     gradient: GradientSettings = GradientSettings()
     other: dict[FamilyName, ForeignFamily] = Field(default_factory=dict)
-    feather: Annotated[float, Field(ge=0, le=32)] = 0.0
+    feather: Annotated[float, Field(ge=0, le=32)] = 0.5
 
     @model_validator(mode="after")
     def _families_make_sense(self) -> Self:
