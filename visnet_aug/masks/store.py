@@ -9,6 +9,7 @@ computed again, except for what people make:
 * A PNG that differs from its line, or that appeared without being ours, is an **edit**. The file
   stays as it is, its origin becomes ``edited``, and it survives new weights and settings. An edit
   that is all black rejects the image. An edit that cannot be read as a mask is an error.
+* A PNG that was saved again without changing a pixel is no edit; it gets its old bytes back.
 * An imported mask (`MaskStore.adopt`) survives in the same way.
 * To undo an edit, delete the PNG: a missing file is computed again.
 
@@ -239,7 +240,11 @@ class MaskStore:
             if not data:
                 self.damaged["missing PNG"] += 1
                 return None
-            return self._note(self._edit(stem, image_sha256, key, data, shape, entry.confidence))
+            edit = self._edit(stem, image_sha256, key, data, shape, entry.confidence)
+            unchanged = encode_mask(decode_mask(data, shape))
+            if _mask_sha256(unchanged) != entry.mask_sha256:
+                return self._note(edit)
+            write_file(self.path(stem), unchanged)
         if entry.image_sha256 != image_sha256:
             if not entry.computed and data:
                 raise OutputError(
@@ -268,7 +273,7 @@ class MaskStore:
             OutputError: The folder cannot be written.
         """
         entry = save_mask(self._out, stem, image_sha256, key, found)
-        return self._note(replace(entry, origin=origin))
+        return self._note(replace(entry, origin=origin, mask_quality=None))
 
     def note(self, entries: Iterable[MaskEntry]) -> None:
         """Note what `save_mask` has stored; it is on disk only after `flush`."""
