@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from statistics import median
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -78,6 +79,13 @@ class ConsoleObserver(Observer):
         )
         if masks.rejected:
             self._out.print(_counts_table("no mask because", "images", masks.rejected))
+        if qualities := masks.qualities:
+            self._say(
+                f"predicted quality of the usable masks: median {median(qualities):.2f}, lowest "
+                f"{min(qualities):.2f}"
+            )
+        elif any(entry.accepted and entry.computed for entry in masks.entries.values()):
+            self._say("these weights do not predict the quality of masks: it is not judged")
         for damage, count in masks.damaged.items():
             self._say(f"computed again: {count:,} × {damage}")
 

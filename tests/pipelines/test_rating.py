@@ -40,7 +40,14 @@ class TestRate:
     def test_measures_every_accepted_mask(self, tiny: dict[str, Any], sources: Sources) -> None:
         torch.manual_seed(0)
         lenient = MaskSettings(
-            confidence=0, min_area=0, max_area=1, min_height=0, max_border=1, threshold=0.01
+            confidence=0,
+            quality=0,
+            max_rival=1,
+            min_area=0,
+            max_area=1,
+            min_height=0,
+            max_border=1,
+            threshold=0.01,
         )
         network = training.build_network(tiny)
         segmenter = Segmenter.for_network(network, (64, 32), lenient)

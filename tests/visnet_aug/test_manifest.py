@@ -44,7 +44,7 @@ ORIGINAL = ManifestRow(
     mask="masks/0002_c1s1_000451_03.png",
     mask_area=0.25,
     mask_confidence=0.9,
-    mask_quality=None,
+    mask_quality=0.875,
     width=64,
     height=128,
     sha256="0" * 64,
@@ -293,6 +293,12 @@ def test_mask_columns_are_given_together(tmp_path: Path) -> None:
         read_manifest(path)
 
 
+def test_without_a_mask_there_is_no_quality(tmp_path: Path) -> None:
+    path = write_cells(tmp_path / "manifest.csv", cells(JUNK, mask_quality="0.5"))
+    with pytest.raises(ManifestError, match="column mask_quality: filled where there is no mask"):
+        read_manifest(path)
+
+
 @pytest.mark.parametrize(
     ("header", "message"),
     [
@@ -320,11 +326,11 @@ def test_rows_of_one_path_are_refused(tmp_path: Path) -> None:
         write_manifest(path, rows)
 
 
-@pytest.mark.parametrize("number", [0, 19, 21])
+@pytest.mark.parametrize("number", [0, len(COLUMNS) - 1, len(COLUMNS) + 1])
 def test_a_row_of_another_length_is_refused(number: int, tmp_path: Path) -> None:
     row = [*cells(ORIGINAL), "x"][:number]
     path = write_cells(tmp_path / "manifest.csv", row)
-    with pytest.raises(ManifestError, match=f"row 2: {number} cells instead of 20"):
+    with pytest.raises(ManifestError, match=f"row 2: {number} cells instead of {len(COLUMNS)}"):
         read_manifest(path)
 
 

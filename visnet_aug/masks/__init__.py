@@ -1,1 +1,1 @@
-"""Who the person is: YOLOv8-Seg, the choice among its instances, and stored masks."""
+"""Who the person is: a YOLO network, the choice among its instances, and stored masks."""

@@ -90,6 +90,12 @@ class MaskSummary:
         return tuple(name for name, entry in self.entries.items() if entry.accepted)
 
     @property
+    def qualities(self) -> Sequence[float]:
+        """Predicted qualities of the usable masks that have one, in order."""
+        found = (entry.mask_quality for entry in self.entries.values() if entry.accepted)
+        return [quality for quality in found if quality is not None]
+
+    @property
     def rejected(self) -> Mapping[str, int]:
         """Number of rejected masks by reason, the most frequent first."""
         reasons = Counter(e.reason for e in self.entries.values() if not e.accepted)

@@ -1,4 +1,4 @@
-"""YOLOv8-Seg on batches of crops: images in, one judged person mask for each out.
+"""YOLO networks on batches of crops: images in, one judged person mask for each out.
 
 Ultralytics builds the network; batching, decoding and the choice of the person are our own. The
 ``predict`` of Ultralytics decodes every instance of every image, which at 128×64 takes longer than
@@ -50,14 +50,15 @@ _DEFAULTS: Final = MaskSettings()
 
 
 class Segmenter:
-    """Finds the person in images of people: a YOLOv8-Seg network and the judgement of its masks.
+    """Finds the person in images of people: a YOLO network and the judgement of its masks.
 
     The network takes crops as person re-identification uses them, with one person in the middle.
     torch and Ultralytics are imported when a segmenter is made, not before.
 
     Args:
         weights: ``builtin`` for the network in this package, the path of a ``.safetensors`` or
-            ``.pt`` file, or an official name such as ``yolov8n-seg.pt``, which is downloaded once.
+            ``.pt`` file, or an official name such as ``yolo26n-seg.pt``, which is downloaded once:
+            YOLOv8, YOLO11 or YOLO26 with masks.
         device: ``auto`` (the first GPU, or the CPU if there is none), ``cpu``, ``cuda``,
             ``cuda:1``, ...
         settings: How masks are cleaned and judged, and the classes to look for.
@@ -73,7 +74,8 @@ class Segmenter:
         quality: Predicts the quality of a mask; ``None`` if the weights contain no such model.
 
     Raises:
-        WeightsError: The weights are missing, damaged, or no YOLOv8-Seg that knows the classes.
+        WeightsError: The weights are missing, damaged, no network with masks, or do not know the
+            classes.
         RecipeError: This machine has no such device.
 
     Examples:
@@ -190,6 +192,7 @@ class Segmenter:
         with torch.inference_mode():
             pixels = torch.from_numpy(batch).to(self.device).permute(0, 3, 1, 2)
             raw = self.network(pixels.to(self.dtype) / 255)
+            raw = raw.get("one2one", raw)  # the branch that fusing left of an end-to-end head
             confidence = raw["scores"][:, self.classes].float().sigmoid().amax(1)
             scores, best = confidence.topk(min(CANDIDATES, confidence.shape[1]), dim=1)
             boxes = _decode_boxes(self._head, raw, best)
@@ -249,18 +252,22 @@ def _fit(image: Image, size: tuple[int, int]) -> Image:
 
 
 def _decode_boxes(head: Any, raw: dict[str, torch.Tensor], best: torch.Tensor) -> torch.Tensor:
-    """Turn distance distributions of some anchors (N,K) into boxes (N,K,4).
+    """Turn the distances of some anchors (N,K) to the sides of their boxes into boxes (N,K,4).
 
-    Boxes are given by their corners in input pixels.
+    Until YOLO11, each distance is a distribution over ``reg_max`` steps; with YOLO26, it is a
+    number. Boxes are given by their corners in input pixels.
     """
     import torch
     from ultralytics.utils.tal import make_anchors
 
     points, strides = (t.float()[best] for t in make_anchors(raw["feats"], head.stride, 0.5))
     images, candidates = best.shape
-    bins = _pick(raw["boxes"], best).view(images, 4, head.reg_max, candidates).softmax(2)
-    steps = torch.arange(head.reg_max, dtype=torch.float32, device=bins.device)
-    left, top, right, bottom = (bins * steps[None, None, :, None]).sum(2).unbind(1)
+    distances = _pick(raw["boxes"], best)
+    if head.reg_max > 1:
+        bins = distances.view(images, 4, head.reg_max, candidates).softmax(2)
+        steps = torch.arange(head.reg_max, dtype=torch.float32, device=bins.device)
+        distances = (bins * steps[None, None, :, None]).sum(2)
+    left, top, right, bottom = distances.unbind(1)
     x, y = points.unbind(-1)
     boxes: torch.Tensor = torch.stack((x - left, y - top, x + right, y + bottom), -1) * strides
     return boxes

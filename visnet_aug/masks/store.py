@@ -9,6 +9,7 @@ computed again, except for what people make:
 * A PNG that differs from its line, or that appeared without being ours, is an **edit**. The file
   stays as it is, its origin becomes ``edited``, and it survives new weights and settings. An edit
   that is all black rejects the image. An edit that cannot be read as a mask is an error.
+* A PNG that was saved again without changing a pixel is no edit; it gets its old bytes back.
 * An imported mask (`MaskStore.adopt`) survives in the same way.
 * To undo an edit, delete the PNG: a missing file is computed again.
 
@@ -69,8 +70,8 @@ class MaskEntry:
         key: What the mask was computed from, see `mask_key`.
         area: Fraction of the image that the mask covers, to six digits.
         confidence: Of the chosen instance, to six digits.
-        mask_quality: Predicted IoU with the true mask, to six digits; empty where nothing predicts
-            it.
+        mask_quality: Predicted IoU with the true mask, to six digits; empty for a mask that a
+            person or another tool made, and where the weights do not predict it.
         verdict: ``accepted`` or ``rejected``.
         reason: Why a mask is rejected; empty for an accepted one.
         origin: ``segmenter``; ``edited`` for a mask that was edited by hand; for an imported mask
@@ -106,6 +107,11 @@ class MaskEntry:
 
 
 COLUMNS: Final = tuple(field.name for field in fields(MaskEntry))
+
+_FIRST_COLUMNS: Final = (
+    "stem", "image_sha256", "key", "area", "confidence", "verdict", "reason", "mask_sha256",
+)  # fmt: skip
+"""Those of version 0.1.0, where the reason ``edited`` stood for the origin."""
 
 
 def mask_name(split: Split, stem: str) -> str:
@@ -234,7 +240,11 @@ class MaskStore:
             if not data:
                 self.damaged["missing PNG"] += 1
                 return None
-            return self._note(self._edit(stem, image_sha256, key, data, shape, entry.confidence))
+            edit = self._edit(stem, image_sha256, key, data, shape, entry.confidence)
+            unchanged = encode_mask(decode_mask(data, shape))
+            if _mask_sha256(unchanged) != entry.mask_sha256:
+                return self._note(edit)
+            write_file(self.path(stem), unchanged)
         if entry.image_sha256 != image_sha256:
             if not entry.computed and data:
                 raise OutputError(
@@ -263,7 +273,7 @@ class MaskStore:
             OutputError: The folder cannot be written.
         """
         entry = save_mask(self._out, stem, image_sha256, key, found)
-        return self._note(replace(entry, origin=origin))
+        return self._note(replace(entry, origin=origin, mask_quality=None))
 
     def note(self, entries: Iterable[MaskEntry]) -> None:
         """Note what `save_mask` has stored; it is on disk only after `flush`."""
@@ -373,9 +383,11 @@ class MaskStore:
         except OSError as error:
             raise cannot("read", self._table, error) from error
         header, *lines = text.split("\n")
-        torn = int(header != ",".join(COLUMNS))
+        is_old = header == ",".join(_FIRST_COLUMNS)
+        self._unwritten = is_old
+        torn = int(header != ",".join(COLUMNS) and not is_old)
         for line in lines:
-            entry = _parse(line)
+            entry = _parse(line, is_old)
             if entry is not None:
                 self._entries[entry.stem] = entry
             elif line:
@@ -394,22 +406,40 @@ def _format(entry: MaskEntry) -> list[str]:
     return [f"{value:.6f}" if isinstance(value, float) else value for value in values]
 
 
-def _parse(line: str) -> MaskEntry | None:
+def _parse(line: str, is_old: bool) -> MaskEntry | None:
     """Return a line's entry, or ``None`` if it is not exactly what `_format` would write.
 
     Each line is parsed by itself, so that one torn quote does not swallow the lines after it.
     """
     try:
-        stem, image, key, area, confidence, quality, verdict, reason, origin, mask = next(
-            csv.reader([line])
+        cells = next(csv.reader([line]))
+        stem, image, key, area, confidence, quality, verdict, reason, origin, mask = (
+            _today(*cells) if is_old else cells
         )
         numbers = float(area), float(confidence), float(quality) if quality else None
-    except (ValueError, StopIteration, csv.Error):
+    except (ValueError, TypeError, StopIteration, csv.Error):
         return None
     entry = MaskEntry(
         stem, image, key, *numbers, cast(Any, verdict), cast(Any, reason), origin, mask
     )
     return entry if _is_sound(entry) else None
+
+
+def _today(
+    stem: str,
+    image: str,
+    key: str,
+    area: str,
+    confidence: str,
+    verdict: str,
+    reason: str,
+    mask: str,
+) -> tuple[str, ...]:
+    """Bring the cells of a line of version 0.1.0 into today's columns."""
+    origin = EDITED if reason == EDITED else SEGMENTER
+    if reason == EDITED:
+        reason = "" if verdict == "accepted" else "no_person"
+    return stem, image, key, area, confidence, "", verdict, reason, origin, mask
 
 
 def _is_sound(entry: MaskEntry) -> bool:
@@ -422,7 +452,7 @@ def _is_sound(entry: MaskEntry) -> bool:
         and all(_SHA256.fullmatch(digest) for digest in (entry.image_sha256, entry.key))
         and bool(_SHA256.fullmatch(entry.mask_sha256)) == has_mask
         and all(math.isfinite(v) and 0 <= v <= 1 for v in (entry.area, entry.confidence))
-        and (entry.mask_quality is None or 0 <= entry.mask_quality <= 1)
+        and (entry.mask_quality is None or (entry.computed and 0 <= entry.mask_quality <= 1))
     )
 
 

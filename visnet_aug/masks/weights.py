@@ -9,7 +9,7 @@ a path
     ``*.safetensors`` with a model YAML of the same stem next to it, or an Ultralytics ``*.pt``. A
     ``.pt`` is a pickle: it is loaded with Ultralytics' restricted loader, which only builds known
     model classes and runs no code from the file.
-an official name, such as ``yolov8n-seg.pt``
+an official name: ``yolov8n-seg.pt``, ``yolo11n-seg.pt``, ``yolo26n-seg.pt`` and larger ones
     Downloaded once by Ultralytics into the user's cache. Its checksum is written next to it and
     checked at every later use. Nothing else in visnet-aug uses the internet.
 """
@@ -37,7 +37,7 @@ BUILTIN = "builtin"
 BUILTIN_FILE = Path(__file__).parent / "weights" / "person.safetensors"
 BUILTIN_SHA256 = "80327cd0029d2a62188c7ed8605f2eaab40107e189fa98f1b9ef0cf0262e1c50"
 
-OFFICIAL_NAME = re.compile(r"yolov8[nsmlx]-seg\.pt")
+OFFICIAL_NAME = re.compile(r"yolo(?:v8|11|26)[nsmlx]-seg\.pt")
 OFFICIAL_INPUT = (256, 128)
 """Input (height, width) of networks whose files do not state it. Networks trained at 640 pixels on
 whole scenes need people larger than 128 pixels; 640 itself would take 25 times as long."""
@@ -100,7 +100,7 @@ def describe_weights(name: str) -> WeightsInfo:
         problem = f"{path}: its model YAML {path.stem}.yaml is missing; put it next to the weights"
         return WeightsInfo(name, path, sha256, problem)
     if path.suffix not in (".safetensors", ".pt"):
-        problem = f"{path}: not .safetensors or .pt; give YOLOv8-Seg weights in one of these"
+        problem = f"{path}: not .safetensors or .pt; give weights in one of these formats"
         return WeightsInfo(name, path, sha256, problem)
     return WeightsInfo(name, path, sha256, None)
 
@@ -134,7 +134,8 @@ def load_network(
             it is.
 
     Raises:
-        WeightsError: The weights are missing, damaged, or no YOLOv8-Seg that knows the classes.
+        WeightsError: The weights are missing, damaged, no network with masks, or do not know the
+            classes.
     """
     if OFFICIAL_NAME.fullmatch(name) and not _locate(name).is_file():
         download_weights(name)
@@ -158,7 +159,8 @@ def load_network(
         # Any error inside the loaders means a damaged or foreign file.
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise WeightsError(
-            f"--weights {name}: {info.path} cannot be loaded ({first}); give YOLOv8-Seg weights"
+            f"--weights {name}: {info.path} cannot be loaded ({first}); give weights of YOLOv8, "
+            "YOLO11 or YOLO26 with masks (-seg)"
         ) from error
     default = OFFICIAL_INPUT if tuple(wanted) == PERSON else OTHER_INPUT
     return LoadedNetwork(network, size or default, classes, quality)
@@ -340,6 +342,6 @@ def _load_checkpoint(path: Path) -> tuple[nn.Module, tuple[int, int] | None, lis
     checkpoint, _ = torch_safe_load(path, safe_only=True)
     network = checkpoint.get("ema") or checkpoint.get("model")
     if not isinstance(network, SegmentationModel):
-        raise WeightsError(f"{path}: holds no YOLOv8-Seg network (a detector has no masks)")
+        raise WeightsError(f"{path}: holds no segmentation network (a detector has no masks)")
     fused: nn.Module = network.float().eval().fuse(verbose=False)
     return fused, None, _names({"names": dict(sorted(network.names.items()))})

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from visnet_aug.builder.folder import RECIPE
@@ -86,6 +87,8 @@ class Overview:
         arithmetic: How the number came about, in a sentence.
         classes: What masks are of: ``person``, unless the recipe says otherwise.
         masks: Images with a usable mask, and images that one was looked for in.
+        qualities: Median and lowest predicted quality of the usable masks; ``None`` if no quality
+            was predicted.
         keeps_originals: Whether every copy stands beside the image that it was made of.
         changes: Name, default and value of the settings that are not the default.
         recipe: ``recipe.yaml`` as it is.
@@ -108,6 +111,7 @@ class Overview:
     arithmetic: str
     classes: Sequence[str]
     masks: tuple[int, int]
+    qualities: tuple[float, float] | None
     keeps_originals: bool
     changes: Sequence[tuple[str, str, str]]
     recipe: str
@@ -150,7 +154,8 @@ def overview(finished: FinishedBuild) -> Overview:
     tables = finished.tables
     report: Mapping[str, Any] = tables.report or {}
     used = tables.masked
-    accepted = sum(entry.accepted for name, entry in tables.entries.items() if name in used)
+    accepted = [e for name, e in tables.entries.items() if name in used and e.accepted]
+    qualities = [e.mask_quality for e in accepted if e.mask_quality is not None]
     market = _is_market(finished)
     lines = list(_lines(finished, report, market))
     timings, untimed = _timings(finished.root)
@@ -165,7 +170,8 @@ def overview(finished: FinishedBuild) -> Overview:
         parts=_parts(finished),
         arithmetic=str(report.get("arithmetic", "")),
         classes=tables.recipe.masks.classes if tables.recipe else PERSON,
-        masks=(accepted, len(used)),
+        masks=(len(accepted), len(used)),
+        qualities=(median(qualities), min(qualities)) if qualities else None,
         keeps_originals=finished.keeps_originals,
         changes=_recipe_changes(finished.tables.recipe),
         recipe=_text(finished.root / RECIPE),

@@ -36,6 +36,9 @@ _PARTS = {
 }  # fmt: skip
 """The parts of ``build.json`` that are used, with their types."""
 
+_ROUNDING = 1e-6
+"""How far tables are off the numbers that masks were judged by."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tables:
@@ -116,6 +119,7 @@ def read_tables(root: Path) -> Tables:
         problems=problems,
     )
     problems.extend(_mask_problems(tables))
+    problems.extend(_rating_problems(tables))
     problems.extend(_parquet_problems(root))
     return tables
 
@@ -196,3 +200,27 @@ def _mask_problems(tables: Tables) -> Iterator[Problem]:
     entries = {name: tables.entries[name] for name in names}
     if identify_masks(MaskSummary(entries, 0, len(entries), 0, {}))["masks"] != used:
         yield Problem("mask", f"{TABLE}: verdicts or masks are not those that were used")
+
+
+def _rating_problems(tables: Tables) -> Iterator[Problem]:
+    """Compare what rows say of masks with ``masks.csv``, and predicted qualities with the limit."""
+    for row in tables.rows:
+        entry = tables.entries.get(mask_of(row))
+        if row.mask is None or entry is None:
+            continue
+        known = (entry.area, entry.confidence, entry.mask_quality)
+        if (row.mask_area, row.mask_confidence, row.mask_quality) != known:
+            what = "area, confidence and quality of its mask"
+            yield Problem("mask", f"{row.path}: {what} are not those in {TABLE}")
+    entries = {name: e for name in tables.masked if (e := tables.entries.get(name))}
+    found = {name: entry for name, entry in entries.items() if entry.computed and entry.area}
+    rated = {name: e.mask_quality for name, e in found.items() if e.mask_quality is not None}
+    if rated and len(rated) < len(found):  # one network predicts all of them, or none
+        missing = len(found) - len(rated)
+        yield Problem("mask", f"{TABLE}: {missing:,} of {len(found):,} masks have no quality")
+    if tables.recipe is None:
+        return
+    limit = tables.recipe.masks.quality
+    for name, quality in sorted(rated.items()):
+        if found[name].accepted and quality < limit - _ROUNDING:
+            yield Problem("mask", f"{name}: accepted with a quality of {quality}, below {limit}")

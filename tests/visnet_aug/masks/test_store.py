@@ -13,7 +13,8 @@ from PIL import Image
 
 from visnet_aug.errors import OutputError
 from visnet_aug.files import sha256_of
-from visnet_aug.masks.person import PersonMask
+from visnet_aug.masks.person import PersonMask, mask_area
+from visnet_aug.masks.png import encode_mask
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.store import COLUMNS, MaskEntry, MaskStore, mask_key, read_mask, save_mask
 
@@ -367,3 +368,72 @@ def test_an_imported_mask_is_kept_like_an_edit(tmp_path: Path) -> None:
     store.flush()
     assert find(MaskStore(tmp_path), key="c" * 64) == entry
     assert (entry.origin, entry.edited, entry.computed) == ("cvat.json", False, False)
+    assert entry.mask_quality is None  # it is the segmenter's word, and the mask is not
+
+
+def test_saving_a_mask_again_without_a_change_is_no_edit(tmp_path: Path) -> None:
+    entry = stored(tmp_path)
+    path = MaskStore(tmp_path).path(STEM)
+    ours = path.read_bytes()
+    path.write_bytes(png(person().astype(np.uint8) * 255, "RGBA"))
+    assert find(MaskStore(tmp_path)) == entry
+    assert path.read_bytes() == ours
+
+
+# --- tables of version 0.1.0 ----------------------------------------------------------------
+
+OLD_HEADER = "stem,image_sha256,key,area,confidence,verdict,reason,mask_sha256"
+
+
+def old_table(out: Path) -> dict[str, bytes]:
+    """Write what version 0.1.0 wrote: masks of the network, and edits, in its own encoding."""
+    masks = {"computed": person(), "edited": edited() > 0, "black": np.zeros(SHAPE, bool)}
+    files = {stem: encode_mask(mask) for stem, mask in masks.items()}
+    words = {"computed": "accepted,", "edited": "accepted,edited", "black": "rejected,edited"}
+    lines = [
+        f"{stem},{IMAGE},{KEY},{mask_area(masks[stem]):.6f},0.900000,{words[stem]},"
+        f"{sha256_of(files[stem])}"
+        for stem in sorted(files)
+    ]
+    lines.append(f"nobody,{IMAGE},{KEY},0.000000,0.000000,rejected,no_person,")
+    (out / "masks").mkdir()
+    for stem, data in files.items():
+        (out / "masks" / f"{stem}.png").write_bytes(data)
+    (out / "masks.csv").write_text("\n".join([OLD_HEADER, *lines, ""]))
+    return files
+
+
+def test_masks_of_version_0_1_0_are_known_and_its_edits_kept(tmp_path: Path) -> None:
+    files = old_table(tmp_path)
+    store = MaskStore(tmp_path)
+    new = "c" * 64
+    assert store.find("computed", IMAGE, new, SHAPE) is None
+    assert store.find("nobody", IMAGE, new, SHAPE) is None
+    found = {stem: store.find(stem, IMAGE, new, SHAPE) for stem in ("edited", "black")}
+    assert {stem: entry and (entry.origin, entry.verdict, entry.reason, entry.mask_quality)
+            for stem, entry in found.items()} == {
+        "edited": ("edited", "accepted", "", None),
+        "black": ("edited", "rejected", "no_person", None),
+    }  # fmt: skip
+    assert not store.damaged
+    store.flush()
+    again = MaskStore(tmp_path)
+    assert (again.entries, again.damaged) == (store.entries, {})
+    assert {stem: again.path(stem).read_bytes() for stem in files} == files
+
+
+def test_a_damaged_line_of_version_0_1_0_is_counted(tmp_path: Path) -> None:
+    old_table(tmp_path)
+    table = tmp_path / "masks.csv"
+    table.write_text(table.read_text().replace("accepted,edited", "accepted,edited,edited"))
+    store = MaskStore(tmp_path)
+    assert store.damaged == {"torn line": 1}
+    assert set(store.entries) == {"computed", "black", "nobody"}
+
+
+@pytest.mark.parametrize("origin", ["edited", "theirs"])
+def test_a_line_with_a_quality_of_somebody_s_mask_is_torn(tmp_path: Path, origin: str) -> None:
+    stored(tmp_path)
+    table = tmp_path / "masks.csv"
+    table.write_text(table.read_text().replace("segmenter", origin))
+    assert MaskStore(tmp_path).damaged == {"torn line": 1}

@@ -84,6 +84,7 @@ def test_records_are_the_manifests(reports: dict[str, Path], name: str) -> None:
             "mask": row.mask,
             "mask_area": row.mask_area,
             "mask_confidence": row.mask_confidence,
+            "mask_quality": row.mask_quality,
             "sha256": row.sha256,
         }
 
