@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,8 @@ def main(src: Path) -> None:
     print(f"machine  {platform.machine()}, {default_workers()} processors; {len(people)} people")
     print(f"hard edge        AUC {judge(people, composite):.3f}")
     for feather in FEATHERS:
-        own = judge(people, lambda *three, f=feather: composite(*three, f))
-        fading = judge(people, lambda *three, f=feather: _fading(*three, f))
+        own = judge(people, partial(composite, feather=feather))
+        fading = judge(people, partial(_fading, feather=feather))
         print(f"feather {feather:4.2f}     AUC {own:.3f}; the source fading out {fading:.3f}")
 
 

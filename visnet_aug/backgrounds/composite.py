@@ -39,9 +39,10 @@ def _blend(composed: Image, image: Image, person: Image, feather: float) -> None
     band = np.flatnonzero((distance > 0) & (distance < feather + 1))
     reach = max(1, math.ceil(feather + 1) - 1)
     side = (2 * reach + 1, 2 * reach + 1)
-    options = {"normalize": False, "borderType": cv2.BORDER_CONSTANT}
-    sums = cv2.boxFilter(cv2.copyTo(image, person), cv2.CV_32S, side, **options)
-    count = cv2.boxFilter(person, cv2.CV_32S, side, **options)
+    sums, count = (
+        cv2.boxFilter(one, cv2.CV_32S, side, normalize=False, borderType=cv2.BORDER_CONSTANT)
+        for one in (cv2.copyTo(image, person), person)
+    )
     own = sums.reshape(-1, 3)[band] / count.reshape(-1, 1)[band].astype(np.float32)
     share = 1 - distance.reshape(-1, 1)[band] / np.float32(feather + 1)
     pixels = composed.reshape(-1, 3)

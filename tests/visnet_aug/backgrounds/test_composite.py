@@ -28,7 +28,7 @@ def slow_composite(
             own = image[tuple(near.T)].mean(axis=0)
             share = 1 - distance / (feather + 1)
             out[y, x] = share * own + (1 - share) * background[y, x]
-    return np.rint(out)
+    return np.asarray(np.rint(out))
 
 
 @settings(deadline=None, max_examples=60)
