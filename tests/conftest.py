@@ -11,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from building import BuildEach
-from fake_segmenters import Ellipses
+from fake_segmenters import Ellipses, Rated
 from PIL import Image
 
 from visnet_aug.builder.build import build, build_probe
@@ -89,6 +89,12 @@ def market(make_market: Callable[[Path], Path], tmp_path_factory: pytest.TempPat
 def ellipses() -> SegmenterFactory:
     """A segmenter that needs no network."""
     return lambda weights, device, settings: SegmenterSource("ellipses", cast(Any, Ellipses))
+
+
+@pytest.fixture(scope="session")
+def rated() -> SegmenterFactory:
+    """A segmenter that needs no network and predicts the quality of its masks."""
+    return lambda weights, device, settings: SegmenterSource("rated", cast(Any, Rated))
 
 
 @pytest.fixture(scope="session")

@@ -59,6 +59,17 @@ def reports(
     return {name: root / name for name in RECIPES}
 
 
+@pytest.fixture(scope="session")
+def rated_set(
+    market: Path, rated: SegmenterFactory, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A build with its report whose masks have a predicted quality, to be read only."""
+    root = tmp_path_factory.mktemp("rated") / "set"
+    build(market, root, recipe=RECIPES["set"], workers=1, segmenter=rated)
+    write_report(root, workers=1)
+    return root
+
+
 @pytest.fixture
 def copy_of(reports: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
     """Give a copy of a build without its report, to be changed."""

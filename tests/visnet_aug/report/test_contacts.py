@@ -49,6 +49,18 @@ def test_masks_are_shown_by_camera_and_at_their_extremes(finished: FinishedBuild
     assert sum(groups[f"camera{number}"].count for number in (1, 2, 3)) == accepted
 
 
+def test_masks_with_a_quality_are_shown_from_the_worst(rated_set: Path) -> None:
+    finished = read_finished(rated_set, None)
+    worst, *others = contacts.masks(finished)
+    assert worst.key == "worst"
+    assert "unsure" not in {group.key for group in others}
+    qualities = [row.mask_quality for row in worst.examples]
+    assert None not in qualities
+    assert qualities == sorted(qualities, key=float)
+    rejected = {group.key: group.count for group in contacts.rejected_masks(finished)}
+    assert rejected == {"low_quality": 12 - worst.count}
+
+
 def test_rejected_masks_are_counted_even_where_they_are_not_in_the_set(
     reports: dict[str, Path],
 ) -> None:

@@ -29,6 +29,15 @@ def test_charts_of_each_kind_of_set(reports: dict[str, Path], name: str) -> None
     assert sum(int(tip.split(" ")[0]) for tip in tips) == accepted
 
 
+def test_qualities_are_a_chart_where_they_are_known(rated_set: Path) -> None:
+    finished = read_finished(rated_set, None)
+    found = {chart.title: chart for chart in charts(finished)}
+    assert list(found) == [*TITLES[:2], "Mask quality", *TITLES[2:]]
+    rejected = [entry for entry in finished.tables.entries.values() if not entry.accepted]
+    tips = found["Mask quality"].svg.split("rejected: ")[1:]
+    assert sum(int(tip.split(" ")[0]) for tip in tips) == len(rejected) > 0
+
+
 def test_changes_compare_copies_with_their_sources(reports: dict[str, Path]) -> None:
     finished = read_finished(reports["set"], None)
     found = changes(finished, measured(finished))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from visnet_aug.datasets.counts import SplitCounts
@@ -96,6 +97,17 @@ def test_the_share_of_usable_masks_is_never_rounded_up(seen: Callable[[str], Ove
     assert [replace(view, masks=of).masked for of in ((12_930, 12_936), (9, 9), (0, 0))] == [
         0.999, 1, 0,
     ]  # fmt: skip
+
+
+def test_qualities_are_summed_up_where_they_are_known(
+    seen: Callable[[str], Overview], rated_set: Path
+) -> None:
+    assert seen("set").qualities is None
+    finished = read_finished(rated_set, None)
+    usable = [e.mask_quality or 0 for e in finished.tables.entries.values() if e.accepted]
+    assert overview(finished).qualities == (np.median(usable), min(usable))
+    page = (rated_set / "report/index.html").read_text()
+    assert f"has a median of {np.median(usable):.2f}; the lowest is" in page
 
 
 def test_settings_that_are_not_the_defaults_are_named(seen: Callable[[str], Overview]) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from building import BuildEach
 
+from visnet_aug.builder.build import build
 from visnet_aug.builder.probe import probe_recipe
 from visnet_aug.manifest import ManifestRow, read_manifest, write_manifest
+from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.recipe import Recipe
 
 RECIPES = {
@@ -31,6 +33,13 @@ Seal = Callable[..., None]
 def builds(build_each: BuildEach, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """A finished build of each recipe, to be read only."""
     return build_each(RECIPES, tmp_path_factory.mktemp("builds"))
+
+
+@pytest.fixture
+def rated_copy(market: Path, rated: SegmenterFactory, tmp_path: Path) -> Path:
+    """A build whose masks have a predicted quality, to be damaged."""
+    build(market, tmp_path / "rated", recipe=RECIPES["match"], workers=1, segmenter=rated)
+    return tmp_path / "rated"
 
 
 @pytest.fixture

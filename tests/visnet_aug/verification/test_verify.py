@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from visnet_aug.datasets.images import decode_rgb
 from visnet_aug.errors import DatasetError, ManifestError, OutputError
 from visnet_aug.manifest import ManifestRow, read_manifest
 from visnet_aug.masks.compute import SegmenterFactory
-from visnet_aug.masks.store import read_mask
+from visnet_aug.masks.store import MaskStore, read_mask
 from visnet_aug.recipe import Recipe
 from visnet_aug.verification.verdict import CHECKS, SHOWN
 from visnet_aug.verification.verify import verify
@@ -395,6 +396,31 @@ def test_masks_as_listed_that_are_none_are_found(
     texts = problems(root)["mask"]
     assert texts == ["masks.csv: verdicts or masks are not those that were used",
                      f"{MASK}: {expected}"]  # fmt: skip
+
+
+def test_qualities_are_those_of_the_table_and_all_known(
+    rated_copy: Path, change_rows: Change
+) -> None:
+    assert problems(rated_copy) == {}
+    copy = first_copy(rated_copy)
+    change_rows(rated_copy, lambda row: row.path == copy.path, mask_quality=0.7)
+    said = "area, confidence and quality of its mask are not those in masks.csv"
+    assert problems(rated_copy)["mask"] == [f"{copy.path}: {said}"]
+    change_rows(rated_copy, lambda row: row.path == copy.path, mask_quality=copy.mask_quality)
+    assert problems(rated_copy) == {}
+
+    store = MaskStore(rated_copy)
+    name = Path(str(copy.mask)).stem
+    masks = len(store.entries)
+    expected: dict[float | None, str] = {
+        None: f"masks.csv: 1 of {masks} masks have no quality",
+        0.64: f"{name}: accepted with a quality of 0.64, below 0.65",
+    }
+    for quality, problem in expected.items():
+        store.note([replace(store.entries[name], mask_quality=quality)])
+        store.flush()
+        change_rows(rated_copy, lambda row: row.mask == copy.mask, mask_quality=quality)
+        assert problems(rated_copy) == {"mask": [problem]}
 
 
 def rewrite_copy(
