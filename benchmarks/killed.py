@@ -57,6 +57,8 @@ def arm(name: str) -> None:
 
     ``name`` is the main module's ``__name__``, which differs in worker processes.
     """
+    if PLAN not in os.environ:
+        sys.exit(f"set {PLAN} to a plan, such as {json.dumps(asdict(Kill('/folder', number=1)))}")
     kill = Kill(**json.loads(os.environ[PLAN]))
     if kill.process != ("main" if name == "__main__" else "worker"):
         return

@@ -28,7 +28,12 @@ from visnet_aug.builder.identity import check_masks, check_same, identify, ident
 from visnet_aug.builder.journal import shard_checksums
 from visnet_aug.builder.local import LocalEngine
 from visnet_aug.builder.make import lay_out, make_files
-from visnet_aug.builder.mask_exchange import check_export, export_masks, import_masks
+from visnet_aug.builder.mask_exchange import (
+    check_export,
+    export_for_boxmot,
+    export_masks,
+    import_masks,
+)
 from visnet_aug.builder.packing import check_count, check_installed
 from visnet_aug.builder.plan import Draft, Plan, draft_set
 from visnet_aug.builder.probe import draft_probe, probe_recipe
@@ -291,7 +296,8 @@ def make_masks(
         recipe: Its weights and mask limits are used.
         masks_from: Masks of another tool (PNG folder, COCO JSON, YOLO labels): they are used
             instead of the segmenter's, which computes the masks that are missing.
-        export: Also write the accepted masks for another tool: ``coco``, ``yolo`` or ``png``.
+        export: Also write the accepted masks for another tool: ``coco``, ``yolo``, ``png``, or
+            ``boxmot`` (folders of PNGs: the person of each crop, and everyone in it).
         export_to: New or empty folder to write them to.
         device: Where the segmenter runs, as for `build`, like all further arguments.
         workers: See `build`.
@@ -332,8 +338,12 @@ def make_masks(
         chosen = segmenter(recipe.weights, device, recipe.masks)
         masks = _mask(images, out, recipe, chosen, working, observer.stage)
         if export is not None and export_to is not None:
+            to, store = Path(export_to), MaskStore(out)
             with observer.stage("export") as advance:
-                export_masks(images, masks, MaskStore(out), Path(export_to), export, advance)
+                if export == "boxmot":
+                    export_for_boxmot(images, masks, store, to, chosen.load(), advance)
+                else:
+                    export_masks(images, masks, store, to, export, advance)
         return masks
 
 

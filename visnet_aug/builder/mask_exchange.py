@@ -5,21 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, Literal
 
+from visnet_aug.datasets.images import decode_known, read_again
 from visnet_aug.datasets.record import ImageRecord
 from visnet_aug.errors import DatasetError, OutputError
+from visnet_aug.files import make_folder, write_file
 from visnet_aug.masks.compute import MaskSummary
 from visnet_aug.masks.interchange import (
-    MaskFormat,
+    EVERYONE,
+    PRIMARY,
     NamedMask,
     read_foreign_masks,
     write_foreign_masks,
 )
 from visnet_aug.masks.person import PersonMask, judge_mask, mask_area
+from visnet_aug.masks.png import encode_mask
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.store import MaskStore, mask_key, mask_name, read_mask
 from visnet_aug.progress import Advance
+
+if TYPE_CHECKING:
+    from visnet_aug.masks.segmenter import Segmenter
+
+BATCH: Final = 64
+"""Images that are in memory at once."""
 
 IMPORTED: Final = "imported"
 """Stands for the weights in the keys of imported masks, which no weights made."""
@@ -91,7 +101,7 @@ def export_masks(
     masks: MaskSummary,
     store: MaskStore,
     to: Path,
-    form: MaskFormat,
+    form: Literal["coco", "yolo", "png"],
     advance: Advance,
 ) -> None:
     """Write the accepted masks of a folder for another tool, named as the images of the source.
@@ -120,3 +130,44 @@ def export_masks(
             advance(number, len(images))
 
     write_foreign_masks(named(), to, form)
+
+
+def export_for_boxmot(
+    images: tuple[ImageRecord, ...],
+    masks: MaskSummary,
+    store: MaskStore,
+    to: Path,
+    segmenter: Segmenter,
+    advance: Advance,
+) -> None:
+    """Write the accepted masks as BoxMOT's training reads them.
+
+    ``primary/<split>/<stem>.png`` is the person that a crop shows,
+    ``all_people/<split>/<stem>.png`` everyone that the segmenter finds in it, that person included.
+
+    Args:
+        images: The images that the masks are of.
+        masks: Their masks.
+        store: Where the masks are kept.
+        to: New or empty folder to write to.
+        segmenter: Finds everyone.
+        advance: Called with the number of images that are done, and their total.
+
+    Raises:
+        DatasetError: An image has changed since the dataset was read.
+        OutputError: The folder cannot be written, or a mask cannot be read.
+    """
+    for folder in (PRIMARY, EVERYONE):
+        for split in {image.split for image in images}:
+            make_folder(to / folder / split)
+    for first in range(0, len(images), BATCH):
+        part = images[first : first + BATCH]
+        entries = [masks.entries[mask_name(image.split, image.stem)] for image in part]
+        used = [(i, e) for i, e in zip(part, entries, strict=True) if e.accepted]
+        pixels = [decode_known(read_again(image)) for image, _ in used]
+        for (image, entry), everyone in zip(used, segmenter.segment_everyone(pixels), strict=True):
+            mask = read_mask(store.path(entry.stem), (image.height, image.width))
+            name = f"{image.split}/{image.path.stem}.png"
+            write_file(to / PRIMARY / name, encode_mask(mask))
+            write_file(to / EVERYONE / name, encode_mask(mask | everyone))
+        advance(first + len(part), len(images))

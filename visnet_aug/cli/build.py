@@ -158,7 +158,7 @@ def build(
 )
 @click.option(
     "--export",
-    type=click.Choice(["coco", "yolo", "png"]),
+    type=click.Choice(["coco", "yolo", "png", "boxmot"]),
     help="Also write the accepted masks to --to, for correction in an annotation tool or for "
     "another trainer; bring them back with --from.",
 )

@@ -28,7 +28,11 @@ from visnet_aug.masks.painted import fit_mask
 from visnet_aug.masks.person import Mask, choose_person
 from visnet_aug.masks.png import decode_mask, encode_mask
 
-MaskFormat: TypeAlias = Literal["coco", "yolo", "png"]
+MaskFormat: TypeAlias = Literal["coco", "yolo", "png", "boxmot"]
+PRIMARY: Final = "primary"
+EVERYONE: Final = "all_people"
+"""BoxMOT's folders: masks of the person that a crop shows, and of everyone in it."""
+
 
 PERSON: Final = "person"
 COCO_FILE: Final = "masks.json"
@@ -72,8 +76,8 @@ def read_foreign_masks(path: Path) -> ImportedMasks:
     """Open masks that another tool made.
 
     Args:
-        path: A folder of PNG masks named as their images, a folder of YOLO segmentation labels
-            (``.txt``), or a COCO JSON file.
+        path: A folder of PNG masks named as their images (of BoxMOT's folders, ``primary`` is
+            read), a folder of YOLO segmentation labels (``.txt``), or a COCO JSON file.
 
     Returns:
         The masks; those of a folder are decoded when asked for.
@@ -82,7 +86,9 @@ def read_foreign_masks(path: Path) -> ImportedMasks:
         DatasetError: It is none of these, it is damaged, or it names one image twice.
     """
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file())
+        primary = path / PRIMARY
+        inside = primary if primary.is_dir() else path
+        files = sorted(file for file in inside.rglob("*") if file.is_file())
         pngs = [file for file in files if file.suffix.lower() == ".png"]
         labels = [file for file in files if file.suffix.lower() == ".txt"]
         labels = [file for file in labels if file.name not in ("classes.txt", "train.txt")]
@@ -280,7 +286,9 @@ class NamedMask:
     score: float
 
 
-def write_foreign_masks(masks: Iterable[NamedMask], to: Path, form: MaskFormat) -> int:
+def write_foreign_masks(
+    masks: Iterable[NamedMask], to: Path, form: Literal["coco", "yolo", "png"]
+) -> int:
     """Write masks for another tool.
 
     Args:

@@ -200,6 +200,26 @@ def find_rival(boxes: Array, scores: Array, chosen: int) -> Rival:
     return Rival(overlap, other, float(rank[other]) / max(float(rank[chosen]), 1e-6))
 
 
+def distinct_people(boxes: Array, scores: Array, min_score: float) -> list[int]:
+    """Return one candidate for each person: non-maximum suppression.
+
+    Args:
+        boxes: float32 (K,4), ``x0, y0, x1, y1`` as fractions of the image.
+        scores: float32 (K,), confidences in 0..1.
+        min_score: Candidates below it are nobody.
+
+    Returns:
+        Indices, the most confident first; boxes of different people overlap by less than
+        `SAME_PERSON`.
+    """
+    people: list[int] = []
+    for index in np.argsort(-scores, kind="stable").tolist():
+        taken = people and _box_iou(boxes[index], boxes[people]).max() >= SAME_PERSON
+        if scores[index] >= min_score and not taken:
+            people.append(index)
+    return people
+
+
 def _box_iou(box: Array, boxes: Array) -> Array:
     """Return the IoU of one box with each of several."""
     x0, y0, x1, y1 = boxes.T

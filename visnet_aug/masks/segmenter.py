@@ -20,12 +20,15 @@ from visnet_aug.hardware import choose_device, computes_in_bf16
 from visnet_aug.masks.person import (
     Boxes,
     Instance,
+    Mask,
     PersonMask,
     Probability,
     choose_person,
+    clean_mask,
     person_mask,
+    resize_probability,
 )
-from visnet_aug.masks.quality import QualityModel, find_rival, mask_features
+from visnet_aug.masks.quality import QualityModel, distinct_people, find_rival, mask_features
 from visnet_aug.masks.refine import refine
 from visnet_aug.masks.settings import MaskSettings
 from visnet_aug.masks.weights import BUILTIN, LoadedNetwork, load_network
@@ -169,6 +172,47 @@ class Segmenter:
             masks += self._segment_batch(checked[first : first + BATCH])
         return masks
 
+    def segment_everyone(self, images: Sequence[Image]) -> list[Mask]:
+        """Find everyone in each image, not only the person that it shows.
+
+        Args:
+            images: As for `segment`.
+
+        Returns:
+            bool H×W for each image, True for all people of at least the settings' confidence.
+        """
+        masks: list[Mask] = []
+        for first in range(0, len(images), BATCH):
+            part = images[first : first + BATCH]
+            found = zip(*self.candidates(part), strict=True)
+            masks += [self._union(image, *one) for image, one in zip(part, found, strict=False)]
+        return masks
+
+    def _union(
+        self,
+        image: Image,
+        scores: npt.NDArray[np.float32],
+        boxes: Boxes,
+        coefficients: npt.NDArray[np.float32],
+        prototypes: npt.NDArray[np.float32],
+    ) -> Mask:
+        """Unite the masks of all people among the candidates of one image."""
+        shape = image.shape[0], image.shape[1]
+        union = np.zeros(shape, np.bool_)
+        relative = self._relative(boxes)
+        for index in distinct_people(relative, scores, self._settings.confidence):
+            refined = refine(_sigmoid(prototypes @ coefficients[index]), image)
+            kept = resize_probability(_inside(relative[index], refined), shape)
+            union |= clean_mask(kept, self._settings)
+        return union
+
+    def _relative(self, boxes: Boxes) -> Boxes:
+        """Turn boxes in input pixels into fractions of the image."""
+        height, width = self.input_size
+        size = np.array([width, height, width, height], np.float32)
+        relative: Boxes = np.divide(boxes, size, dtype=np.float32)
+        return relative
+
     def _segment_batch(self, images: Sequence[Image]) -> list[PersonMask]:
         found = zip(*self.candidates(images), strict=True)
         return [self.choose(image, *one) for image, one in zip(images, found, strict=False)]
@@ -232,9 +276,7 @@ class Segmenter:
             logits: npt.NDArray[np.float32] = prototypes @ coefficients[index]
             return logits
 
-        height, width = self.input_size
-        size = np.array([width, height, width, height], np.float32)
-        relative: Boxes = np.divide(boxes, size, dtype=np.float32)
+        relative = self._relative(boxes)
         refined = refine(_sigmoid(decode(chosen)), image)
         rival = find_rival(relative, scores, chosen)
         features = mask_features(decode, relative, scores, chosen, rival, image, refined)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from visnet_aug.builder.build import build, make_masks
+from visnet_aug.datasets.drawn import draw_dataset
 from visnet_aug.errors import DatasetError, OutputError
 from visnet_aug.masks.compute import SegmenterFactory
 from visnet_aug.masks.interchange import MaskFormat
@@ -36,6 +37,28 @@ def test_exported_and_imported_masks_are_the_same_to_the_pixel(
         assert imported.entries[name].origin == source.name
         assert imported.entries[name].mask_sha256 == computed.entries[name].mask_sha256
     assert imported.computed == len(computed.entries) - len(computed.accepted)
+
+
+def test_boxmot_s_folders_hold_the_person_and_everyone(tmp_path: Path) -> None:
+    people, away, back = tmp_path / "people", tmp_path / "away", tmp_path / "back"
+    draw_dataset(people, identities=2, seed=3)
+    recipe = Recipe(layout="market1501")
+    masks = make_masks(
+        people, tmp_path / "out", recipe=recipe, workers=1, export="boxmot", export_to=away
+    )
+    names = {f"{name}.png" for name in masks.accepted}
+    for folder in ("primary", "all_people"):
+        assert {path.name for path in (away / folder / "train").iterdir()} == names
+    for name in names:
+        person, everyone = (
+            np.asarray(Image.open(away / folder / "train" / name)) > 0
+            for folder in ("primary", "all_people")
+        )
+        assert person.any()
+        assert not (person & ~everyone).any()
+    imported = make_masks(people, back, recipe=recipe, workers=1, masks_from=away)
+    for name in masks.accepted:
+        assert imported.entries[name].mask_sha256 == masks.entries[name].mask_sha256
 
 
 def test_a_build_uses_imported_masks(

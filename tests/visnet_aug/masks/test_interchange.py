@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -13,7 +13,6 @@ import pytest
 from visnet_aug.errors import DatasetError
 from visnet_aug.masks.interchange import (
     COCO_FILE,
-    MaskFormat,
     NamedMask,
     read_foreign_masks,
     write_foreign_masks,
@@ -35,14 +34,16 @@ def ellipse(hole: bool = False, parts: int = 1) -> np.ndarray:
 MASKS = {"a": ellipse(), "b": ellipse(hole=True), "c": ellipse(parts=2)}
 
 
-def written(to: Path, form: MaskFormat) -> Path:
+def written(to: Path, form: Literal["coco", "yolo", "png"]) -> Path:
     named = [NamedMask(f"{stem}.jpg", mask, 0.9) for stem, mask in MASKS.items()]
     assert write_foreign_masks(named, to, form) == len(MASKS)
     return to / COCO_FILE if form == "coco" else to
 
 
 @pytest.mark.parametrize("form", ["png", "coco", "yolo"])
-def test_a_round_trip_changes_no_pixel(tmp_path: Path, form: MaskFormat) -> None:
+def test_a_round_trip_changes_no_pixel(
+    tmp_path: Path, form: Literal["coco", "yolo", "png"]
+) -> None:
     masks = read_foreign_masks(written(tmp_path / "out", form))
     assert masks.stems == set(MASKS)
     for stem, mask in MASKS.items():

@@ -38,6 +38,22 @@ def test_finds_drawn_people(segmenter: Segmenter, drawn: list[DrawnSample]) -> N
     assert np.mean(overlaps) >= 0.75
 
 
+def test_everyone_is_more_than_the_person_of_the_crop(
+    segmenter: Segmenter, drawn: list[DrawnSample]
+) -> None:
+    one, other = drawn[0], drawn[1]
+    pair = np.hstack([one.image, other.image])
+    truth = np.hstack([one.mask, other.mask])
+    (alone,) = segmenter.segment([pair])
+    (everyone,) = segmenter.segment_everyone([pair])
+    assert (everyone & truth).sum() / (everyone | truth).sum() > 0.6
+    if alone.mask is not None:
+        assert (alone.mask & ~everyone).sum() <= 0.05 * alone.mask.sum()
+        assert everyone.sum() > 1.4 * alone.mask.sum()
+    assert not segmenter.segment_everyone([np.zeros((128, 64, 3), np.uint8)])[0].any()
+    assert segmenter.segment_everyone([]) == []
+
+
 def test_a_mask_does_not_depend_on_its_neighbours(
     segmenter: Segmenter, drawn: list[DrawnSample]
 ) -> None:

@@ -56,7 +56,7 @@ def test_masks_with_a_quality_are_shown_from_the_worst(rated_set: Path) -> None:
     assert "unsure" not in {group.key for group in others}
     qualities = [row.mask_quality for row in worst.examples]
     assert None not in qualities
-    assert qualities == sorted(qualities, key=float)
+    assert qualities == sorted(quality for quality in qualities if quality is not None)
     rejected = {group.key: group.count for group in contacts.rejected_masks(finished)}
     assert rejected == {"low_quality": 12 - worst.count}
 
