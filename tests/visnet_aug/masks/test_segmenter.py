@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -41,16 +43,17 @@ def test_finds_drawn_people(segmenter: Segmenter, drawn: list[DrawnSample]) -> N
 def test_everyone_is_more_than_the_person_of_the_crop(
     segmenter: Segmenter, drawn: list[DrawnSample]
 ) -> None:
-    one, other = drawn[0], drawn[1]
-    pair = np.hstack([one.image, other.image])
-    truth = np.hstack([one.mask, other.mask])
-    (alone,) = segmenter.segment([pair])
-    (everyone,) = segmenter.segment_everyone([pair])
-    assert (everyone & truth).sum() / (everyone | truth).sum() > 0.6
-    if alone.mask is not None:
-        assert (alone.mask & ~everyone).sum() <= 0.05 * alone.mask.sum()
-        assert everyone.sum() > 1.4 * alone.mask.sum()
-    assert not segmenter.segment_everyone([np.zeros((128, 64, 3), np.uint8)])[0].any()
+    pairs = list(pairwise(drawn[:21]))
+    images = [np.hstack([one.image, other.image[:, 8:44]]) for one, other in pairs]
+    truths = [np.hstack([one.mask, other.mask[:, 8:44]]) for one, other in pairs]
+    alone = segmenter.segment(images)
+    everyone = segmenter.segment_everyone(images)
+    gained = [
+        (both & truth).sum() / (both | truth).sum() - iou(replace(one, reason=None), truth)
+        for both, one, truth in zip(everyone, alone, truths, strict=True)
+    ]
+    assert np.mean(gained) > 0.15
+    assert min(gained) > -0.05
     assert segmenter.segment_everyone([]) == []
 
 
