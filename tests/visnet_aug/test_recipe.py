@@ -114,7 +114,7 @@ def test_a_recipe_survives_being_written_out() -> None:
 def test_what_is_written_out_names_every_setting() -> None:
     text = dump_recipe(Recipe())
     for name in ("seed: 0", "images: auto", "encoding: match", "weights: builtin", "min_area: ",
-                 "degrees: ", "intensity: [", "feather: 0.0"):  # fmt: skip
+                 "degrees: ", "intensity: [", "feather: 0.5"):  # fmt: skip
         assert name in text
 
 

@@ -129,7 +129,7 @@ class BackgroundTransform(RecordTransform):
 
         Returns:
             A new image. Where the mask is True its pixels are exactly those of ``image``; no
-            pixel outside shows a colour of the person that was not there before.
+            pixel beyond the feather shows a colour of the person that was not there before.
 
         Raises:
             RecipeError: The family has no such variant.
